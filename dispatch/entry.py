@@ -1,0 +1,3 @@
+from js import Response
+def on_fetch(request, env, ctx):
+    return env.DISPATCHER.get("hello", None, None).fetch(request)

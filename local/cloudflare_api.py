@@ -1,0 +1,217 @@
+"""A stand-in for the part of Cloudflare's API (v4) that deploys Workers to dispatch namespaces.
+
+It answers in the API's envelope, to the real wrangler among others, and refuses what the API refuses.
+What it stores the namespace's Worker runs. Codes and paths: the API reference, "Workers for Platforms".
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from local.namespace_store import NamespaceStore, Script
+from local.script_upload import Part, UploadRefused, script_from
+
+WORKER_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}")
+MAX_UPLOAD_BYTES = 128 * 1024 * 1024
+# Told the name of a script after it was stored or deleted.
+OnChange = Callable[[str], Awaitable[None]]
+
+
+class ApiError(Exception):
+    """An answer in the error envelope."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def envelope(result: Any, status: int = 200) -> JSONResponse:
+    return JSONResponse({"success": True, "errors": [], "messages": [], "result": result}, status)
+
+
+async def on_api_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError | UploadRefused)
+    return error_envelope(error.status, error.code, str(error))
+
+
+async def on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    message = f"No route for {request.method} {request.url.path}" if error.status_code == 404 else error.detail
+    return error_envelope(error.status_code, 7003, message)
+
+
+def error_envelope(status: int, code: int, message: str) -> JSONResponse:
+    errors = [{"code": code, "message": message}]
+    return JSONResponse({"success": False, "errors": errors, "messages": [], "result": None}, status)
+
+
+def timestamp() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def summary(namespace: str, name: str, script: Script) -> dict[str, Any]:
+    """A script as the API lists it."""
+    return {
+        "id": name,
+        "etag": script["etag"],
+        "created_on": script["created_on"],
+        "modified_on": script["modified_on"],
+        "dispatch_namespace": namespace,
+        "tags": script["tags"],
+        "startup_time_ms": 1,
+    }
+
+
+class CloudflareApi:
+    """The routes of the stand-in, over a store; `namespaces` are the ones that exist."""
+
+    def __init__(self, store: NamespaceStore, namespaces: tuple[str, ...], on_change: OnChange) -> None:
+        self._store = store
+        self._namespaces = namespaces
+        self._on_change = on_change
+
+    def application(self) -> Starlette:
+        script = "/workers/dispatch/namespaces/{namespace}/scripts/{name}"
+        account = [
+            Route("/workers/dispatch/namespaces", self.list_namespaces),
+            Route("/workers/dispatch/namespaces/{namespace}", self.get_namespace),
+            Route("/workers/dispatch/namespaces/{namespace}/scripts", self.list_scripts),
+            Route(script, self.get_script, methods=["GET"]),
+            Route(script, self.put_script, methods=["PUT"]),
+            Route(script, self.delete_script, methods=["DELETE"]),
+            Route(f"{script}/content", self.get_content),
+            Route(f"{script}/settings", self.get_settings),
+            # Wrangler looks for an ordinary Worker of the same name before it uploads to a namespace.
+            Route("/workers/scripts/{name}/{rest:path}", self.no_ordinary_script),
+        ]
+        return Starlette(
+            routes=[
+                Mount("/client/v4/accounts/{account}", routes=account),
+                Route("/local/scripts/{name}", self.download),
+            ],
+            exception_handlers={
+                ApiError: on_api_error,
+                UploadRefused: on_api_error,
+                HTTPException: on_http_error,
+            },
+        )
+
+    def _namespace(self, request: Request) -> str:
+        if not request.headers.get("authorization", "").startswith("Bearer "):
+            raise ApiError(400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
+        namespace: str = request.path_params["namespace"]
+        if namespace not in self._namespaces:
+            raise ApiError(404, 100119, f"Dispatch namespace {namespace!r} not found.")
+        return namespace
+
+    def _script(self, request: Request) -> tuple[str, str, Script]:
+        namespace, name = self._namespace(request), request.path_params["name"]
+        script = self._store.get(namespace, name) if WORKER_NAME.fullmatch(name) else None
+        if script is None:
+            raise ApiError(404, 10092, "workers.api.error.script_not_found_in_dispatch_namespace")
+        return namespace, name, script
+
+    async def list_namespaces(self, request: Request) -> Response:
+        return envelope([{"namespace_id": name, "namespace_name": name} for name in self._namespaces])
+
+    async def get_namespace(self, request: Request) -> Response:
+        namespace = self._namespace(request)
+        return envelope({"namespace_id": namespace, "namespace_name": namespace})
+
+    async def list_scripts(self, request: Request) -> Response:
+        namespace = self._namespace(request)
+        scripts = [(name, self._store.get(namespace, name)) for name in self._store.list(namespace)]
+        return envelope([summary(namespace, name, script) for name, script in scripts if script])
+
+    async def get_script(self, request: Request) -> Response:
+        namespace, name, script = self._script(request)
+        return envelope(
+            {
+                "dispatch_namespace": namespace,
+                "created_on": script["created_on"],
+                "modified_on": script["modified_on"],
+                "script": summary(namespace, name, script),
+            }
+        )
+
+    async def put_script(self, request: Request) -> Response:
+        namespace, name = self._namespace(request), request.path_params["name"]
+        if not WORKER_NAME.fullmatch(name):
+            raise ApiError(400, 10016, f"Invalid Worker name {name!r}.")
+        if int(request.headers.get("content-length", 0)) > MAX_UPLOAD_BYTES:
+            raise ApiError(413, 10027, "The request body is too large.")
+        now = timestamp()
+        script = script_from(*await read_form(request), now)
+        before = self._store.get(namespace, name)
+        script["created_on"] = before["created_on"] if before else now
+        self._store.put(namespace, name, script)
+        await self._on_change(name)
+        return envelope(summary(namespace, name, script))
+
+    async def delete_script(self, request: Request) -> Response:
+        namespace, name, _ = self._script(request)
+        self._store.delete(namespace, name)
+        await self._on_change(name)
+        return envelope(None)
+
+    async def get_content(self, request: Request) -> Response:
+        """The modules as they were uploaded, as multipart/form-data."""
+        _, _, script = self._script(request)
+        boundary = script["etag"]
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{module["name"]}"; '
+            f'filename="{module["name"]}"\r\nContent-Type: {module["type"]}\r\n\r\n'.encode()
+            + base64.b64decode(module["content"])
+            + b"\r\n"
+            for module in script["modules"]
+        ]
+        body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+        headers = {"cf-entrypoint": script["main_module"], "etag": script["etag"]}
+        return Response(body, headers=headers, media_type=f"multipart/form-data; boundary={boundary}")
+
+    async def get_settings(self, request: Request) -> Response:
+        _, _, script = self._script(request)
+        hidden = [
+            {key: value for key, value in binding.items() if binding["type"] != "secret_text" or key != "text"}
+            for binding in script["bindings"]
+        ]
+        kept = {key: script[key] for key in ("compatibility_date", "compatibility_flags", "tags")}
+        return envelope({**kept, "bindings": hidden})
+
+    async def no_ordinary_script(self, request: Request) -> Response:
+        raise ApiError(404, 10007, "This Worker does not exist on your account.")
+
+    async def download(self, request: Request) -> Response:
+        """What the namespace's Worker loads: a script whole, from the namespace that dispatch is bound to."""
+        script = self._store.get(self._namespaces[0], request.path_params["name"])
+        return JSONResponse(script) if script else Response(status_code=404)
+
+
+async def read_form(request: Request) -> tuple[bytes | None, list[Part]]:
+    """Return the form's `metadata` and its files."""
+    content_type = request.headers.get("content-type", "")
+    if not content_type.startswith("multipart/form-data"):
+        raise ApiError(415, 10001, "Content-Type must be one of: multipart/form-data")
+    metadata: bytes | None = None
+    parts = []
+    async with request.form(max_files=10_000, max_fields=100, max_part_size=MAX_UPLOAD_BYTES) as form:
+        for name, value in form.multi_items():
+            content = await value.read() if isinstance(value, UploadFile) else value.encode()
+            if name == "metadata":
+                metadata = content
+            elif isinstance(value, UploadFile):
+                kind = (value.content_type or "").partition(";")[0].strip()
+                parts.append(Part(name, kind, content))
+    return metadata, parts

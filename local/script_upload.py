@@ -1,0 +1,129 @@
+"""Check a Worker upload as Cloudflare's API does, and turn it into what the namespace stores.
+
+The multipart form is described in "Multipart upload metadata" of the Workers documentation; the error
+codes in "Errors and exceptions", section "Errors on Worker upload".
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from local.namespace_store import Script
+
+MAX_COMPRESSED_BYTES = 10 * 1024 * 1024  # "Worker size" in the Workers limits, paid plan
+MODULE_TYPES = {
+    "application/javascript",
+    "application/javascript+module",
+    "application/javascript+commonjs",
+    "application/json",
+    "application/octet-stream",
+    "application/wasm",
+    "text/plain",
+    "text/x-python",
+}
+IGNORED_TYPES = {"application/source-map"}
+TEXT_BINDINGS = {"plain_text", "secret_text"}
+
+
+class UploadRefused(Exception):
+    """The upload is refused: the API's HTTP status, error code and message."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of the multipart form: `content_type` without parameters."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+def script_from(metadata: str | bytes | None, parts: list[Part], now: str) -> Script:
+    """Return the script to store, or raise UploadRefused. `now` is an RFC 3339 time."""
+    settings = parse_metadata(metadata)
+    modules = [part for part in parts if part.content_type not in IGNORED_TYPES]
+    check_modules(modules)
+    main_module = settings.get("main_module")
+    if not isinstance(main_module, str) or main_module not in {module.name for module in modules}:
+        raise UploadRefused(
+            400, 10021, "Uncaught TypeError: Main module name is not present in bundle.\n  at line 0\n"
+        )
+    return {
+        "etag": digest(settings, modules),
+        "main_module": main_module,
+        "compatibility_date": settings.get("compatibility_date") or "2021-11-02",
+        "compatibility_flags": settings.get("compatibility_flags") or [],
+        "bindings": [check_binding(binding) for binding in settings.get("bindings") or []],
+        "tags": settings.get("tags") or [],
+        "modified_on": now,
+        "modules": [
+            {
+                "name": module.name,
+                "type": module.content_type,
+                "content": base64.b64encode(module.content).decode(),
+            }
+            for module in modules
+        ],
+    }
+
+
+def parse_metadata(metadata: str | bytes | None) -> dict[str, Any]:
+    if metadata is None:
+        raise UploadRefused(400, 10021, "could not read content for part metadata")
+    try:
+        settings = json.loads(metadata)
+    except ValueError as error:
+        raise UploadRefused(400, 10026, f"Could not parse part metadata: {error}") from error
+    if not isinstance(settings, dict):
+        raise UploadRefused(400, 10026, "Could not parse part metadata: it is not an object")
+    return settings
+
+
+def check_modules(modules: list[Part]) -> None:
+    for module in modules:
+        if module.content_type not in MODULE_TYPES:
+            raise UploadRefused(
+                400,
+                10021,
+                f"Unsupported Content-Type {module.content_type!r} of module {module.name!r}: "
+                f"must be one of {', '.join(sorted(MODULE_TYPES))}",
+            )
+    compressed = sum(len(gzip.compress(module.content, 6)) for module in modules)
+    if compressed > MAX_COMPRESSED_BYTES:
+        raise UploadRefused(
+            413,
+            10027,
+            "Your Worker exceeded the size limit of 10 MiB. Refer to the Workers documentation "
+            "(https://developers.cloudflare.com/workers/observability/errors/#errors-on-worker-upload) "
+            "for more details.",
+        )
+
+
+def check_binding(binding: dict[str, Any]) -> dict[str, Any]:
+    name, kind = binding.get("name"), binding.get("type")
+    if not name:
+        raise UploadRefused(400, 10052, "A binding was uploaded without a name.")
+    if kind in TEXT_BINDINGS:
+        return {"name": name, "type": kind, "text": binding.get("text", "")}
+    if kind == "json":
+        return {"name": name, "type": kind, "json": binding.get("json")}
+    raise UploadRefused(400, 10056, f"Binding {name!r}: this account has no resource of type {kind!r}.")
+
+
+def digest(settings: dict[str, Any], modules: list[Part]) -> str:
+    """A version of the script that changes with anything that decides how it runs."""
+    hashed = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for module in modules:
+        hashed.update(f"\0{module.name}\0{module.content_type}\0".encode())
+        hashed.update(hashlib.sha256(module.content).digest())
+    return hashed.hexdigest()

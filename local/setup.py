@@ -1,0 +1,198 @@
+"""Install everything the system needs on one machine, once.
+
+Runs on the system's Python with the standard library alone: `make` calls it before every job. Each
+step is skipped while the files it depends on are unchanged, so a second run takes milliseconds. What
+a step installs stays inside the repository: `.venv/`, `node_modules/`, `python_modules/` beside each
+Worker's config, and `.local/`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STAMPS = ROOT / ".local" / "setup"
+VENV_BIN = ROOT / ".venv" / "bin"
+STEP_TIMEOUT_SECONDS = 900
+
+
+class SetupError(Exception):
+    """A step failed; the message says what to do, `output` holds what the command printed."""
+
+    def __init__(self, message: str, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
+
+
+@dataclass(frozen=True)
+class Step:
+    """One installation: `inputs` are the files that decide its result, `product` is what it makes."""
+
+    title: str
+    inputs: tuple[str, ...]
+    product: str
+    install: Callable[[], None]
+
+    @property
+    def stamp(self) -> Path:
+        return STAMPS / self.product.replace("/", "-").strip(".")
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(sys.version.encode())
+        for name in self.inputs:
+            digest.update((ROOT / name).read_bytes())
+        return digest.hexdigest()
+
+    def is_done(self) -> bool:
+        try:
+            return (ROOT / self.product).exists() and self.stamp.read_text() == self.fingerprint()
+        except FileNotFoundError:
+            return False
+
+
+def run(*command: str | Path, hint: str, env: dict[str, str] | None = None) -> None:
+    """Run a command inside the repository; its output is shown only when it fails."""
+    path = f"{VENV_BIN}{os.pathsep}{os.environ['PATH']}"
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=ROOT,
+            env={**os.environ, "PATH": path, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=STEP_TIMEOUT_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SetupError(f"no end after {STEP_TIMEOUT_SECONDS} s: {hint}") from error
+    if done.returncode != 0:
+        raise SetupError(hint, done.stdout)
+
+
+def install_python_tools() -> None:
+    run(
+        *(sys.executable, "-m", "venv", "--clear", ".venv"),
+        hint="Python's venv module is needed (Debian: apt-get install python3-venv).",
+    )
+    run(
+        *(VENV_BIN / "pip", "install", "--disable-pip-version-check", "--no-input"),
+        *("--only-binary", ":all:", "--require-hashes", "-r", "locks/dev.txt"),
+        hint="pip could not install locks/dev.txt. Is the Python package index reachable?",
+    )
+
+
+def install_node_tools() -> None:
+    # Not `npm ci`: where a registry has wrangler's workerd for this platform alone, `ci` refuses a
+    # lock that `install` accepts. Both check the lock's hashes, and neither changes a lock that fits.
+    run(
+        *("npm", "install", "--no-progress"),
+        hint="npm could not install package-lock.json. Is the npm registry reachable?",
+    )
+
+
+def vendor(worker: str, folder: str) -> Callable[[], None]:
+    """Install a Worker's dependencies into the `python_modules/` that wrangler uploads with it."""
+
+    def install() -> None:
+        target = ROOT / folder / "python_modules"
+        shutil.rmtree(target, ignore_errors=True)
+        run(
+            *("uv", "pip", "install", "--target", target, "--require-hashes", "-r", f"locks/{worker}.txt"),
+            *("--python-platform", "wasm32-pyodide2025", "--python-version", "3.14"),
+            *("--only-binary", ":all:", "--no-binary", "markupsafe"),
+            hint=f"uv could not install locks/{worker}.txt. Is the Python package index reachable?",
+            # MarkupSafe has no wheel for Pyodide; without a C compiler its build gives the pure one.
+            env={"CC": "/bin/false", "UV_PYTHON": str(VENV_BIN / "python")},
+        )
+        for leftover in (*target.glob("*.dist-info"), target / "bin", target / ".lock"):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        # Wrangler takes the folder for a virtual environment's site-packages when this file is there.
+        (target / "pyvenv.cfg").touch()
+
+    return install
+
+
+def pack_pyodide() -> None:
+    run(
+        *(VENV_BIN / "python", "-m", "local.pyodide_bundle"),
+        hint="Pyodide could not be packed for workerd.",
+    )
+
+
+STEPS = (
+    Step("Python tools", ("locks/dev.txt",), ".venv", install_python_tools),
+    Step("Node.js tools", ("package.json", "package-lock.json", ".npmrc"), "node_modules", install_node_tools),
+    *(
+        Step(f"{worker}'s dependencies", (f"locks/{worker}.txt", "local/setup.py"), product, vendor(worker, folder))
+        for worker, folder, product in (
+            ("dispatch", ".", "python_modules"),
+            ("billing", "billing", "billing/python_modules"),
+            ("dashboard", "dashboard", "dashboard/python_modules"),
+        )
+    ),
+    Step(
+        "Pyodide for workerd",
+        ("package-lock.json", "local/pyodide_bundle.py", "local/pyodide_bundle.capnp"),
+        ".local/pyodide",
+        pack_pyodide,
+    ),
+)
+
+
+def check_tools() -> None:
+    if sys.version_info < (3, 11):
+        raise SetupError(f"Python 3.11 or later is needed; {sys.executable} is {sys.version.split()[0]}.")
+    if os.name != "posix":
+        raise SetupError("Linux or macOS is needed (on Windows: WSL).")
+    if shutil.which("git") is None:
+        raise SetupError("git is needed and is not on the PATH.")
+
+
+def run_steps() -> None:
+    for step in STEPS:
+        if step.is_done():
+            continue
+        print(f"  {step.title:<26}", end="", flush=True)
+        started = time.monotonic()
+        step.stamp.unlink(missing_ok=True)
+        try:
+            step.install()
+        except BaseException:
+            print("failed", flush=True)
+            raise
+        step.stamp.write_text(step.fingerprint())
+        print(f"{time.monotonic() - started:5.1f} s", flush=True)
+
+
+def main() -> int:
+    try:
+        check_tools()
+        STAMPS.mkdir(parents=True, exist_ok=True)
+        if not all(step.is_done() for step in STEPS):
+            with open(STAMPS / "lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                print("Setting up (once):", flush=True)
+                run_steps()
+    except SetupError as error:
+        if error.output:
+            print("\n".join(error.output.rstrip().splitlines()[-20:]), file=sys.stderr)
+        print(f"\nSet-up stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nSet-up interrupted; run it again to go on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,300 @@
+"""One run of the local stack: its parts, started in order and ended together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import uvicorn
+import watchfiles
+
+from local import staging
+from local.cloudflare_api import CloudflareApi
+from local.namespace_store import NamespaceStore
+from local.processes import ProcessGroup
+from local.pyodide_bundle import BUNDLE
+from local.staging import ROOT, Addresses
+
+EXAMPLE = ROOT / "examples" / "hello"
+EXAMPLE_ID = "hello"
+NODE_BIN = ROOT / ".venv" / "bin"
+WRANGLER = ROOT / "node_modules" / ".bin" / "wrangler"
+START_SECONDS = 120
+COMMAND_SECONDS = 120
+
+
+class StackError(Exception):
+    """The stack can't start or go on; the message says why and what to do."""
+
+
+class Stack:
+    """Use as an async context manager, then `serve()` until it is cancelled or workerd ends.
+
+    `state` is the folder of all that outlives a run: storage of D1 and the objects, uploaded Workers.
+    Raises StackError when a part doesn't start.
+    """
+
+    def __init__(self, port: int, state: Path) -> None:
+        self._state = state
+        self._staged = state / "staged"
+        self._log = state / "wrangler.log"
+        self._addresses = Addresses(port, free_port(), secrets.token_urlsafe())
+        namespaces = staging.read_config(staging.DISPATCH)["dispatch_namespaces"]
+        self._namespace: str = namespaces[0]["namespace"]
+        self._store = NamespaceStore(state / "namespaces")
+        self._ready = False
+        self._exits = AsyncExitStack()
+
+    async def __aenter__(self) -> Stack:
+        try:
+            self._exits.enter_context(locked(self._state))
+            require_free(self._addresses.port)
+            await self._start_stand_ins()
+            await self._create_database()
+            self._wrangler = await self._start_workers()
+            await self._deploy_example()
+        except BaseException:
+            await self._exits.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._exits.aclose()
+
+    async def serve(self) -> None:
+        """Follow changes of the Workers' files; raises StackError when workerd or wrangler ends."""
+        self._ready = True
+        for line in self._summary():
+            print(line, flush=True)
+        following = asyncio.create_task(self._follow_changes())
+        try:
+            await self._wrangler.process.wait()
+        finally:
+            following.cancel()
+        raise StackError(f"wrangler ended. What it said is in {self._log}")
+
+    def _summary(self) -> list[str]:
+        api = f"CLOUDFLARE_API_BASE_URL=http://127.0.0.1:{self._addresses.port}/client/v4"
+        return [
+            "",
+            f"  Example   http://{EXAMPLE_ID}.localhost:{self._addresses.port}",
+            f"  Deploy    {api} CLOUDFLARE_API_TOKEN=local CLOUDFLARE_ACCOUNT_ID=local \\",
+            f"            npx wrangler deploy --dispatch-namespace {self._namespace} --name <id>",
+            f"  State     {self._state}",
+            "",
+            f"Ready: {self._addresses.dashboard}  (Ctrl-C to stop)",
+        ]
+
+    # The stand-ins for other people's servers, in this process.
+
+    async def _start_stand_ins(self) -> None:
+        api = CloudflareApi(self._store, (self._namespace,), self._on_script_change)
+        config = uvicorn.Config(
+            api.application(),
+            host="127.0.0.1",
+            port=self._addresses.stand_in_port,
+            log_level="warning",
+            lifespan="off",
+        )
+        server = Server(config)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            if serving.done():
+                raise StackError("the stand-in for Cloudflare's API did not start")
+            await asyncio.sleep(0.01)
+
+        async def stop() -> None:
+            server.should_exit = True
+            server.force_exit = True
+            await serving
+
+        self._exits.push_async_callback(stop)
+
+    async def _on_script_change(self, name: str) -> None:
+        """An uploaded Worker gets an account, as the dashboard opens one when it deploys."""
+        await self._control("script-changed", name)
+        await self._control("open-account", name)
+
+    async def _control(self, action: str, name: str) -> None:
+        async with httpx.AsyncClient(timeout=30) as client:
+            response = await client.post(
+                f"http://127.0.0.1:{self._addresses.port}/.local/control",
+                headers={"authorization": f"Bearer {self._addresses.control_token}"},
+                json={"action": action, "name": name},
+            )
+        response.raise_for_status()
+
+    # The Workers, in workerd under wrangler.
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CLOUDFLARE_")}
+        return kept | {
+            "PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}",
+            "MINIFLARE_WORKERD_PATH": str(self._workerd()),
+            "CLOUDFLARE_CF_FETCH_ENABLED": "false",
+            "WRANGLER_SEND_METRICS": "false",
+            "X_LOCAL_OBSERVABILITY": "false",
+            "WRANGLER_LOG_PATH": str(self._state / "wrangler-logs"),
+            "CI": "true",
+            "FORCE_COLOR": "0",
+        }
+
+    def _workerd(self) -> Path:
+        """The pinned workerd, told to take Pyodide from the packed bundle."""
+        # npm installs the one build for this platform. (bin/workerd of the package `workerd` is a
+        # script that keeps wrangler's control pipe from it.)
+        (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
+        wrapper = self._state / "workerd"
+        wrapper.parent.mkdir(parents=True, exist_ok=True)
+        wrapper.write_text(
+            f"#!/bin/sh\nexec '{binary}' \"$@\" --experimental "
+            f"--pyodide-bundle-disk-cache-dir='{BUNDLE.parent}'\n"
+        )
+        wrapper.chmod(0o755)
+        return wrapper
+
+    async def _create_database(self) -> None:
+        """Apply schema.sql, which can be applied again, when it changed."""
+        schema = ROOT / "schema.sql"
+        applied = self._state / "schema.sha256"
+        fingerprint = hashlib.sha256(schema.read_bytes()).hexdigest()
+        if applied.exists() and applied.read_text() == fingerprint:
+            return
+        self._step("Creating the database")
+        staging.stage(self._staged, self._addresses)
+        await self._wrangler_command(
+            *("d1", "execute", "DB", "--local", "--yes", "--file", schema),
+            *("--config", self._staged / "dashboard" / "wrangler.json"),
+            *("--persist-to", self._state / "storage"),
+        )
+        applied.write_text(fingerprint)
+
+    async def _start_workers(self) -> ProcessGroup:
+        self._step("Starting the Workers")
+        configs = staging.stage(self._staged, self._addresses)
+        group = await ProcessGroup.start(
+            *(WRANGLER, "dev", *(f"--config={config}" for config in configs)),
+            *("--ip", "127.0.0.1", "--port", str(self._addresses.port), "--inspector-port", "0"),
+            *("--persist-to", self._state / "storage", "--show-interactive-dev-session=false"),
+            env=self._environment(),
+            cwd=self._staged,
+        )
+        self._exits.push_async_callback(group.stop)
+        output = asyncio.create_task(self._copy_output(group))
+        self._exits.callback(output.cancel)
+        await self._wait_until_up(group)
+        return group
+
+    async def _copy_output(self, group: ProcessGroup) -> None:
+        """Everything goes to the log; once the stack is up, also to the screen."""
+        assert group.process.stdout is not None
+        with open(self._log, "ab") as log:
+            async for line in group.process.stdout:
+                log.write(line)
+                log.flush()
+                if self._ready:
+                    print(line.decode(errors="replace"), end="", flush=True)
+
+    async def _wait_until_up(self, group: ProcessGroup) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        async with httpx.AsyncClient(timeout=START_SECONDS) as client:
+            while time.monotonic() < deadline:
+                if group.process.returncode is not None:
+                    raise StackError(f"wrangler ended while it started:\n{self._log_tail()}")
+                with contextlib.suppress(httpx.TransportError):
+                    response = await client.get(f"http://127.0.0.1:{self._addresses.port}/")
+                    if response.is_success:
+                        return
+                await asyncio.sleep(0.1)
+        raise StackError(f"the dashboard did not answer within {START_SECONDS} s:\n{self._log_tail()}")
+
+    def _log_tail(self) -> str:
+        with open(self._log, errors="replace") as log:
+            return "".join(deque(log, maxlen=30))
+
+    async def _deploy_example(self) -> None:
+        """In the first run, deploy an example as a developer would, with wrangler itself."""
+        if self._store.list(self._namespace):
+            return
+        self._step("Deploying an example")
+        await self._wrangler_command(
+            *("deploy", "--config", EXAMPLE / "wrangler.toml"),
+            *("--dispatch-namespace", self._namespace, "--name", EXAMPLE_ID),
+            env={
+                "CLOUDFLARE_API_BASE_URL": f"{self._addresses.stand_in}/client/v4",
+                "CLOUDFLARE_API_TOKEN": "local",
+                "CLOUDFLARE_ACCOUNT_ID": "local",
+            },
+        )
+
+    async def _wrangler_command(self, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
+        group = await ProcessGroup.start(
+            WRANGLER, *arguments, env=self._environment() | (env or {}), cwd=self._state
+        )
+        try:
+            output, _ = await asyncio.wait_for(group.process.communicate(), COMMAND_SECONDS)
+        except TimeoutError:
+            raise StackError(f"wrangler {arguments[0]} took more than {COMMAND_SECONDS} s") from None
+        finally:
+            await group.stop()
+        if group.process.returncode != 0:
+            raise StackError(f"wrangler {arguments[0]} failed:\n{output.decode(errors='replace')}")
+
+    async def _follow_changes(self) -> None:
+        """Bring edited modules to the staged Workers, where wrangler sees them and reloads."""
+        folders = [worker.modules for worker in staging.WORKERS]
+        async for _ in watchfiles.awatch(*folders):
+            for worker in staging.WORKERS:
+                staging.copy_modules(worker, self._staged)
+
+    def _step(self, title: str) -> None:
+        print(f"  {title} …", flush=True)
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to the launcher."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Keep a second run out of the state folder."""
+    state.mkdir(parents=True, exist_ok=True)
+    with open(state / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(f"{state} is in use by another run: stop it, or set STATE_DIR.") from None
+        yield
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise StackError(f"port {port} needs root: set PORT to one above 1023.") from None
+        except OSError:
+            raise StackError(f"port {port} is taken by another program: set PORT to a free one.") from None

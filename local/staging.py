@@ -1,0 +1,161 @@
+"""Derive what `wrangler dev` runs from the configs that an operator deploys.
+
+The committed configs say nothing of a local run. What one needs (workerd's development Pyodide, a
+dispatch namespace, local addresses) is added here, in a staged copy of each Worker: a folder with its
+modules, its dependencies and the derived `wrangler.json`. Copies, because wrangler follows no links.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKERD_FOLDER = ROOT / "local" / "workerd"
+COMPATIBILITY_DATE = "2026-11-01"
+DEVELOPMENT_FLAGS = ["python_workers_development", "experimental"]
+BILLING_OBJECT = {"name": "BILLING", "class_name": "BillingDurableObject", "script_name": "codius-billing"}
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One of the product's Workers: its committed config, its modules, its vendored dependencies."""
+
+    name: str
+    config: Path
+    modules: Path
+
+    @property
+    def dependencies(self) -> Path:
+        return self.config.parent / "python_modules"
+
+
+DISPATCH = Worker("dispatch", ROOT / "wrangler.toml", ROOT / "dispatch")
+BILLING = Worker("billing", ROOT / "billing" / "wrangler.toml", ROOT / "billing")
+DASHBOARD = Worker("dashboard", ROOT / "dashboard" / "wrangler.toml", ROOT / "dashboard")
+WORKERS = (DISPATCH, BILLING, DASHBOARD)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the parts of one local run find each other."""
+
+    port: int
+    stand_in_port: int
+    control_token: str
+
+    @property
+    def dashboard(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def stand_in(self) -> str:
+        return f"http://127.0.0.1:{self.stand_in_port}"
+
+
+def read_config(worker: Worker) -> Config:
+    return tomllib.loads(worker.config.read_text())
+
+
+def python_config(worker: Worker) -> Config:
+    """The committed config, moved to the staged folder and to the development Pyodide."""
+    config = read_config(worker)
+    config["main"] = f"src/{Path(config['main']).name}"
+    config["compatibility_flags"] += DEVELOPMENT_FLAGS
+    return config
+
+
+def dispatch_config(addresses: Addresses) -> Config:
+    config = python_config(DISPATCH)
+    config["main"] = "src/local_dispatch.py"
+    del config["dispatch_namespaces"]
+    config["services"] = [{"binding": "NAMESPACE", "service": "local-namespace"}]
+    config["vars"] |= {"APPS_DOMAIN": "localhost", "DASHBOARD_URL": addresses.dashboard}
+    return config
+
+
+def dashboard_config(addresses: Addresses) -> Config:
+    config = python_config(DASHBOARD)
+    config["assets"]["directory"] = str(DASHBOARD.modules / config["assets"]["directory"])
+    return config
+
+
+def front_config(addresses: Addresses) -> Config:
+    return {
+        "name": "local-front",
+        "main": str(WORKERD_FOLDER / "front.js"),
+        "compatibility_date": COMPATIBILITY_DATE,
+        "services": [
+            {"binding": "DISPATCH", "service": "codius-dispatch"},
+            {"binding": "DASHBOARD", "service": "codius-dashboard"},
+            {"binding": "NAMESPACE", "service": "local-namespace"},
+        ],
+        "durable_objects": {"bindings": [BILLING_OBJECT]},
+        "vars": {"CLOUDFLARE_API_ORIGIN": addresses.stand_in, "CONTROL_TOKEN": addresses.control_token},
+    }
+
+
+def namespace_config(addresses: Addresses) -> Config:
+    return {
+        "name": "local-namespace",
+        "main": str(WORKERD_FOLDER / "namespace.js"),
+        "compatibility_date": COMPATIBILITY_DATE,
+        "compatibility_flags": ["experimental"],
+        "worker_loaders": [{"binding": "LOADER"}],
+        "vars": {"SCRIPTS_ORIGIN": f"{addresses.stand_in}/local/scripts"},
+    }
+
+
+def stage(folder: Path, addresses: Addresses) -> list[Path]:
+    """Write every Worker's staged folder; return their configs, the front Worker's first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    configs = {
+        "front": front_config(addresses),
+        "namespace": namespace_config(addresses),
+        "dispatch": dispatch_config(addresses),
+        "billing": python_config(BILLING),
+        "dashboard": dashboard_config(addresses),
+    }
+    for worker in WORKERS:
+        shutil.copytree(worker.dependencies, folder / worker.name / "python_modules", copy_function=os.link)
+        copy_modules(worker, folder)
+    paths = []
+    for name, config in configs.items():
+        path = folder / name / "wrangler.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(config, indent=2))
+        paths.append(path)
+    return paths
+
+
+def copy_modules(worker: Worker, folder: Path) -> None:
+    """Bring the staged modules up to date: changed files are copied, removed ones removed."""
+    target = folder / worker.name / "src"
+    sources = {path.relative_to(worker.modules): path for path in source_files(worker)}
+    if worker is DISPATCH:
+        sources[Path("local_dispatch.py")] = WORKERD_FOLDER / "local_dispatch.py"
+    for path in target.rglob("*"):
+        if path.is_file() and path.relative_to(target) not in sources:
+            path.unlink()
+    for relative, source in sources.items():
+        copy = target / relative
+        if copy.exists() and copy.read_bytes() == source.read_bytes():
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+
+
+def source_files(worker: Worker) -> list[Path]:
+    skipped = {"python_modules", "__pycache__", "static", ".wrangler"}
+    return [
+        path
+        for path in worker.modules.rglob("*")
+        if path.is_file() and not skipped & set(path.relative_to(worker.modules).parts)
+    ]

@@ -1,0 +1,32 @@
+// The one door of the local stack. In production these are separate hosts: the dashboard's, the apps'
+// (a route `*.<apps domain>/*` to dispatch) and Cloudflare's API.
+
+const OWN_HOSTS = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+export default {
+  async fetch(request, env) {
+    const url = new URL(request.url);
+    if (!OWN_HOSTS.has(url.hostname)) return env.DISPATCH.fetch(request);
+    if (url.pathname.startsWith("/client/v4/")) {
+      return fetch(new Request(env.CLOUDFLARE_API_ORIGIN + url.pathname + url.search, request));
+    }
+    if (url.pathname === "/.local/control") return control(request, env);
+    return env.DASHBOARD.fetch(request);
+  },
+};
+
+// What the stand-ins tell the running Workers.
+async function control(request, env) {
+  if (request.headers.get("authorization") !== `Bearer ${env.CONTROL_TOKEN}`) {
+    return new Response("for the local stack itself", { status: 403 });
+  }
+  const { action, name } = await request.json();
+  switch (action) {
+    case "open-account":
+      return Response.json(await env.BILLING.getByName(name).open_account());
+    case "script-changed":
+      return Response.json(await env.NAMESPACE.forget(name));
+    default:
+      return new Response(`unknown action ${action}`, { status: 400 });
+  }
+}

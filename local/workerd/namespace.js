@@ -1,0 +1,66 @@
+// A dispatch namespace: runs what was uploaded to the Cloudflare API stand-in, each Worker in an isolate
+// of its own. Its binding in dispatch is made by local_dispatch.py, which says by `request.cf.dispatch`
+// which Worker is meant.
+
+import { WorkerEntrypoint } from "cloudflare:workers";
+
+const text = (bytes) => new TextDecoder().decode(bytes);
+const MODULES = {
+  "application/javascript": (bytes) => ({ js: text(bytes) }),
+  "application/javascript+module": (bytes) => ({ js: text(bytes) }),
+  "application/javascript+commonjs": (bytes) => ({ cjs: text(bytes) }),
+  "text/x-python": (bytes) => ({ py: text(bytes) }),
+  "text/plain": (bytes) => ({ text: text(bytes) }),
+  "application/json": (bytes) => ({ json: JSON.parse(text(bytes)) }),
+  "application/octet-stream": (bytes) => ({ data: bytes.buffer }),
+  "application/wasm": (bytes) => ({ wasm: bytes.buffer }),
+};
+// What the launcher adds to the product's own Python Workers, too.
+const LOCAL_PYTHON_FLAGS = ["python_workers_development", "experimental"];
+
+// name -> promise of the uploaded script
+const scripts = new Map();
+
+function workerCode(script) {
+  const isPython = script.compatibility_flags.includes("python_workers");
+  return {
+    compatibilityDate: script.compatibility_date,
+    compatibilityFlags: [...script.compatibility_flags, ...(isPython ? LOCAL_PYTHON_FLAGS : [])],
+    allowExperimental: isPython,
+    mainModule: script.main_module,
+    modules: Object.fromEntries(
+      script.modules.map(({ name, type, content }) => [name, MODULES[type](Uint8Array.fromBase64(content))]),
+    ),
+    env: Object.fromEntries(script.bindings.map(({ name, json, text }) => [name, json ?? text])),
+  };
+}
+
+async function download(origin, name) {
+  const response = await fetch(`${origin}/${encodeURIComponent(name)}`);
+  if (response.status === 404) throw new Error("Worker not found.");
+  if (!response.ok) throw new Error(`the namespace's store answered ${response.status}`);
+  return response.json();
+}
+
+export default class Namespace extends WorkerEntrypoint {
+  async fetch(request) {
+    const { name } = request.cf.dispatch;
+    const script = await this.find(name);
+    const worker = this.env.LOADER.get(`${name}@${script.etag}`, () => workerCode(script));
+    return worker.getEntrypoint().fetch(request, { cf: {} });
+  }
+
+  find(name) {
+    if (!scripts.has(name)) {
+      const script = download(this.env.SCRIPTS_ORIGIN, name);
+      scripts.set(name, script);
+      script.catch(() => scripts.delete(name));
+    }
+    return scripts.get(name);
+  }
+
+  // Called when a script was uploaded or deleted.
+  forget(name) {
+    return scripts.delete(name);
+  }
+}
