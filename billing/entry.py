@@ -1,11 +1,90 @@
-from workers import DurableObject, WorkerEntrypoint, Response
+"""The billing Worker: one `BillingDurableObject` for each app, named by the app's id.
+
+Only other Workers of this system call it, by RPC. Results that callers tell apart are values: a granted
+lease is `{"lease", "requests", "milliseconds"}`, everything else one of the words in `Refusal`. Amounts
+that can exceed what JavaScript's numbers hold exactly travel as decimal text. Wrong arguments raise.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from ledger import Lease, Ledger
+from pricing import Price
+from storage import ObjectStorage
+from workers import DurableObject, Response, WorkerEntrypoint
+
+Json = dict[str, Any]
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def price_from(env: Any) -> Price:
+    return Price(
+        included_requests=env.INCLUDED_REQUESTS,
+        unit_price_nano_usd=env.REQUEST_UNIT_PRICE_NANO_USD,
+        requests_per_unit=env.TOTAL_REQUESTS_PER_UNIT,
+    )
+
+
+def grant(result: Lease | str) -> Json | str:
+    if isinstance(result, Lease):
+        return {"lease": result.id, "requests": result.requests, "milliseconds": result.milliseconds}
+    return result
+
+
 class BillingDurableObject(DurableObject):
-    def __init__(self, ctx, env):
+    def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
-        self.sql = ctx.storage.sql
-    async def open_account(self):
-        self.sql.exec("create table if not exists a(x)")
-        return "opened"
+        self.price = price_from(env)
+        self.ledger = Ledger(ObjectStorage(ctx.storage), self.price)
+
+    async def open_account(self) -> str:
+        return self.ledger.open(now_ms())
+
+    async def close_account(self) -> str:
+        return self.ledger.close(now_ms())
+
+    async def get_worker_billing(self) -> Json | None:
+        billing = self.ledger.billing(now_ms())
+        if billing is None:
+            return None
+        amounts = {name: value if value is None else str(value) for name, value in asdict(billing).items()}
+        prices = {name: str(value) for name, value in asdict(self.price).items()}
+        return amounts | prices
+
+    async def increment_worker_requests(self) -> str:
+        return self.ledger.increment_requests(now_ms())
+
+    async def add_worker_funds(self, payment: str, amount_cents: int) -> str:
+        return self.ledger.add_funds(now_ms(), payment, amount_cents)
+
+    async def list_payments(self) -> list[Json]:
+        return [asdict(payment) for payment in self.ledger.payments()]
+
+    async def take_lease(self, wanted: int) -> Json | str:
+        return grant(self.ledger.take_lease(now_ms(), wanted))
+
+    async def renew_lease(self, lease: int, used: int, wanted: int) -> Json | str:
+        return grant(self.ledger.renew_lease(now_ms(), lease, used, wanted))
+
+    async def settle_lease(self, lease: int, used: int) -> None:
+        self.ledger.settle_lease(now_ms(), lease, used)
+
+    async def release_requests(self, count: int) -> None:
+        self.ledger.release_requests(now_ms(), count)
+
+    async def get_usage(self, hours: int, days: int) -> Json:
+        now = now_ms()
+        return {"hours": self.ledger.usage_per_hour(now, hours), "days": self.ledger.usage_per_day(now, days)}
+
+
 class Default(WorkerEntrypoint):
-    async def fetch(self, request):
-        return Response("billing")
+    """Nothing is served here: a Worker needs a handler to be deployed."""
+
+    async def fetch(self, request: Any) -> Response:
+        return Response("Not found", status=404)

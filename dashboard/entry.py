@@ -1,4 +1,6 @@
 from workers import WorkerEntrypoint, Response
+
+
 class Default(WorkerEntrypoint):
     async def fetch(self, request):
         return Response("dashboard")

@@ -48,7 +48,9 @@ async def on_api_error(request: Request, error: Exception) -> JSONResponse:
 
 async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    message = f"No route for {request.method} {request.url.path}" if error.status_code == 404 else error.detail
+    message = (
+        f"No route for {request.method} {request.url.path}" if error.status_code == 404 else error.detail
+    )
     return error_envelope(error.status_code, 7003, message)
 
 
@@ -184,7 +186,11 @@ class CloudflareApi:
     async def get_settings(self, request: Request) -> Response:
         _, _, script = self._script(request)
         hidden = [
-            {key: value for key, value in binding.items() if binding["type"] != "secret_text" or key != "text"}
+            {
+                key: value
+                for key, value in binding.items()
+                if binding["type"] != "secret_text" or key != "text"
+            }
             for binding in script["bindings"]
         ]
         kept = {key: script[key] for key in ("compatibility_date", "compatibility_flags", "tags")}

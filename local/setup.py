@@ -131,9 +131,16 @@ def pack_pyodide() -> None:
 
 STEPS = (
     Step("Python tools", ("locks/dev.txt",), ".venv", install_python_tools),
-    Step("Node.js tools", ("package.json", "package-lock.json", ".npmrc"), "node_modules", install_node_tools),
+    Step(
+        "Node.js tools", ("package.json", "package-lock.json", ".npmrc"), "node_modules", install_node_tools
+    ),
     *(
-        Step(f"{worker}'s dependencies", (f"locks/{worker}.txt", "local/setup.py"), product, vendor(worker, folder))
+        Step(
+            f"{worker}'s dependencies",
+            (f"locks/{worker}.txt", "local/setup.py"),
+            product,
+            vendor(worker, folder),
+        )
         for worker, folder, product in (
             ("dispatch", ".", "python_modules"),
             ("billing", "billing", "billing/python_modules"),

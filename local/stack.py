@@ -21,6 +21,7 @@ import watchfiles
 
 from local import staging
 from local.cloudflare_api import CloudflareApi
+from local.control import Control
 from local.namespace_store import NamespaceStore
 from local.processes import ProcessGroup
 from local.pyodide_bundle import BUNDLE
@@ -49,7 +50,8 @@ class Stack:
         self._state = state
         self._staged = state / "staged"
         self._log = state / "wrangler.log"
-        self._addresses = Addresses(port, free_port(), secrets.token_urlsafe())
+        self._control = Control(port, secrets.token_urlsafe())
+        self._addresses = Addresses(port, free_port(), self._control.token)
         namespaces = staging.read_config(staging.DISPATCH)["dispatch_namespaces"]
         self._namespace: str = namespaces[0]["namespace"]
         self._store = NamespaceStore(state / "namespaces")
@@ -60,6 +62,7 @@ class Stack:
         try:
             self._exits.enter_context(locked(self._state))
             require_free(self._addresses.port)
+            self._control.save(self._state)
             await self._start_stand_ins()
             await self._create_database()
             self._wrangler = await self._start_workers()
@@ -123,17 +126,8 @@ class Stack:
 
     async def _on_script_change(self, name: str) -> None:
         """An uploaded Worker gets an account, as the dashboard opens one when it deploys."""
-        await self._control("script-changed", name)
-        await self._control("open-account", name)
-
-    async def _control(self, action: str, name: str) -> None:
-        async with httpx.AsyncClient(timeout=30) as client:
-            response = await client.post(
-                f"http://127.0.0.1:{self._addresses.port}/.local/control",
-                headers={"authorization": f"Bearer {self._addresses.control_token}"},
-                json={"action": action, "name": name},
-            )
-        response.raise_for_status()
+        await self._control.call("namespace", name, "forget", name)
+        await self._control.call("billing", name, "open_account")
 
     # The Workers, in workerd under wrangler.
 

@@ -126,6 +126,8 @@ def stage(folder: Path, addresses: Addresses) -> list[Path]:
     for worker in WORKERS:
         shutil.copytree(worker.dependencies, folder / worker.name / "python_modules", copy_function=os.link)
         copy_modules(worker, folder)
+    # Wrangler uploads JavaScript of a Python Worker as a module only from the SDK's folder.
+    shutil.copy(WORKERD_FOLDER / "local_namespace.js", folder / "dispatch" / "python_modules" / "workers")
     paths = []
     for name, config in configs.items():
         path = folder / name / "wrangler.json"

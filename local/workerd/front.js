@@ -15,18 +15,16 @@ export default {
   },
 };
 
-// What the stand-ins tell the running Workers.
+// What the stand-ins and the tests tell the running Workers.
 async function control(request, env) {
   if (request.headers.get("authorization") !== `Bearer ${env.CONTROL_TOKEN}`) {
     return new Response("for the local stack itself", { status: 403 });
   }
-  const { action, name } = await request.json();
-  switch (action) {
-    case "open-account":
-      return Response.json(await env.BILLING.getByName(name).open_account());
-    case "script-changed":
-      return Response.json(await env.NAMESPACE.forget(name));
-    default:
-      return new Response(`unknown action ${action}`, { status: 400 });
+  const { target, name, method, parameters } = await request.json();
+  const receiver = { billing: () => env.BILLING.getByName(name), namespace: () => env.NAMESPACE }[target]();
+  try {
+    return Response.json((await receiver[method](...parameters)) ?? null);
+  } catch (error) {
+    return Response.json({ error: error.message }, { status: 500 });
   }
 }

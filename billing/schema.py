@@ -1,0 +1,71 @@
+"""The tables of one app's billing object, and how an older object's tables become the newest.
+
+An object that was never opened has no tables: nothing is stored for an app that doesn't exist.
+"""
+
+from __future__ import annotations
+
+from database import Database
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT",
+        "INSERT INTO schema_version VALUES (0)",
+        # One row. All that each charge changes is in it, so that a charge writes one row.
+        """
+        CREATE TABLE account (
+            id             INTEGER PRIMARY KEY CHECK (id = 1),
+            opened_at      INTEGER NOT NULL,            -- milliseconds since 1970, as all times
+            closed_at      INTEGER,
+            funding_cents  INTEGER NOT NULL DEFAULT 0,  -- payments less what was taken back
+            requests       INTEGER NOT NULL DEFAULT 0 CHECK (requests >= 0),  -- charged for good
+            leased         INTEGER NOT NULL DEFAULT 0 CHECK (leased >= 0),    -- in leases that run
+            lost           INTEGER NOT NULL DEFAULT 0 CHECK (lost >= 0),      -- in leases that expired
+            next_lease     INTEGER NOT NULL DEFAULT 1,
+            hour           INTEGER NOT NULL,            -- hours since 1970
+            hour_requests  INTEGER NOT NULL DEFAULT 0   -- charged in this hour, not in usage_hour yet
+        ) STRICT
+        """,
+        """
+        CREATE TABLE lease (
+            id         INTEGER PRIMARY KEY,
+            requests   INTEGER NOT NULL CHECK (requests > 0),
+            expires_at INTEGER NOT NULL,
+            expired    INTEGER NOT NULL DEFAULT 0 CHECK (expired IN (0, 1))
+        ) STRICT
+        """,
+        """
+        CREATE TABLE payment (
+            id           TEXT PRIMARY KEY,
+            amount_cents INTEGER NOT NULL CHECK (amount_cents != 0),  -- negative: taken back
+            created_at   INTEGER NOT NULL
+        ) STRICT
+        """,
+        "CREATE TABLE usage_hour (hour INTEGER PRIMARY KEY, requests INTEGER NOT NULL) STRICT",
+        "CREATE TABLE usage_day (day INTEGER PRIMARY KEY, requests INTEGER NOT NULL) STRICT",
+    ),
+)
+
+
+def stored_version(database: Database) -> int:
+    """The schema version of the tables, 0 when there are none."""
+    if not database.execute("SELECT name FROM sqlite_master WHERE name = 'schema_version'"):
+        return 0
+    ((version,),) = database.execute("SELECT version FROM schema_version")
+    assert isinstance(version, int)
+    return version
+
+
+def migrate(database: Database) -> None:
+    """Bring the tables to the newest version; newer ones than this code knows are left as they are."""
+
+    def apply_missing() -> None:
+        for version, statements in enumerate(
+            MIGRATIONS[stored_version(database) :], stored_version(database) + 1
+        ):
+            for statement in statements:
+                database.execute(statement)
+            database.execute("UPDATE schema_version SET version = ?", version)
+
+    if stored_version(database) < len(MIGRATIONS):
+        database.transaction(apply_missing)

@@ -1,0 +1,118 @@
+"""What dispatch itself answers when it can't pass a request on: small pages, or JSON problems (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+
+RETRY_AFTER_SECONDS = 2
+HTML_METHODS = {"GET", "HEAD"}
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 20vh auto 0; padding: 0 1rem }}
+code {{ overflow-wrap: anywhere }}
+</style>
+<h1>{title}</h1>
+<p>{detail}</p>
+<p><small>Request <code>{request_id}</code></small></p>
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What of a request decides the form of an answer: its method, Accept header and id."""
+
+    method: str
+    accept: str | None
+    request_id: str
+
+    def wants_html(self) -> bool:
+        """Whether HTML is acceptable, and JSON not preferred to it (RFC 9110, section 12.5.1)."""
+        if self.method not in HTML_METHODS:
+            return False
+        html, json_ = quality(self.accept, "text/html"), quality(self.accept, "application/json")
+        return html[0] > 0 and html >= json_
+
+
+def quality(accept: str | None, media_type: str) -> tuple[float, int]:
+    """How much a media type is wanted: its q-value, then how exactly it is named."""
+    if accept is None or not accept.strip():
+        return 1.0, 0
+    patterns = ("*/*", media_type.split("/")[0] + "/*", media_type)
+    best = (-1, 0.0)
+    for item in accept.lower().split(","):
+        pattern, *parameters = (part.strip() for part in item.split(";"))
+        if pattern in patterns:
+            best = max(best, (patterns.index(pattern), q_value(parameters)))
+    return best[1], best[0]
+
+
+def q_value(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def problem(
+    asker: Asker,
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    type_: str = "about:blank",
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    """An error, as a page or as a problem document."""
+    common = {"cache-control": "no-store", "x-request-id": asker.request_id} | (headers or {})
+    if asker.wants_html():
+        page = PAGE.format(title=escape(title), detail=escape(detail), request_id=escape(asker.request_id))
+        return Answer(status, common | {"content-type": "text/html; charset=utf-8"}, page)
+    body = {"type": type_, "title": title, "status": status, "detail": detail, "request_id": asker.request_id}
+    return Answer(status, common | {"content-type": "application/problem+json"}, json.dumps(body) + "\n")
+
+
+def no_such_app(asker: Asker) -> Answer:
+    return problem(asker, 404, "No such app", "No app is deployed at this address.")
+
+
+def nothing_published(asker: Asker) -> Answer:
+    return problem(asker, 404, "Not found", "The platform publishes nothing at this path.")
+
+
+def insufficient_balance(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
+    """Send browsers to the page where the app can be topped up; tell everyone else of it."""
+    page = f"{dashboard_url}/apps/{app_id}/402"
+    if asker.wants_html():
+        headers = {"location": page, "cache-control": "no-store", "x-request-id": asker.request_id}
+        return Answer(302, headers, "")
+    detail = f"This app has used up its prepaid requests. Anyone can top up its balance: {page}"
+    return problem(asker, 402, "Insufficient balance", detail, type_=page)
+
+
+def app_failed(asker: Asker) -> Answer:
+    return problem(asker, 502, "The app failed", "The app raised an error instead of answering.")
+
+
+def billing_unavailable(asker: Asker) -> Answer:
+    detail = "The app's balance can't be checked right now. Nothing was charged. Try again shortly."
+    headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
+    return problem(asker, 503, "Billing is unavailable", detail, headers=headers)

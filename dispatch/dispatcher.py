@@ -1,0 +1,260 @@
+"""Charge a request to its app's lease and pass it to the app's Worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import Coroutine
+from typing import Any
+
+import answers
+import js
+from answers import Answer, Asker
+from billing_client import BillingClient, Grant
+from hosts import app_id_of, authority_of
+from leases import Lease, Meter
+from promises import Promises, lasting_callback
+from pyodide.ffi import to_js
+from settings import Settings
+from workers import wait_until
+
+PLATFORM_PATH = "/.well-known/codius"
+REQUEST_ID_HEADER = "x-request-id"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+SWITCHING_PROTOCOLS = 101
+MAX_METERS = 10_000
+# A call for a lease that has not ended after this long never will: its request is gone.
+STALE_CALL_MS = 35_000
+SETTLE_RETRY_SECONDS = (0.5, 2.0)
+
+GRANTED = "granted"
+UNAVAILABLE = "unavailable"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def object_of(value: dict[str, Any]) -> Any:
+    return to_js(value, dict_converter=js.Object.fromEntries)
+
+
+class Dispatcher:
+    """One for each instance of the Worker; holds the leases."""
+
+    def __init__(self, env: Any) -> None:
+        self._settings = Settings.read(env)
+        self._namespace = env.DISPATCHER
+        self._billing = env.BILLING
+        self._meters: dict[str, Meter] = {}
+        limits = {"cpuMs": self._settings.cpu_ms, "subRequests": self._settings.sub_requests}
+        self._no_arguments = object_of({})
+        self._options = object_of({"limits": limits})
+        self._promises = Promises()
+        self._on_response = lasting_callback(with_request_id)
+        self._on_failure = lasting_callback(self._answer_failure)
+
+    def handle(self, request: Any) -> Any:
+        """Return a response, a promise of one, or a coroutine."""
+        url: str = request.url
+        authority = authority_of(url)
+        app_id = app_id_of(authority, self._settings.apps_domain)
+        if app_id is None:
+            return respond(answers.no_such_app(asker_of(request)))
+        if is_platform_path(url[url.index(authority) + len(authority) :]):
+            return respond(answers.nothing_published(asker_of(request)))
+        meter = self._meters.get(app_id)
+        if meter is not None and meter.spend(now_ms()):
+            return self._forward(request, app_id)
+        return self._wait_and_forward(request, app_id)
+
+    # The app's Worker.
+
+    def _forward(self, request: Any, app_id: str) -> Any:
+        """Pass a request that has been charged to its Worker; return the promise of the response."""
+        request_id = given_request_id(request)
+        if request_id is None:
+            request_id = uuid.uuid4().hex
+            request = js.Request.new(request)
+            request.headers.set(REQUEST_ID_HEADER, request_id)
+        promises = self._promises
+        worker = self._namespace.get(app_id, self._no_arguments, self._options)
+        response = promises.start(worker.fetch, worker, request)
+        return promises.then(
+            response,
+            promises.with_context(self._on_response, request_id),
+            promises.with_context(self._on_failure, request),
+        )
+
+    def _answer_failure(self, request: Any, error: Any) -> Any:
+        asker = asker_of(request)
+        app_id = str(app_id_of(authority_of(request.url), self._settings.apps_domain))
+        message = str(getattr(error, "message", error))
+        if message.startswith("Worker not found"):
+            self._give_back(app_id)
+            return respond(answers.no_such_app(asker))
+        log("app_failed", app_id, asker.request_id, message)
+        return respond(answers.app_failed(asker))
+
+    def _give_back(self, app_id: str) -> None:
+        """Uncharge a request that no Worker could serve."""
+        meter = self._meters.get(app_id)
+        if meter is None or not meter.unspend():
+            in_background(self._client(app_id).release(1))
+
+    # Leases.
+
+    async def _wait_and_forward(self, request: Any, app_id: str) -> Any:
+        """Wait for a lease, then pass the request on; or say why not."""
+        until = now_ms() + self._settings.billing_timeout_ms
+        while now_ms() < until:
+            meter = self._meter(app_id)
+            if meter.spend(now_ms()):
+                return await self._forward(request, app_id)
+            outcome = await self._next_lease(app_id, meter, until)
+            if outcome != GRANTED:
+                return respond(self._refusal(asker_of(request), app_id, outcome))
+        return respond(self._refusal(asker_of(request), app_id, UNAVAILABLE))
+
+    async def _next_lease(self, app_id: str, meter: Meter, until: int) -> str:
+        """Wait for the one call that fetches the app's next lease; start it if there is none."""
+        now = now_ms()
+        if meter.is_refused(now):
+            return str(meter.refusal)
+        if meter.taking is None or now - meter.taking_since > STALE_CALL_MS:
+            # A JavaScript promise, as one request may not resume another: the runtime resumes each of
+            # those that wait for it in its own context.
+            meter.taking, meter.taking_since = js.Promise.withResolvers(), now
+            in_background(self._take(app_id, meter))
+        try:
+            return str(await asyncio.wait_for(meter.taking.promise, (until - now) / 1000))
+        except TimeoutError:
+            return UNAVAILABLE
+
+    async def _take(self, app_id: str, meter: Meter) -> None:
+        """Fetch the app's next lease, tell all who wait, and settle it in the end."""
+        billing, taking = self._client(app_id), meter.taking
+        try:
+            granted = await self._call_for_lease(billing, app_id, meter)
+        except Exception as error:  # whatever the runtime raises: without an answer nothing is served
+            log("billing_failed", app_id, None, str(error))
+            granted = UNAVAILABLE
+        meter.taking = None
+        if isinstance(granted, Lease):
+            taking.resolve(GRANTED)
+            await self._watch(billing, app_id, meter, granted)
+        else:
+            if granted == "no_account":
+                self._meters.pop(app_id, None)
+            taking.resolve(granted)
+
+    async def _call_for_lease(self, billing: BillingClient, app_id: str, meter: Meter) -> Lease | str:
+        """Take a lease, and settle the one before in the same call."""
+        asked_at, last = now_ms(), meter.lease
+        block = meter.next_block(asked_at)
+        if last is not None and last.id is not None and not last.is_settled:
+            last.is_settled = True
+            try:
+                result = await billing.renew(last.id, last.used, block)
+            except Exception:
+                in_background(self._settle(billing, app_id, last))
+                raise
+        else:
+            result = await billing.take(block)
+        if isinstance(result, Grant):
+            return meter.grant(result.lease, result.requests, asked_at, result.milliseconds)
+        meter.refuse(result, now_ms())
+        return result
+
+    async def _watch(self, billing: BillingClient, app_id: str, meter: Meter, lease: Lease) -> None:
+        """Settle a lease when its app goes quiet or its time ends, unless that was done before."""
+        while lease.is_owed and (wait := lease.settle_in(now_ms())) > 0:
+            await asyncio.sleep(wait / 1000)
+        if not lease.is_owed:
+            return
+        lease.is_settled = True
+        if meter.lease is lease and meter.taking is None:
+            self._meters.pop(app_id, None)
+        await self._settle(billing, app_id, lease)
+
+    async def _settle(self, billing: BillingClient, app_id: str, lease: Lease) -> None:
+        for pause in (*SETTLE_RETRY_SECONDS, None):
+            try:
+                if lease.id is None:
+                    return await billing.release(lease.left)
+                return await billing.settle(lease.id, lease.used)
+            except Exception as error:
+                if pause is None:
+                    log("settlement_failed", app_id, None, str(error))
+                else:
+                    await asyncio.sleep(pause)
+
+    def _client(self, app_id: str) -> BillingClient:
+        return BillingClient(self._billing.getByName(app_id))
+
+    def _meter(self, app_id: str) -> Meter:
+        if app_id not in self._meters and len(self._meters) >= MAX_METERS:
+            idle = [name for name, meter in self._meters.items() if meter.is_idle(now_ms())]
+            for name in idle:
+                del self._meters[name]
+        return self._meters.setdefault(app_id, Meter())
+
+    def _refusal(self, asker: Asker, app_id: str, outcome: str) -> Answer:
+        if outcome == "limit_exceeded":
+            return answers.insufficient_balance(asker, self._settings.dashboard_url, app_id)
+        if outcome == UNAVAILABLE:
+            log("billing_unavailable", app_id, asker.request_id, "no lease in time")
+            return answers.billing_unavailable(asker)
+        return answers.no_such_app(asker)
+
+
+def is_platform_path(path: str) -> bool:
+    return path.startswith(PLATFORM_PATH) and (
+        len(path) == len(PLATFORM_PATH) or path[len(PLATFORM_PATH)] in "/?"
+    )
+
+
+def with_request_id(request_id: str, response: Any) -> Any:
+    """The app's response, untouched but for the request's id."""
+    if response.status == SWITCHING_PROTOCOLS:
+        return response
+    copy = js.Response.new(response.body, response)
+    copy.headers.set(REQUEST_ID_HEADER, request_id)
+    return copy
+
+
+def in_background(work: Coroutine[Any, Any, None]) -> None:
+    """Go on with it when the request has been answered."""
+    wait_until(asyncio.ensure_future(work))
+
+
+def asker_of(request: Any) -> Asker:
+    request_id = given_request_id(request) or uuid.uuid4().hex
+    return Asker(request.method, header(request, "accept"), request_id)
+
+
+def given_request_id(request: Any) -> str | None:
+    """The id that the request came with: the caller's, or Cloudflare's."""
+    given = header(request, REQUEST_ID_HEADER)
+    if given is not None and REQUEST_ID.fullmatch(given):
+        return given
+    return header(request, "cf-ray")
+
+
+def header(request: Any, name: str) -> str | None:
+    value = request.headers.get(name)
+    return value if isinstance(value, str) else None
+
+
+def respond(answer: Answer) -> Any:
+    init = object_of({"status": answer.status, "headers": answer.headers})
+    return js.Response.new(answer.body or None, init)
+
+
+def log(event: str, app_id: str, request_id: str | None, message: str) -> None:
+    """One line of JSON for each error, in the shape that all three Workers use."""
+    line = {"level": "error", "worker": "dispatch", "event": event, "app": app_id}
+    js.console.error(json.dumps(line | {"request_id": request_id, "message": message[:500]}))

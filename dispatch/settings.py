@@ -1,0 +1,49 @@
+"""Dispatch's settings: variables in wrangler.toml, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class SettingError(Exception):
+    """A setting is missing or wrong; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`apps_domain`: apps are at `<id>.<apps_domain>`. `dashboard_url`: without a slash at its end.
+
+    Of each call of an app: `cpu_ms` of processor time, `sub_requests` requests of its own. Billing has
+    `billing_timeout_ms` to answer.
+    """
+
+    apps_domain: str
+    dashboard_url: str
+    cpu_ms: int
+    sub_requests: int
+    billing_timeout_ms: int
+
+    @classmethod
+    def read(cls, env: Any) -> Settings:
+        return cls(
+            apps_domain=text(env, "APPS_DOMAIN").lower().strip("."),
+            dashboard_url=text(env, "DASHBOARD_URL").rstrip("/"),
+            cpu_ms=positive(env, "APP_CPU_MS"),
+            sub_requests=positive(env, "APP_SUB_REQUESTS"),
+            billing_timeout_ms=positive(env, "BILLING_TIMEOUT_MS"),
+        )
+
+
+def text(env: Any, name: str) -> str:
+    value = getattr(env, name, None)
+    if not isinstance(value, str) or not value:
+        raise SettingError(f"the variable {name} must be set to text")
+    return value
+
+
+def positive(env: Any, name: str) -> int:
+    value = getattr(env, name, None)
+    if type(value) is not int or value <= 0:
+        raise SettingError(f"the variable {name} must be set to a positive integer")
+    return value
