@@ -180,8 +180,10 @@ class Ledger:
         assert isinstance(granted, int)
         require_integer("used", used, 0, granted)
         self._execute("DELETE FROM lease WHERE id = ?", lease)
-        held = "lost" if expired else "leased"
-        self._execute(f"UPDATE account SET {held} = {held} - ?", granted)
+        if expired:
+            self._execute("UPDATE account SET lost = lost - ?", granted)
+        else:
+            self._execute("UPDATE account SET leased = leased - ?", granted)
         self._charge(now, account, used)
 
     def _expire(self, now: int) -> None:
@@ -312,12 +314,10 @@ class Ledger:
 
     def _roll_usage(self, account: Account, hour: int) -> None:
         """Move the count of the hour that has passed to the tables of usage."""
-        for table, period in (("hour", account.hour), ("day", account.hour // HOURS_PER_DAY)):
-            self._execute(
-                f"INSERT INTO usage_{table} VALUES (?, ?) "
-                f"ON CONFLICT DO UPDATE SET requests = requests + excluded.requests",
-                *(period, account.hour_requests),
-            )
+        add_up = "ON CONFLICT DO UPDATE SET requests = requests + excluded.requests"
+        day, count = account.hour // HOURS_PER_DAY, account.hour_requests
+        self._execute(f"INSERT INTO usage_hour VALUES (?, ?) {add_up}", account.hour, count)  # noqa: S608
+        self._execute(f"INSERT INTO usage_day VALUES (?, ?) {add_up}", day, count)  # noqa: S608
         self._execute("DELETE FROM usage_hour WHERE hour <= ?", hour - KEEP_HOURS)
         self._execute("UPDATE account SET hour = ?, hour_requests = 0", hour)
 
@@ -329,8 +329,8 @@ class Ledger:
         if not self._is_opened:
             return None
         rows = self._execute(
-            "SELECT opened_at, closed_at, funding_cents, requests, leased, lost, next_lease, hour, hour_requests "
-            "FROM account"
+            "SELECT opened_at, closed_at, funding_cents, requests, leased, lost, next_lease, hour, "
+            "hour_requests FROM account"
         )
         return Account(*rows[0]) if rows else None  # type: ignore[arg-type]
 

@@ -184,13 +184,16 @@ class Dispatcher:
         for pause in (*SETTLE_RETRY_SECONDS, None):
             try:
                 if lease.id is None:
-                    return await billing.release(lease.left)
-                return await billing.settle(lease.id, lease.used)
+                    await billing.release(lease.left)
+                else:
+                    await billing.settle(lease.id, lease.used)
             except Exception as error:
                 if pause is None:
                     log("settlement_failed", app_id, None, str(error))
                 else:
                     await asyncio.sleep(pause)
+            else:
+                return
 
     def _client(self, app_id: str) -> BillingClient:
         return BillingClient(self._billing.getByName(app_id))

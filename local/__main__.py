@@ -1,8 +1,7 @@
 """`make dev`: the whole system on one machine, on one port, with no account anywhere.
 
 Starts the stand-ins and, in one workerd, the product's three Workers with the local front and dispatch
-namespace; deploys an example in the first run; follows changes of the Workers' files; ends when it is
-told to or when workerd does.
+namespace; deploys an example in the first run; follows changes of the Workers' files; ends when told to.
 
 Settings, from the environment: PORT (default 8787) and STATE_DIR (default .local/state), which holds
 everything that outlives a run.

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from local.namespace_store import NamespaceStore, Script
-from local.script_upload import Part, UploadRefused, script_from
+from local.script_upload import Part, UploadRefusedError, script_from
 
 WORKER_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}")
 MAX_UPLOAD_BYTES = 128 * 1024 * 1024
@@ -42,7 +42,7 @@ def envelope(result: Any, status: int = 200) -> JSONResponse:
 
 
 async def on_api_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError | UploadRefused)
+    assert isinstance(error, ApiError | UploadRefusedError)
     return error_envelope(error.status, error.code, str(error))
 
 
@@ -105,7 +105,7 @@ class CloudflareApi:
             ],
             exception_handlers={
                 ApiError: on_api_error,
-                UploadRefused: on_api_error,
+                UploadRefusedError: on_api_error,
                 HTTPException: on_http_error,
             },
         )

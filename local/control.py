@@ -34,14 +34,14 @@ class Control:
         path.touch(mode=0o600)
         path.write_text(json.dumps(asdict(self)))
 
-    async def call(self, target: str, name: str, method: str, *parameters: Any) -> Any:
+    def call(self, target: str, name: str, method: str, *parameters: Any) -> Any:
         """Call a method of the `billing` object of an app, or of the `namespace`."""
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-            response = await client.post(
-                f"http://127.0.0.1:{self.port}/.local/control",
-                headers={"authorization": f"Bearer {self.token}"},
-                json={"target": target, "name": name, "method": method, "parameters": parameters},
-            )
+        response = httpx.post(
+            f"http://127.0.0.1:{self.port}/.local/control",
+            headers={"authorization": f"Bearer {self.token}"},
+            json={"target": target, "name": name, "method": method, "parameters": parameters},
+            timeout=TIMEOUT_SECONDS,
+        )
         if not response.is_success:
             raise ControlError(response.text)
         return response.json()

@@ -37,7 +37,7 @@ class ProcessGroup:
         self._watchdog = watchdog
 
     @classmethod
-    async def start(cls, *command: str | Path, env: Mapping[str, str], cwd: Path) -> ProcessGroup:
+    async def start(cls, *command: str | os.PathLike[str], env: Mapping[str, str], cwd: Path) -> ProcessGroup:
         process = await asyncio.create_subprocess_exec(
             *(str(part) for part in command),
             env=env,

@@ -69,7 +69,7 @@ def adapt_loader(source: str) -> str:
     Raises BundleError, naming the adaptation, when one matches more or less often than it must.
     """
     for title, pattern, replacement, expected in ADAPTATIONS:
-        source, found = re.subn(pattern, lambda _: replacement, source)
+        source, found = re.subn(pattern, replacement, source)
         if found != expected:
             raise BundleError(f"{title}: expected {expected} places in pyodide.asm.mjs, found {found}")
     return PREAMBLE + source

@@ -30,7 +30,7 @@ IGNORED_TYPES = {"application/source-map"}
 TEXT_BINDINGS = {"plain_text", "secret_text"}
 
 
-class UploadRefused(Exception):
+class UploadRefusedError(Exception):
     """The upload is refused: the API's HTTP status, error code and message."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -49,13 +49,13 @@ class Part:
 
 
 def script_from(metadata: str | bytes | None, parts: list[Part], now: str) -> Script:
-    """Return the script to store, or raise UploadRefused. `now` is an RFC 3339 time."""
+    """Return the script to store, or raise UploadRefusedError. `now` is an RFC 3339 time."""
     settings = parse_metadata(metadata)
     modules = [part for part in parts if part.content_type not in IGNORED_TYPES]
     check_modules(modules)
     main_module = settings.get("main_module")
     if not isinstance(main_module, str) or main_module not in {module.name for module in modules}:
-        raise UploadRefused(
+        raise UploadRefusedError(
             400, 10021, "Uncaught TypeError: Main module name is not present in bundle.\n  at line 0\n"
         )
     return {
@@ -79,20 +79,20 @@ def script_from(metadata: str | bytes | None, parts: list[Part], now: str) -> Sc
 
 def parse_metadata(metadata: str | bytes | None) -> dict[str, Any]:
     if metadata is None:
-        raise UploadRefused(400, 10021, "could not read content for part metadata")
+        raise UploadRefusedError(400, 10021, "could not read content for part metadata")
     try:
         settings = json.loads(metadata)
     except ValueError as error:
-        raise UploadRefused(400, 10026, f"Could not parse part metadata: {error}") from error
+        raise UploadRefusedError(400, 10026, f"Could not parse part metadata: {error}") from error
     if not isinstance(settings, dict):
-        raise UploadRefused(400, 10026, "Could not parse part metadata: it is not an object")
+        raise UploadRefusedError(400, 10026, "Could not parse part metadata: it is not an object")
     return settings
 
 
 def check_modules(modules: list[Part]) -> None:
     for module in modules:
         if module.content_type not in MODULE_TYPES:
-            raise UploadRefused(
+            raise UploadRefusedError(
                 400,
                 10021,
                 f"Unsupported Content-Type {module.content_type!r} of module {module.name!r}: "
@@ -100,7 +100,7 @@ def check_modules(modules: list[Part]) -> None:
             )
     compressed = sum(len(gzip.compress(module.content, 6)) for module in modules)
     if compressed > MAX_COMPRESSED_BYTES:
-        raise UploadRefused(
+        raise UploadRefusedError(
             413,
             10027,
             "Your Worker exceeded the size limit of 10 MiB. Refer to the Workers documentation "
@@ -112,12 +112,12 @@ def check_modules(modules: list[Part]) -> None:
 def check_binding(binding: dict[str, Any]) -> dict[str, Any]:
     name, kind = binding.get("name"), binding.get("type")
     if not name:
-        raise UploadRefused(400, 10052, "A binding was uploaded without a name.")
+        raise UploadRefusedError(400, 10052, "A binding was uploaded without a name.")
     if kind in TEXT_BINDINGS:
         return {"name": name, "type": kind, "text": binding.get("text", "")}
     if kind == "json":
         return {"name": name, "type": kind, "json": binding.get("json")}
-    raise UploadRefused(400, 10056, f"Binding {name!r}: this account has no resource of type {kind!r}.")
+    raise UploadRefusedError(400, 10056, f"Binding {name!r}: this account has no resource of type {kind!r}.")
 
 
 def digest(settings: dict[str, Any], modules: list[Part]) -> str:

@@ -114,10 +114,6 @@ def vendor(worker: str, folder: str) -> Callable[[], None]:
             # MarkupSafe has no wheel for Pyodide; without a C compiler its build gives the pure one.
             env={"CC": "/bin/false", "UV_PYTHON": str(VENV_BIN / "python")},
         )
-        for leftover in (*target.glob("*.dist-info"), target / "bin", target / ".lock"):
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
-        # Wrangler takes the folder for a virtual environment's site-packages when this file is there.
-        (target / "pyvenv.cfg").touch()
 
     return install
 
@@ -145,6 +141,7 @@ STEPS = (
             ("dispatch", ".", "python_modules"),
             ("billing", "billing", "billing/python_modules"),
             ("dashboard", "dashboard", "dashboard/python_modules"),
+            ("hello-python", "examples/hello-python", "examples/hello-python/python_modules"),
         )
     ),
     Step(

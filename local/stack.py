@@ -56,6 +56,7 @@ class Stack:
         self._namespace: str = namespaces[0]["namespace"]
         self._store = NamespaceStore(state / "namespaces")
         self._ready = False
+        self._changed = asyncio.Event()
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Stack:
@@ -76,16 +77,30 @@ class Stack:
         await self._exits.aclose()
 
     async def serve(self) -> None:
-        """Follow changes of the Workers' files; raises StackError when workerd or wrangler ends."""
+        """Follow changes of the Workers' files, and bring workerd back when it ends, until cancelled."""
         self._ready = True
         for line in self._summary():
             print(line, flush=True)
         following = asyncio.create_task(self._follow_changes())
         try:
-            await self._wrangler.process.wait()
+            while True:
+                await self._wrangler.process.wait()
+                await self._restart_workers()
         finally:
             following.cancel()
-        raise StackError(f"wrangler ended. What it said is in {self._log}")
+
+    async def _restart_workers(self) -> None:
+        """Start the Workers again: at once, and after a failure when one of their files has changed."""
+        while True:
+            self._changed.clear()
+            try:
+                self._wrangler = await self._start_workers()
+            except StackError as error:
+                print(f"{error}\nThe Workers don't start. Waiting for a change of their files.", flush=True)
+                await self._changed.wait()
+            else:
+                print(f"Ready again: {self._addresses.dashboard}", flush=True)
+                return
 
     def _summary(self) -> list[str]:
         api = f"CLOUDFLARE_API_BASE_URL=http://127.0.0.1:{self._addresses.port}/client/v4"
@@ -126,8 +141,8 @@ class Stack:
 
     async def _on_script_change(self, name: str) -> None:
         """An uploaded Worker gets an account, as the dashboard opens one when it deploys."""
-        await self._control.call("namespace", name, "forget", name)
-        await self._control.call("billing", name, "open_account")
+        await asyncio.to_thread(self._control.call, "namespace", name, "forget", name)
+        await asyncio.to_thread(self._control.call, "billing", name, "open_account")
 
     # The Workers, in workerd under wrangler.
 
@@ -178,7 +193,7 @@ class Stack:
         self._step("Starting the Workers")
         configs = staging.stage(self._staged, self._addresses)
         group = await ProcessGroup.start(
-            *(WRANGLER, "dev", *(f"--config={config}" for config in configs)),
+            *(str(WRANGLER), "dev", *(f"--config={config}" for config in configs)),
             *("--ip", "127.0.0.1", "--port", str(self._addresses.port), "--inspector-port", "0"),
             *("--persist-to", self._state / "storage", "--show-interactive-dev-session=false"),
             env=self._environment(),
@@ -194,17 +209,18 @@ class Stack:
         """Everything goes to the log; once the stack is up, also to the screen."""
         assert group.process.stdout is not None
         with open(self._log, "ab") as log:
-            async for line in group.process.stdout:
-                log.write(line)
+            while output := await group.process.stdout.read(65536):
+                log.write(output)
                 log.flush()
                 if self._ready:
-                    print(line.decode(errors="replace"), end="", flush=True)
+                    print(output.decode(errors="replace"), end="", flush=True)
 
     async def _wait_until_up(self, group: ProcessGroup) -> None:
         deadline = time.monotonic() + START_SECONDS
         async with httpx.AsyncClient(timeout=START_SECONDS) as client:
             while time.monotonic() < deadline:
                 if group.process.returncode is not None:
+                    await asyncio.sleep(0)  # let the last of its output reach the log
                     raise StackError(f"wrangler ended while it started:\n{self._log_tail()}")
                 with contextlib.suppress(httpx.TransportError):
                     response = await client.get(f"http://127.0.0.1:{self._addresses.port}/")
@@ -248,9 +264,11 @@ class Stack:
     async def _follow_changes(self) -> None:
         """Bring edited modules to the staged Workers, where wrangler sees them and reloads."""
         folders = [worker.modules for worker in staging.WORKERS]
-        async for _ in watchfiles.awatch(*folders):
-            for worker in staging.WORKERS:
-                staging.copy_modules(worker, self._staged)
+        # A look every second as well: what changes before the watch is set up, or unwatched, counts too.
+        async for _ in watchfiles.awatch(*folders, rust_timeout=1000, yield_on_timeout=True):
+            changed = [staging.copy_modules(worker, self._staged) for worker in staging.WORKERS]
+            if any(changed):
+                self._changed.set()
 
     def _step(self, title: str) -> None:
         print(f"  {title} …", flush=True)

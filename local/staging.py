@@ -20,6 +20,7 @@ WORKERD_FOLDER = ROOT / "local" / "workerd"
 COMPATIBILITY_DATE = "2026-11-01"
 DEVELOPMENT_FLAGS = ["python_workers_development", "experimental"]
 BILLING_OBJECT = {"name": "BILLING", "class_name": "BillingDurableObject", "script_name": "codius-billing"}
+NAMESPACE_SERVICE = {"binding": "NAMESPACE", "service": "local-namespace", "entrypoint": "Namespace"}
 
 Config = dict[str, Any]
 
@@ -76,7 +77,7 @@ def dispatch_config(addresses: Addresses) -> Config:
     config = python_config(DISPATCH)
     config["main"] = "src/local_dispatch.py"
     del config["dispatch_namespaces"]
-    config["services"] = [{"binding": "NAMESPACE", "service": "local-namespace"}]
+    config["services"] = [NAMESPACE_SERVICE]
     config["vars"] |= {"APPS_DOMAIN": "localhost", "DASHBOARD_URL": addresses.dashboard}
     return config
 
@@ -95,7 +96,7 @@ def front_config(addresses: Addresses) -> Config:
         "services": [
             {"binding": "DISPATCH", "service": "codius-dispatch"},
             {"binding": "DASHBOARD", "service": "codius-dashboard"},
-            {"binding": "NAMESPACE", "service": "local-namespace"},
+            NAMESPACE_SERVICE,
         ],
         "durable_objects": {"bindings": [BILLING_OBJECT]},
         "vars": {"CLOUDFLARE_API_ORIGIN": addresses.stand_in, "CONTROL_TOKEN": addresses.control_token},
@@ -137,21 +138,24 @@ def stage(folder: Path, addresses: Addresses) -> list[Path]:
     return paths
 
 
-def copy_modules(worker: Worker, folder: Path) -> None:
-    """Bring the staged modules up to date: changed files are copied, removed ones removed."""
+def copy_modules(worker: Worker, folder: Path) -> bool:
+    """Bring the staged modules up to date, and remove those that are gone; return whether any changed."""
     target = folder / worker.name / "src"
     sources = {path.relative_to(worker.modules): path for path in source_files(worker)}
     if worker is DISPATCH:
         sources[Path("local_dispatch.py")] = WORKERD_FOLDER / "local_dispatch.py"
-    for path in target.rglob("*"):
-        if path.is_file() and path.relative_to(target) not in sources:
-            path.unlink()
-    for relative, source in sources.items():
-        copy = target / relative
-        if copy.exists() and copy.read_bytes() == source.read_bytes():
-            continue
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, copy)
+    gone = [path for path in target.rglob("*") if path.is_file() and path.relative_to(target) not in sources]
+    for path in gone:
+        path.unlink()
+    changed = {relative: source for relative, source in sources.items() if differs(source, target / relative)}
+    for relative, source in changed.items():
+        (target / relative).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target / relative)
+    return bool(gone or changed)
+
+
+def differs(source: Path, copy: Path) -> bool:
+    return not copy.exists() or copy.read_bytes() != source.read_bytes()
 
 
 def source_files(worker: Worker) -> list[Path]:

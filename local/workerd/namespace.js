@@ -42,7 +42,8 @@ async function download(origin, name) {
   return response.json();
 }
 
-export default class Namespace extends WorkerEntrypoint {
+// Wrangler turns errors of a default export into pages of its own; a named one is left alone.
+export class Namespace extends WorkerEntrypoint {
   async fetch(request) {
     const { name } = request.cf.dispatch;
     const script = await this.find(name);
@@ -64,3 +65,5 @@ export default class Namespace extends WorkerEntrypoint {
     return scripts.delete(name);
   }
 }
+
+export default {};

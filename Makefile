@@ -1,0 +1,27 @@
+.PHONY: setup dev test check format bench lock
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+setup:  ## Install everything into this folder; does nothing when that is done.
+	@$(PYTHON) local/setup.py
+
+dev: setup  ## Run the whole system on http://localhost:$PORT (8787).
+	@exec $(BIN)/python -m local
+
+test: check  ## Run all tests.
+	@$(BIN)/python -m local.browser
+	@$(BIN)/python -m pytest
+
+check: setup  ## Lint, formatting and types.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@for worker in dispatch billing dashboard; do (cd $$worker && ../$(BIN)/mypy --config-file ../pyproject.toml .) || exit 1; done
+	@$(BIN)/mypy local
+
+format: setup  ## Format the code.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: setup  ## Resolve the dependencies of pyproject.toml and of each Worker anew.
+	@$(BIN)/python -m local.lock

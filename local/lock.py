@@ -1,0 +1,39 @@
+"""`make lock`: resolve dependencies anew and pin them, with hashes, in `locks/`.
+
+Sources are the files that name them: pyproject.toml (the tools, dispatch), billing/pyproject.toml,
+dashboard/pyproject.toml and the Python example's. (npm locks package.json by itself.)
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UV = ROOT / ".venv" / "bin" / "uv"
+# Workers run on the Python of Pyodide, the tools on any that the README promises.
+WORKER_PYTHON = "3.14"
+TOOLS_PYTHON = "3.11"
+WORKERS = {
+    "dispatch": "pyproject.toml",
+    "billing": "billing/pyproject.toml",
+    "dashboard": "dashboard/pyproject.toml",
+    "hello-python": "examples/hello-python/pyproject.toml",
+}
+
+
+def compile_lock(name: str, *arguments: str) -> None:
+    output = ("--upgrade", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links")
+    plain = ("--no-header", "--no-annotate", "--quiet", "--output-file", f"locks/{name}.txt")
+    subprocess.run([UV, "pip", "compile", *output, *plain, *arguments], cwd=ROOT, check=True)
+    print(f"  locks/{name}.txt")
+
+
+def main() -> None:
+    compile_lock("dev", "--universal", "--python-version", TOOLS_PYTHON, "--group", "dev")
+    for name, source in WORKERS.items():
+        compile_lock(name, "--python-version", WORKER_PYTHON, source)
+
+
+if __name__ == "__main__":
+    main()

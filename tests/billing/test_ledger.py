@@ -1,0 +1,504 @@
+"""The books of one app, one rule at a time. `test_ledger_stateful.py` runs the rules against each other."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from database import Value
+from ledger import (
+    HOUR_MS,
+    KEEP_HOURS,
+    LEASE_MS,
+    MAX_LEASE_REQUESTS,
+    MAX_PAYMENT_CENTS,
+    REMEMBER_EXPIRED_MS,
+    Lease,
+    Ledger,
+    LedgerError,
+    Payment,
+)
+from pricing import Price
+from schema import MIGRATIONS, migrate, stored_version
+
+from tests.billing.sqlite_database import Row, SqliteDatabase
+
+DEFAULT = Price(included_requests=100, unit_price_nano_usd=300_000_000, requests_per_unit=1_000_000)
+# Enough for leases of 100 requests without a payment.
+PRICE = Price(included_requests=10_000, unit_price_nano_usd=300_000_000, requests_per_unit=1_000_000)
+
+DAY_MS = 24 * HOUR_MS
+NOW = 20_000 * DAY_MS
+
+
+@pytest.fixture
+def database() -> Iterator[SqliteDatabase]:
+    with closing(SqliteDatabase()) as database:
+        yield database
+
+
+@pytest.fixture
+def ledger(database: SqliteDatabase) -> Ledger:
+    ledger = Ledger(database, PRICE)
+    ledger.open(NOW)
+    return ledger
+
+
+def take(ledger: Ledger, wanted: int, now: int = NOW) -> Lease:
+    lease = ledger.take_lease(now, wanted)
+    assert isinstance(lease, Lease)
+    return lease
+
+
+def take_to_settle(ledger: Ledger, wanted: int, now: int = NOW) -> int:
+    """Take a lease that isn't charged at once; return its id."""
+    lease = take(ledger, wanted, now)
+    assert lease.id is not None
+    return lease.id
+
+
+def used(ledger: Ledger, now: int = NOW) -> int:
+    billing = ledger.billing(now)
+    assert billing is not None
+    return billing.requests
+
+
+def remaining(ledger: Ledger, now: int = NOW) -> int:
+    billing = ledger.billing(now)
+    assert billing is not None
+    return billing.remaining_requests
+
+
+# An account that was never opened.
+
+ON_NO_ACCOUNT: list[tuple[Callable[[Ledger], object], object]] = [
+    (lambda ledger: ledger.close(NOW), "no_account"),
+    (lambda ledger: ledger.take_lease(NOW, 5), "no_account"),
+    (lambda ledger: ledger.increment_requests(NOW), "no_account"),
+    (lambda ledger: ledger.add_funds(NOW, "payment", 30), "no_account"),
+    (lambda ledger: ledger.billing(NOW), None),
+    (lambda ledger: ledger.payments(), []),
+    (lambda ledger: ledger.usage_per_hour(NOW, 2), [0, 0]),
+    (lambda ledger: ledger.usage_per_day(NOW, 2), [0, 0]),
+]
+
+
+@pytest.mark.parametrize(("call", "answer"), ON_NO_ACCOUNT)
+def test_an_account_that_was_never_opened_stores_nothing(
+    database: SqliteDatabase, call: Callable[[Ledger], object], answer: object
+) -> None:
+    assert call(Ledger(database, PRICE)) == answer
+    assert database.execute("SELECT * FROM sqlite_master") == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ledger: ledger.settle_lease(NOW, 1, 0),
+        lambda ledger: ledger.renew_lease(NOW, 1, 0, 5),
+        lambda ledger: ledger.release_requests(NOW, 1),
+    ],
+)
+def test_what_was_never_opened_has_nothing_to_settle_or_release(
+    database: SqliteDatabase, call: Callable[[Ledger], object]
+) -> None:
+    with pytest.raises(LedgerError):
+        call(Ledger(database, PRICE))
+    assert database.execute("SELECT * FROM sqlite_master") == []
+
+
+# Opening and closing.
+
+
+def test_opening_again_changes_nothing(database: SqliteDatabase, ledger: Ledger) -> None:
+    ledger.add_funds(NOW, "payment", 30)
+    ledger.increment_requests(NOW)
+    before = database.tables()
+    assert ledger.open(NOW + 1) == "opened"
+    assert Ledger(database, PRICE).open(NOW + 1) == "opened"
+    assert database.tables() == before
+
+
+def test_an_open_account_shows_its_books(ledger: Ledger) -> None:
+    ledger.add_funds(NOW, "payment", 30)
+    billing = ledger.billing(NOW)
+    assert billing is not None
+    assert billing.requests == 0
+    assert billing.remaining_requests == 1_010_000
+    assert billing.funding_cents == 30
+    assert billing.cost_nano_usd == 0
+    assert billing.balance_nano_usd == 300_000_000
+    assert (billing.opened_at, billing.closed_at) == (NOW, None)
+
+
+def test_a_closed_account_grants_nothing_ever_again(ledger: Ledger) -> None:
+    assert ledger.close(NOW) == "closed"
+    assert ledger.open(NOW) == "closed"
+    assert ledger.take_lease(NOW, 1) == "closed"
+    assert ledger.increment_requests(NOW) == "closed"
+    assert remaining(ledger) == 0
+
+
+def test_closing_again_keeps_the_first_time(database: SqliteDatabase, ledger: Ledger) -> None:
+    ledger.close(NOW + 1)
+    before = database.tables()
+    assert ledger.close(NOW + 2) == "closed"
+    assert database.tables() == before
+
+
+def test_a_closed_account_keeps_its_books_settles_and_is_credited(ledger: Ledger) -> None:
+    ledger.add_funds(NOW, "first", 30)
+    lease = take_to_settle(ledger, 50)
+    ledger.close(NOW + 1)
+    ledger.settle_lease(NOW + 2, lease, 20)
+    assert ledger.add_funds(NOW + 3, "second", 12) == "credited"
+    billing = ledger.billing(NOW + 4)
+    assert billing is not None
+    assert (billing.requests, billing.funding_cents, billing.closed_at) == (20, 42, NOW + 1)
+    assert [payment.id for payment in ledger.payments()] == ["second", "first"]
+    assert ledger.usage_per_hour(NOW, 1) == [20]
+
+
+def test_closing_renews_no_lease_but_settles_it(ledger: Ledger) -> None:
+    lease = take_to_settle(ledger, 50)
+    ledger.close(NOW)
+    assert ledger.renew_lease(NOW, lease, 20, 50) == "closed"
+    assert used(ledger) == 20
+
+
+# Funds.
+
+
+def test_a_payment_is_credited_once(database: SqliteDatabase, ledger: Ledger) -> None:
+    assert ledger.add_funds(NOW, "payment", 30) == "credited"
+    before = database.tables()
+    assert ledger.add_funds(NOW + 1, "payment", 30) == "credited"
+    assert database.tables() == before
+    assert ledger.payments() == [Payment("payment", 30, NOW)]
+
+
+def test_payments_are_listed_newest_first(ledger: Ledger) -> None:
+    for payment, created_at in [("a", NOW), ("b", NOW + 2), ("c", NOW + 1), ("d", NOW + 2)]:
+        ledger.add_funds(created_at, payment, 1)
+    assert [payment.id for payment in ledger.payments()] == ["d", "b", "c", "a"]
+    assert [payment.id for payment in ledger.payments(limit=2)] == ["d", "b"]
+
+
+def test_a_refund_takes_back_and_stops_service_at_once(ledger: Ledger) -> None:
+    ledger.add_funds(NOW, "payment", 30)
+    ledger.settle_lease(NOW, take_to_settle(ledger, 500), 500)
+    assert ledger.add_funds(NOW, "refund", -31) == "credited"
+    assert ledger.take_lease(NOW, 1) == "limit_exceeded"
+    billing = ledger.billing(NOW)
+    assert billing is not None
+    assert (billing.funding_cents, billing.balance_nano_usd) == (-1, -10_000_000)
+    assert billing.remaining_requests == 0
+
+
+def test_ten_billion_dollars_are_exact_in_the_books(ledger: Ledger) -> None:
+    ledger.add_funds(NOW, "first", 10**12 - 1)
+    ledger.add_funds(NOW, "second", 1)
+    take(ledger, 1)
+    billing = ledger.billing(NOW)
+    assert billing is not None
+    assert billing.funding_cents == 10**12
+    assert billing.balance_nano_usd == 10**19
+    assert billing.remaining_requests == 33_333_333_333_333_333 + 10_000 - 1
+
+
+# Leases.
+
+
+@pytest.mark.parametrize(
+    ("included", "wanted", "granted"),
+    [
+        (1, 1_000, 1),
+        (199, 1_000, 1),
+        (200, 1_000, 2),
+        (10_000, 7, 7),
+        (10_000, 1_000, 100),
+        (100_000, 1_000, 1_000),
+        (10_000_000, 1_000, 1_000),
+    ],
+)
+def test_a_lease_is_at_most_what_is_wanted_and_a_hundredth_of_what_remains(
+    database: SqliteDatabase, included: int, wanted: int, granted: int
+) -> None:
+    ledger = Ledger(database, Price(included, 1, 1))
+    ledger.open(NOW)
+    lease = take(ledger, wanted)
+    assert (lease.requests, lease.milliseconds) == (granted, LEASE_MS)
+    assert remaining(ledger) == included - granted
+
+
+def test_leases_that_run_at_once_are_told_apart_and_share_what_remains(ledger: Ledger) -> None:
+    first, second = take(ledger, MAX_LEASE_REQUESTS), take(ledger, MAX_LEASE_REQUESTS)
+    assert first.id != second.id
+    assert (first.requests, second.requests) == (100, 99)
+    assert used(ledger) == 199
+
+
+def test_a_lease_of_one_is_charged_at_once(database: SqliteDatabase, ledger: Ledger) -> None:
+    assert take(ledger, 1) == Lease(None, 1, LEASE_MS)
+    assert database.execute("SELECT requests, leased FROM account") == [(1, 0)]
+    assert database.tables()["lease"] == []
+
+
+def test_settling_charges_what_was_used_and_returns_the_rest(
+    database: SqliteDatabase, ledger: Ledger
+) -> None:
+    ledger.settle_lease(NOW, take_to_settle(ledger, 50), 20)
+    assert remaining(ledger) == 10_000 - 20
+    assert database.execute("SELECT requests, leased, lost FROM account") == [(20, 0, 0)]
+
+
+def test_a_settled_lease_gives_its_id_to_no_other(ledger: Ledger) -> None:
+    first = take_to_settle(ledger, 50)
+    ledger.settle_lease(NOW, first, 20)
+    assert take_to_settle(ledger, 50) > first
+
+
+def test_an_expired_lease_is_neither_charged_nor_granted_again(ledger: Ledger) -> None:
+    take(ledger, 50)
+    assert (used(ledger, NOW + LEASE_MS - 1), remaining(ledger, NOW + LEASE_MS - 1)) == (50, 9_950)
+    assert (used(ledger, NOW + LEASE_MS), remaining(ledger, NOW + LEASE_MS)) == (0, 9_950)
+
+
+def test_the_last_request_is_not_granted_again_after_its_lease_expired(database: SqliteDatabase) -> None:
+    ledger = Ledger(database, Price(200, 1, 1))
+    ledger.open(NOW)
+    take_to_settle(ledger, 2)
+    later = NOW + LEASE_MS
+    assert [ledger.increment_requests(later) for _ in range(199)] == 198 * ["granted"] + ["limit_exceeded"]
+
+
+@pytest.mark.parametrize("written_off", [False, True])
+def test_a_late_settlement_counts(ledger: Ledger, written_off: bool) -> None:
+    lease = take_to_settle(ledger, 50)
+    late = NOW + LEASE_MS + REMEMBER_EXPIRED_MS - 1
+    if written_off:
+        assert used(ledger, late) == 0
+    ledger.settle_lease(late, lease, 20)
+    assert (used(ledger, late), remaining(ledger, late)) == (20, 9_980)
+
+
+def test_an_expired_lease_is_remembered_then_forgotten(database: SqliteDatabase, ledger: Ledger) -> None:
+    lease = take_to_settle(ledger, 50)
+    used(ledger, NOW + LEASE_MS)
+    forgotten_at = NOW + LEASE_MS + REMEMBER_EXPIRED_MS
+    take(ledger, 40, forgotten_at - LEASE_MS - 1)
+    assert used(ledger, forgotten_at - 1) == 0
+    assert len(database.tables()["lease"]) == 2
+    take(ledger, 30, forgotten_at - LEASE_MS)
+    assert used(ledger, forgotten_at) == 0
+    assert len(database.tables()["lease"]) == 2
+    with pytest.raises(LedgerError, match="unknown"):
+        ledger.settle_lease(forgotten_at, lease, 20)
+    assert remaining(ledger, forgotten_at) == 10_000 - 50 - 40 - 30
+
+
+def test_renewing_settles_one_lease_and_takes_the_next(ledger: Ledger) -> None:
+    first = take_to_settle(ledger, 50)
+    second = ledger.renew_lease(NOW, first, 20, 60)
+    assert isinstance(second, Lease)
+    assert second.requests == 60
+    assert used(ledger) == 20 + 60
+    with pytest.raises(LedgerError, match="unknown"):
+        ledger.settle_lease(NOW, first, 20)
+
+
+def test_what_a_renewed_lease_returns_can_be_granted_with_the_next(database: SqliteDatabase) -> None:
+    ledger = Ledger(database, Price(200, 1, 1))
+    ledger.open(NOW)
+    first = take_to_settle(ledger, 2)
+    assert ledger.renew_lease(NOW, first, 0, 2) == Lease(first + 1, 2, LEASE_MS)
+
+
+def test_a_renewal_at_the_limit_still_settles(database: SqliteDatabase, ledger: Ledger) -> None:
+    lease = take_to_settle(ledger, 50)
+    ledger.add_funds(NOW, "refund", -30)
+    assert ledger.renew_lease(NOW, lease, 50, 50) == "limit_exceeded"
+    assert database.execute("SELECT requests, leased FROM account") == [(50, 0)]
+
+
+# Charging without leases.
+
+
+def test_exactly_the_included_requests_are_granted(database: SqliteDatabase) -> None:
+    ledger = Ledger(database, DEFAULT)
+    ledger.open(NOW)
+    answers = [ledger.increment_requests(NOW) for _ in range(102)]
+    assert answers == 100 * ["granted"] + 2 * ["limit_exceeded"]
+    assert (used(ledger), remaining(ledger)) == (100, 0)
+
+
+def test_released_requests_can_be_served_again(database: SqliteDatabase) -> None:
+    ledger = Ledger(database, Price(2, 1, 1))
+    ledger.open(NOW)
+    assert [ledger.increment_requests(NOW) for _ in range(3)] == ["granted", "granted", "limit_exceeded"]
+    ledger.release_requests(NOW, 2)
+    assert (used(ledger), remaining(ledger)) == (0, 2)
+    assert ledger.usage_per_hour(NOW, 1) == [0]
+
+
+# Usage.
+
+
+def test_usage_is_counted_by_the_hour_and_by_the_day(ledger: Ledger) -> None:
+    for hour, count in [(0, 3), (1, 2), (23, 4), (24, 1), (49, 5)]:
+        for _ in range(count):
+            ledger.increment_requests(NOW + hour * HOUR_MS)
+    now = NOW + 49 * HOUR_MS
+    assert ledger.usage_per_hour(now, 51) == [0, 3, 2, *21 * [0], 4, 1, *24 * [0], 5]
+    assert ledger.usage_per_hour(now, 2) == [0, 5]
+    assert ledger.usage_per_hour(now + HOUR_MS, 2) == [5, 0]
+    assert ledger.usage_per_day(now, 4) == [0, 9, 1, 5]
+    assert ledger.usage_per_day(now, 1) == [5]
+    assert ledger.usage_per_day(now + DAY_MS, 2) == [5, 0]
+
+
+def test_a_lease_counts_when_it_is_settled(ledger: Ledger) -> None:
+    lease = take_to_settle(ledger, 50)
+    assert ledger.usage_per_hour(NOW, 1) == [0]
+    ledger.settle_lease(NOW + HOUR_MS, lease, 20)
+    assert ledger.usage_per_hour(NOW + HOUR_MS, 2) == [0, 20]
+
+
+def test_hours_are_kept_for_ninety_days_and_days_for_ever(database: SqliteDatabase, ledger: Ledger) -> None:
+    ledger.increment_requests(NOW)
+    last = NOW + (KEEP_HOURS - 1) * HOUR_MS
+    ledger.increment_requests(last)
+    assert ledger.usage_per_hour(last, KEEP_HOURS) == [1, *(KEEP_HOURS - 2) * [0], 1]
+    assert len(database.tables()["usage_hour"]) == 1
+    ledger.increment_requests(last + HOUR_MS)
+    assert database.tables()["usage_hour"] == [(last // HOUR_MS, 1)]
+    assert ledger.usage_per_day(last + HOUR_MS, 91) == [1, *88 * [0], 1, 1]
+
+
+def test_a_clock_that_steps_back_loses_no_counts(ledger: Ledger) -> None:
+    later = NOW + 2 * DAY_MS
+    for now in (NOW, later, NOW + DAY_MS, NOW, later):
+        ledger.increment_requests(now)
+    assert ledger.usage_per_day(later, 3) == [1, 0, 4]
+    assert ledger.usage_per_hour(later, 49) == [1, *47 * [0], 4]
+
+
+# Wrong arguments, and failures in the middle.
+
+WRONG: list[Callable[[Ledger], object]] = [
+    *(lambda ledger, bad=bad: ledger.take_lease(NOW, bad) for bad in (0, -1, 1_001, 1.0, True, "1", None)),
+    *(lambda ledger, bad=bad: ledger.settle_lease(NOW, 1, bad) for bad in (-1, 51, 1.0, True, "1", None)),
+    *(lambda ledger, bad=bad: ledger.settle_lease(NOW, bad, 1) for bad in (0, 2, 99, 2**53, 1.0, True, "1")),
+    *(lambda ledger, bad=bad: ledger.renew_lease(NOW, 1, bad, 5) for bad in (-1, 51, 1.0, True, "1")),
+    *(lambda ledger, bad=bad: ledger.renew_lease(NOW, bad, 1, 5) for bad in (0, 2, 99, 1.0, True, "1")),
+    *(lambda ledger, bad=bad: ledger.renew_lease(NOW, 1, 1, bad) for bad in (0, -1, 1_001, 1.0, True, "1")),
+    *(lambda ledger, bad=bad: ledger.release_requests(NOW, bad) for bad in (0, -1, 5, 1_001, 1.0, True, "1")),
+    *(lambda ledger, bad=bad: ledger.add_funds(NOW, bad, 30) for bad in ("", 256 * "x", 1, None)),
+    *(lambda ledger, bad=bad: ledger.add_funds(NOW, "new", bad) for bad in (0, 1.0, True, "30", None)),
+    lambda ledger: ledger.add_funds(NOW, "known", 31),
+    lambda ledger: ledger.add_funds(NOW, "known", -30),
+    lambda ledger: ledger.add_funds(NOW, "new", MAX_PAYMENT_CENTS + 1),
+    lambda ledger: ledger.add_funds(NOW, "new", MAX_PAYMENT_CENTS - 29),
+    lambda ledger: ledger.add_funds(NOW, "new", -MAX_PAYMENT_CENTS - 1),
+    *(lambda ledger, bad=bad: ledger.payments(bad) for bad in (0, 1_001, True)),
+    *(lambda ledger, bad=bad: ledger.usage_per_hour(NOW, bad) for bad in (0, KEEP_HOURS + 1, 1.0)),
+    *(lambda ledger, bad=bad: ledger.usage_per_day(NOW, bad) for bad in (0, 3_661, 1.0)),
+]
+
+
+@pytest.mark.parametrize("call", WRONG)
+def test_a_wrong_argument_changes_nothing(
+    database: SqliteDatabase, ledger: Ledger, call: Callable[[Ledger], object]
+) -> None:
+    """Lease 1 holds 50 requests, lease 2 is settled, 4 requests are charged, "known" paid 30 cents."""
+    ledger.add_funds(NOW, "known", 30)
+    assert take_to_settle(ledger, 50) == 1
+    ledger.settle_lease(NOW, take_to_settle(ledger, 5), 4)
+    before = database.tables()
+    with pytest.raises(LedgerError):
+        call(ledger)
+    assert database.tables() == before
+
+
+class DyingDatabase(SqliteDatabase):
+    """Raises instead of running the statement after `statements_left`."""
+
+    statements_left = 1_000_000
+
+    def execute(self, sql: str, *values: Value) -> list[Row]:
+        self.statements_left -= 1
+        if self.statements_left < 0:
+            raise InterruptedError
+        return super().execute(sql, *values)
+
+
+def deaths(database: DyingDatabase, call: Callable[[], object]) -> Iterator[None]:
+    """Run `call` dying at its first statement, at its second, … until it gets through; yield after each."""
+    for statements in range(100):
+        database.statements_left = statements
+        try:
+            call()
+            return
+        except InterruptedError:
+            pass
+        finally:
+            database.statements_left = DyingDatabase.statements_left
+        yield
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ledger, now: ledger.close(now),
+        lambda ledger, now: ledger.take_lease(now, 5),
+        lambda ledger, now: ledger.renew_lease(now, 1, 20, 5),
+        lambda ledger, now: ledger.settle_lease(now, 1, 20),
+        lambda ledger, now: ledger.increment_requests(now),
+        lambda ledger, now: ledger.release_requests(now, 1),
+        lambda ledger, now: ledger.add_funds(now, "payment", 30),
+    ],
+)
+def test_what_dies_in_the_middle_changes_nothing_and_can_be_repeated(
+    call: Callable[[Ledger, int], object],
+) -> None:
+    """In another hour, and with a second lease to write off and to forget, each call has most to do."""
+    with closing(DyingDatabase()) as database:
+        ledger = Ledger(database, PRICE)
+        ledger.open(NOW)
+        ledger.increment_requests(NOW)
+        assert take_to_settle(ledger, 50) == 1
+        take(ledger, 50)
+        before = database.tables()
+        for _ in deaths(database, lambda: call(ledger, NOW + HOUR_MS)):
+            assert database.tables() == before
+        assert database.tables() != before
+
+
+def test_an_opening_that_died_is_finished_by_the_next() -> None:
+    with closing(DyingDatabase()) as database:
+        for _ in deaths(database, lambda: Ledger(database, PRICE).open(NOW)):
+            assert Ledger(database, PRICE).billing(NOW) is None
+        assert take(Ledger(database, PRICE), 5).requests == 5
+
+
+# The schema.
+
+
+def test_migrating_again_changes_nothing(database: SqliteDatabase, ledger: Ledger) -> None:
+    before = database.tables()
+    assert stored_version(database) == len(MIGRATIONS)
+    migrate(database)
+    assert database.tables() == before
+
+
+def test_a_newer_schema_is_left_alone(database: SqliteDatabase, ledger: Ledger) -> None:
+    database.execute("UPDATE schema_version SET version = ?", len(MIGRATIONS) + 1)
+    before = database.tables()
+    migrate(database)
+    assert used(Ledger(database, PRICE)) == 0
+    assert database.tables() == before
+
+
+def test_books_outlive_the_object_that_wrote_them(database: SqliteDatabase, ledger: Ledger) -> None:
+    lease = take_to_settle(ledger, 50)
+    Ledger(database, PRICE).settle_lease(NOW, lease, 20)
+    assert used(Ledger(database, PRICE)) == 20

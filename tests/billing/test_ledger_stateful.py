@@ -1,0 +1,321 @@
+"""The ledger against a plain model: whatever runs in whatever order, the promises on billing hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
+from ledger import (
+    HOUR_MS,
+    LEASE_MS,
+    MAX_LEASE_REQUESTS,
+    MAX_PAYMENT_CENTS,
+    REMEMBER_EXPIRED_MS,
+    Lease,
+    Ledger,
+    LedgerError,
+)
+from pricing import Price
+
+from tests.billing.sqlite_database import MOST_EXACT, SqliteDatabase
+
+MARGIN_MS = 5_000  # a holder stops this long before its lease ends
+
+wanted_requests = st.one_of(st.integers(1, 5), st.integers(2, MAX_LEASE_REQUESTS))
+counts_to_serve = st.one_of(st.integers(0, 5), st.just(MAX_LEASE_REQUESTS))
+amounts = st.one_of(st.integers(1, 20), st.integers(1, MAX_PAYMENT_CENTS))
+clock_steps = st.one_of(
+    st.integers(1, LEASE_MS),
+    st.sampled_from([LEASE_MS, REMEMBER_EXPIRED_MS]),
+    st.integers(1, 4 * HOUR_MS),
+    st.integers(-10_000, -1),
+)
+delays = st.sampled_from([0, LEASE_MS, LEASE_MS + REMEMBER_EXPIRED_MS])
+
+
+@dataclass(eq=False)
+class Held:
+    """A lease as its holder sees it."""
+
+    id: int
+    requests: int
+    taken_at: int
+    served: int = 0
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    held = Bundle("held")
+    payments = Bundle("payments")
+
+    @initialize(
+        included=st.sampled_from([5_000, 200_000, 250, 3, 0]),
+        unit_price=st.sampled_from([1, 7_000_000, 10_000_000, 300_000_000]),
+        is_opened=st.sampled_from([True, True, True, True, False]),
+    )
+    def start(self, included: int, unit_price: int, is_opened: bool) -> None:
+        self.price = Price(included, unit_price, requests_per_unit=100)
+        self.database = SqliteDatabase()
+        self.ledger = Ledger(self.database, self.price)
+        self.now = self.latest = 490_000 * HOUR_MS
+        self.state = "no_account"
+        self.paid: dict[str, int] = {}
+        self.most_allowed = 0
+        self.served = 0
+        self.charged = 0
+        self.crashed = 0  # requests that holders had when they died
+        self.running: set[Held] = set()
+        self.unsettled = 0  # requests in leases that were never settled
+        if is_opened:
+            self.open()
+
+    def teardown(self) -> None:
+        if hasattr(self, "database"):
+            self.look()
+            self.database.close()
+
+    # The account and the clock.
+
+    @precondition(lambda self: self.state != "opened")
+    @rule()
+    def open(self) -> None:
+        if self.state == "no_account":
+            self.state = "opened"
+        assert self.ledger.open(self.now) == self.state
+
+    @precondition(lambda self: self.served > 1_000)
+    @rule()
+    def close(self) -> None:
+        self.state = "closed"
+        assert self.ledger.close(self.now) == "closed"
+
+    @rule(step=clock_steps, restarts=st.booleans())
+    def let_time_pass(self, step: int, restarts: bool) -> None:
+        self.now += step
+        self.latest = max(self.latest, self.now)
+        if restarts:
+            self.ledger = Ledger(self.database, self.price)
+
+    # Leases.
+
+    @rule(target=held, wanted=wanted_requests, count=counts_to_serve)
+    def take(self, wanted: int, count: int) -> object:
+        return self.receive(self.ledger.take_lease(self.now, wanted), wanted, count)
+
+    @rule(lease=held, count=counts_to_serve)
+    def serve(self, lease: Held, count: int) -> None:
+        if self.now < lease.taken_at + LEASE_MS - MARGIN_MS:
+            count = min(count, lease.requests - lease.served)
+            lease.served += count
+            self.served += count
+
+    @rule(lease=consumes(held), delay=delays, looks=st.booleans())
+    def settle(self, lease: Held, delay: int, looks: bool) -> None:
+        self.let_time_pass(delay, restarts=False)
+        if looks:
+            self.look()
+        try:
+            self.ledger.settle_lease(self.now, lease.id, lease.served)
+        except LedgerError:
+            self.forget(lease)
+        else:
+            self.settle_in_the_model(lease)
+        self.refuses(lambda: self.ledger.settle_lease(self.now, lease.id, 0))
+
+    @rule(target=held, lease=consumes(held), wanted=wanted_requests, count=counts_to_serve)
+    def renew(self, lease: Held, wanted: int, count: int) -> object:
+        try:
+            result = self.ledger.renew_lease(self.now, lease.id, lease.served, wanted)
+        except LedgerError:
+            self.forget(lease)
+            return multiple()
+        self.settle_in_the_model(lease)
+        return self.receive(result, wanted, count)
+
+    @rule(lease=consumes(held))
+    def crash(self, lease: Held) -> None:
+        self.running.remove(lease)
+        self.crashed += lease.requests
+
+    @rule(lease=held, excess=st.integers(1, 5))
+    def settle_with_more_than_was_granted(self, lease: Held, excess: int) -> None:
+        self.refuses(lambda: self.ledger.settle_lease(self.now, lease.id, lease.requests + excess))
+
+    @rule()
+    def increment(self) -> None:
+        answer = self.ledger.increment_requests(self.now)
+        if answer == "granted":
+            self.charged += 1
+            self.served += 1
+        else:
+            self.expect_refusal(answer)
+
+    def receive(self, result: Lease | str, wanted: int, count: int) -> object:
+        """Check a grant, or a refusal, and serve so many requests from it."""
+        if not isinstance(result, Lease):
+            self.expect_refusal(result)
+            return multiple()
+        left = self.remaining_in_tables()
+        assert self.state == "opened"
+        assert left >= 0, "charged + leased + lost must not exceed what is allowed"
+        assert result.requests == min(wanted, max(1, (left + result.requests) // 100))
+        assert result.milliseconds == LEASE_MS
+        assert (result.id is None) == (result.requests == 1)
+        if result.id is not None:
+            lease = Held(result.id, result.requests, self.now)
+            self.running.add(lease)
+            self.unsettled += lease.requests
+            self.serve(lease, count)
+            return lease
+        self.charged += 1
+        if count > 1:
+            self.served += 1
+        elif count == 1:
+            self.crashed += 1
+        else:
+            self.ledger.release_requests(self.now, 1)
+            self.charged -= 1
+        return multiple()
+
+    def expect_refusal(self, answer: str) -> None:
+        if self.state == "opened":
+            assert answer == "limit_exceeded"
+            assert self.remaining_in_tables() <= 0
+        else:
+            assert answer == self.state
+
+    def settle_in_the_model(self, lease: Held) -> None:
+        self.running.remove(lease)
+        self.unsettled -= lease.requests
+        self.charged += lease.served
+
+    def forget(self, lease: Held) -> None:
+        """The ledger may refuse a settlement only once it may have forgotten the lease."""
+        assert self.latest >= lease.taken_at + LEASE_MS + REMEMBER_EXPIRED_MS
+        self.crash(lease)
+
+    # Funds.
+
+    @precondition(lambda self: self.state != "no_account")
+    @rule(target=payments, amount=amounts, is_refund=st.sampled_from([False, False, False, True]))
+    def pay(self, amount: int, is_refund: bool) -> object:
+        payment, amount = f"payment {len(self.paid) + 1}", -amount if is_refund else amount
+        if abs(self.funding + amount) > MAX_PAYMENT_CENTS:
+            self.refuses(lambda: self.ledger.add_funds(self.now, payment, amount))
+            return multiple()
+        assert self.ledger.add_funds(self.now, payment, amount) == "credited"
+        self.paid[payment] = amount
+        return payment
+
+    @rule(payment=payments, other=amounts)
+    def report_a_payment_again(self, payment: str, other: int) -> None:
+        before = self.database.tables()
+        assert self.ledger.add_funds(self.now, payment, self.paid[payment]) == "credited"
+        assert self.database.tables() == before
+        if other != self.paid[payment]:
+            self.refuses(lambda: self.ledger.add_funds(self.now, payment, other))
+
+    @property
+    def funding(self) -> int:
+        return sum(self.paid.values())
+
+    def refuses(self, call: Callable[[], object]) -> None:
+        before = self.database.tables()
+        with pytest.raises(LedgerError):
+            call()
+        assert self.database.tables() == before
+
+    # What must always hold.
+
+    @rule()
+    def look(self) -> None:
+        """What people see agrees with the model. A rule, as looking writes off leases that expired."""
+        billing = self.ledger.billing(self.now)
+        if billing is None:
+            assert self.state == "no_account"
+            return
+        charged, leased, lost = self.counts()
+        remaining = self.remaining_in_tables()
+        assert billing.requests == charged + leased
+        if self.state == "opened" and remaining >= 0:
+            allowed = self.price.allowed_requests(self.funding)
+            assert billing.requests + billing.remaining_requests + lost == allowed
+        else:
+            assert billing.remaining_requests == 0
+        assert billing.funding_cents == self.funding
+        assert billing.cost_nano_usd == self.price.cost_nano_usd(charged + leased)
+        assert billing.balance_nano_usd == self.funding * 10**7 - billing.cost_nano_usd
+        assert (billing.closed_at is not None) == (self.state == "closed")
+        listed = {payment.id: payment.amount_cents for payment in self.ledger.payments()}
+        assert listed == self.paid
+
+    @invariant()
+    def no_more_is_served_than_was_ever_allowed(self) -> None:
+        if self.state != "no_account":
+            self.most_allowed = max(self.most_allowed, self.price.allowed_requests(self.funding))
+        assert self.served <= sum(self.counts())
+        assert self.served <= self.most_allowed
+
+    @invariant()
+    def what_is_charged_is_what_was_served(self) -> None:
+        """But for what crashed holders had; a lease that is still held is not charged yet."""
+        charged, leased, lost = self.counts()
+        assert charged == self.charged
+        assert leased + lost == self.unsettled
+        served = self.served - sum(lease.served for lease in self.running)
+        assert abs(charged - served) <= self.crashed
+
+    @invariant()
+    def each_payment_is_credited_once(self) -> None:
+        if self.state != "no_account":
+            assert self.database.execute("SELECT funding_cents FROM account") == [(self.funding,)]
+
+    @invariant()
+    def the_tables_agree_with_each_other(self) -> None:
+        if self.state == "no_account":
+            assert self.database.tables() == {}
+            return
+        charged, leased, lost = self.counts()
+        [(running, expired)] = self.database.execute(
+            "SELECT total(iif(expired, 0, requests)) = ?, total(iif(expired, requests, 0)) <= ? FROM lease",
+            *(leased, lost),
+        )
+        assert running, "leased is the sum of the leases that run"
+        assert expired, "lost holds at least the leases that are remembered"
+        for table in ("hour", "day"):
+            [(used,)] = self.database.execute(
+                f"SELECT hour_requests + (SELECT coalesce(sum(requests), 0) FROM usage_{table}) FROM account"
+            )
+            assert used == charged
+
+    @invariant()
+    def all_that_is_stored_is_exact_in_javascript(self) -> None:
+        for rows in self.database.tables().values():
+            for row in rows:
+                assert all(abs(value) <= MOST_EXACT for value in row if isinstance(value, int))
+
+    def counts(self) -> tuple[int, int, int]:
+        """Requests charged, leased and lost."""
+        if self.state == "no_account":
+            return 0, 0, 0
+        [counts] = self.database.execute("SELECT requests, leased, lost FROM account")
+        return counts  # type: ignore[return-value]
+
+    def remaining_in_tables(self) -> int:
+        return self.price.allowed_requests(self.funding) - sum(self.counts())
+
+
+TestLedger = LedgerMachine.TestCase
+TestLedger.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

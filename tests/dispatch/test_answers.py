@@ -1,0 +1,174 @@
+import json
+from collections.abc import Callable
+
+import answers
+import pytest
+from answers import Answer, Asker
+
+CHROME = (
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+    "application/signed-exchange;v=b3;q=0.7"
+)
+FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+AXIOS = "application/json, text/plain, */*"
+ANSWERS: list[tuple[Callable[[Asker], Answer], int]] = [
+    (answers.no_such_app, 404),
+    (answers.nothing_published, 404),
+    (answers.app_failed, 502),
+    (answers.billing_unavailable, 503),
+]
+
+
+def asker(accept: str | None = None, method: str = "GET", request_id: str = "r-1") -> Asker:
+    return Asker(method, accept, request_id)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        "",
+        "  ",
+        "*/*",
+        "text/html",
+        "TEXT/HTML",
+        "text/*",
+        CHROME,
+        FIREFOX,
+        "text/html, application/json",
+        "application/json, text/html",
+        "application/json;q=0.5, text/html",
+        "application/json;q=0.5, */*",
+        "text/html;level=1",
+        "text/html;q=0.001",
+        "text/html ; q=0.5 , application/json ; q=0.4",
+        "text/html;charset=utf-8;q=0.9, application/json;q=0.8",
+        "application/json;q=x, text/html;q=0.1",
+        "application/json;q=0, */*",
+    ],
+)
+def test_html_is_given_where_json_is_not_preferred(accept: str | None) -> None:
+    assert asker(accept).wants_html()
+    assert asker(accept, "HEAD").wants_html()
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/json",
+        "application/*",
+        "application/problem+json",
+        "application/json, */*",
+        "application/json, */*;q=0.1",
+        "application/json, text/html;q=0.9",
+        "text/html;q=0.4, application/json;q=0.5",
+        "text/*;q=0.5, application/json",
+        AXIOS,
+        "text/html;q=0",
+        "text/html;q=0, */*",
+        "text/html;q=0.0, text/*",
+        "*/*;q=0",
+        "text/html;q=",
+        "text/html;q=x",
+        "text/html;q=nan",
+        "text/plain",
+        "image/*",
+        "text/htmlx",
+        ",",
+        ";",
+        "text/html;Q=0",
+    ],
+)
+def test_json_is_given_otherwise(accept: str) -> None:
+    assert not asker(accept).wants_html()
+    assert not asker(accept, "HEAD").wants_html()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get"])
+@pytest.mark.parametrize("accept", [None, "*/*", "text/html", CHROME])
+def test_only_reading_is_answered_with_a_page(method: str, accept: str | None) -> None:
+    assert not asker(accept, method).wants_html()
+
+
+@pytest.mark.parametrize(("answer", "status"), ANSWERS)
+def test_a_problem_document_says_what_is_wrong(answer: Callable[[Asker], Answer], status: int) -> None:
+    given = answer(asker("application/json"))
+    assert given.status == status
+    assert given.headers["content-type"] == "application/problem+json"
+    body = json.loads(given.body)
+    assert body.keys() == {"type", "title", "status", "detail", "request_id"}
+    assert (body["type"], body["status"], body["request_id"]) == ("about:blank", status, "r-1")
+    assert body["title"]
+    assert body["detail"]
+
+
+@pytest.mark.parametrize(("answer", "status"), ANSWERS)
+def test_a_page_says_the_same(answer: Callable[[Asker], Answer], status: int) -> None:
+    problem = json.loads(answer(asker("application/json")).body)
+    page = answer(asker("text/html"))
+    assert page.status == status
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert f"<h1>{problem['title']}</h1>" in page.body
+    assert problem["detail"].replace("'", "&#x27;") in page.body
+    assert "<code>r-1</code>" in page.body
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+@pytest.mark.parametrize(("answer", "status"), ANSWERS)
+def test_no_answer_is_cached_and_each_names_its_request(
+    answer: Callable[[Asker], Answer], status: int, accept: str
+) -> None:
+    headers = answer(asker(accept)).headers
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-request-id"] == "r-1"
+    assert ("retry-after" in headers) is (status == 503)
+
+
+def test_unavailable_billing_says_when_to_try_again() -> None:
+    headers = answers.billing_unavailable(asker("application/json")).headers
+    assert int(headers["retry-after"]) > 0
+
+
+DASHBOARD = "https://dashboard.example"
+TOP_UP_PAGE = "https://dashboard.example/apps/hello/402"
+
+
+def test_a_browser_is_sent_to_the_page_where_the_app_is_topped_up() -> None:
+    answer = answers.insufficient_balance(asker(CHROME), DASHBOARD, "hello")
+    assert answer.status == 302
+    assert answer.headers["location"] == TOP_UP_PAGE
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-request-id"] == "r-1"
+    assert answer.body == ""
+
+
+@pytest.mark.parametrize("who", [asker("application/json"), asker(CHROME, "POST")])
+def test_a_program_is_told_that_payment_is_required_and_where(who: Asker) -> None:
+    answer = answers.insufficient_balance(who, DASHBOARD, "hello")
+    assert answer.status == 402
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "location" not in answer.headers
+    body = json.loads(answer.body)
+    assert (body["type"], body["status"]) == (TOP_UP_PAGE, 402)
+    assert TOP_UP_PAGE in body["detail"]
+
+
+def test_what_goes_into_a_page_is_escaped() -> None:
+    hostile = "<script>alert('1')</script>&\""
+    page = answers.problem(asker("text/html", request_id=hostile), 500, hostile, hostile).body
+    escaped = "&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt;&amp;&quot;"
+    assert page.count(escaped) == 4
+    assert "<script" not in page
+
+
+def test_what_goes_into_a_problem_document_comes_back_as_it_was() -> None:
+    hostile = "\"}\n{<&'é\\"
+    body = answers.problem(asker("application/json", request_id=hostile), 500, hostile, hostile).body
+    assert json.loads(body) == {
+        "type": "about:blank",
+        "title": hostile,
+        "status": 500,
+        "detail": hostile,
+        "request_id": hostile,
+    }

@@ -1,0 +1,118 @@
+"""The local dispatch namespace: whatever wrangler uploads runs, apart from the others."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from tests.system.running import RunningStack
+
+SCRIPTS = "/workers/dispatch/namespaces/testing/scripts"
+CONFIG = 'main = "index.js"\ncompatibility_date = "2026-11-01"\n'
+# (module (func (export "answer") (result i32) i32.const 42))
+WASM = bytes.fromhex("0061736d010000000105016000017f03020100070a0106616e7377657200000a06010400412a0b")
+ALL_KINDS = """
+import text from "./note.txt";
+import data from "./blob.bin";
+import module from "./answer.wasm";
+import { greet } from "./greet.js";
+let count = 0;
+export default {
+  async fetch(request, env) {
+    const instance = await WebAssembly.instantiate(module);
+    return Response.json({
+      text, bytes: [...new Uint8Array(data)], answer: instance.exports.answer(), greeting: greet(env.NAME),
+      options: env.OPTIONS, count: ++count, dated: env.NAME,
+    });
+  },
+};
+"""
+
+
+def test_modules_of_all_kinds_and_vars(stack: RunningStack, project):
+    folder = project(
+        {
+            "wrangler.toml": CONFIG + '[vars]\nNAME = "Ada"\nOPTIONS = { deep = [1, 2] }\n',
+            "index.js": ALL_KINDS,
+            "greet.js": "export const greet = (name) => `Hello, ${name}`;",
+            "note.txt": "a note",
+            "blob.bin": b"\x00\xff",
+            "answer.wasm": WASM,
+        }
+    )
+    stack.deploy(folder, "kinds")
+    assert stack.get("kinds").json() == {
+        "text": "a note",
+        "bytes": [0, 255],
+        "answer": 42,
+        "greeting": "Hello, Ada",
+        "options": {"deep": [1, 2]},
+        "count": 1,
+        "dated": "Ada",
+    }
+
+
+def test_a_python_worker_runs(stack: RunningStack):
+    stack.deploy(stack.root / "examples" / "hello-python", "snake")
+    assert stack.get("snake", "/?name=Ada").text == "Hello, Ada, from Python!\n"
+
+
+def test_compatibility_settings_are_each_workers_own(stack: RunningStack, project):
+    code = "export default { fetch: () => new Response(typeof process + typeof navigator) };"
+    stack.deploy(project({"wrangler.toml": CONFIG, "index.js": code}), "modern")
+    old = 'main = "index.js"\ncompatibility_date = "2021-11-03"\n'
+    stack.deploy(project({"wrangler.toml": old, "index.js": code}), "old")
+    assert stack.get("modern").text.endswith("object")
+    assert stack.get("old").text == "undefinedundefined"
+
+
+def test_workers_are_isolated(stack: RunningStack, project):
+    code = "export default { fetch: () => Response.json(globalThis.seen = (globalThis.seen ?? 0) + 1) };"
+    folder = project({"wrangler.toml": CONFIG, "index.js": code})
+    stack.deploy(folder, "left")
+    stack.deploy(folder, "right")
+    assert [stack.get("left").json() for _ in range(3)] == [1, 2, 3]
+    assert stack.get("right").json() == 1
+
+
+def test_a_new_upload_replaces_and_a_deletion_ends(stack: RunningStack, project):
+    code = "export default {{ fetch: () => new Response('{}') }};"
+    stack.deploy(project({"wrangler.toml": CONFIG, "index.js": code.format("one")}), "replaced")
+    assert stack.get("replaced").text == "one"
+    stack.deploy(project({"wrangler.toml": CONFIG, "index.js": code.format("two")}), "replaced")
+    assert stack.get("replaced").text == "two"
+
+    requests = stack.billing("replaced", "get_worker_billing")["requests"]
+    assert stack.api("DELETE", f"{SCRIPTS}/replaced").is_success
+    assert stack.get("replaced").status_code == 404
+    assert stack.api("GET", f"{SCRIPTS}/replaced").json()["errors"][0]["code"] == 10092
+    assert stack.billing("replaced", "get_worker_billing")["requests"] == requests
+
+
+def test_wrangler_shows_why_an_upload_was_refused(stack: RunningStack, project):
+    folder = project({"wrangler.toml": CONFIG, "index.js": "export default {}", "queue.toml": ""})
+    with open(folder / "wrangler.toml", "a") as config:
+        config.write('[[kv_namespaces]]\nbinding = "KV"\nid = "0123"\n')
+    done = stack.wrangler("deploy", "--dispatch-namespace", "testing", "--name", "refused", cwd=folder)
+    assert done.returncode != 0
+    assert "[code: 10056]" in done.stderr
+    assert stack.api("GET", f"{SCRIPTS}/refused").status_code == 404
+
+
+def test_all_of_it_survives_a_kill(tmp_path: Path, project):
+    """Uploads, accounts and funds are there again after `kill -9`, and nothing is left running."""
+    first = RunningStack(tmp_path / "state").start()
+    try:
+        first.deploy(first.root / "examples" / "hello", "kept")
+        assert first.get("kept").status_code == 200
+        first.billing("kept", "add_worker_funds", "cs_1", 500)
+        books = first.billing("kept", "get_worker_billing")
+    finally:
+        first.stop(signal.SIGKILL)
+    second = RunningStack(tmp_path / "state", port=first.port).start()
+    try:
+        assert second.billing("kept", "get_worker_billing") == books
+        assert second.get("kept").text == "Hello, world!\n"
+        assert not any("Deploying" in line for line in second.output)
+    finally:
+        assert second.stop() == 0

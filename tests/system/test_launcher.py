@@ -1,0 +1,114 @@
+"""`make dev` from outside: what it says, what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.system.running import ROOT, RunningStack
+
+
+def processes_with(text: str) -> list[str]:
+    """The command lines on this machine that contain a text."""
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if text in line]
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_it_says_what_it_does_and_leaves_no_process_behind(tmp_path: Path, with_signal: signal.Signals):
+    running = RunningStack(tmp_path / "state").start()
+    lines = [line.strip() for line in running.output]
+    assert lines.index("Starting the Workers …") < lines.index("Deploying an example …")
+    example = f"http://hello.localhost:{running.port}"
+    (said,) = [line for line in lines if example in line]
+    assert lines.index(said) < [line.startswith("Ready") for line in lines].index(True)
+    assert f"http://localhost:{running.port}" in lines[-1]
+    assert running.get("hello").text == "Hello, world!\n"
+
+    assert processes_with(str(tmp_path))
+    running.stop(with_signal)
+    # After a kill the watchdog is still at work for a moment.
+    assert soon(lambda: processes_with(str(tmp_path)) == [])
+    assert soon(lambda: is_free(running.port))
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_a_taken_port_is_said(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        running = RunningStack(tmp_path / "state", port=taken.getsockname()[1])
+        running.launch()
+        assert running.stop_waiting() == 1
+    assert f"port {running.port} is taken" in running.said
+
+
+def test_a_port_that_is_none_is_said(tmp_path: Path):
+    done = subprocess.run(
+        ["make", "dev"],
+        cwd=ROOT,
+        env={**os.environ, "PORT": "eighty", "STATE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "PORT must be a number" in done.stderr
+
+
+def test_a_state_folder_in_use_is_said(stack: RunningStack):
+    second = RunningStack(stack.state)
+    second.launch()
+    assert second.stop_waiting() == 1
+    assert "is in use by another run" in second.said
+
+
+def test_an_edited_worker_is_reloaded_and_a_broken_one_comes_back(tmp_path: Path):
+    root = copy_of_the_repository(tmp_path / "repository")
+    running = RunningStack(tmp_path / "state", root=root).start()
+    page = root / "dashboard" / "site_app.py"
+    code = page.read_text()
+    try:
+        edited = code.replace('"home.html", hosted=hosted', '"home.html", hosted=123456')
+        assert edited != code
+        page.write_text(edited)
+        running.wait_for("Local server updated and ready")
+        assert "123,456" in running.request("localhost").text
+
+        page.write_text("this is no Python")
+        running.wait_for("Waiting for a change of their files")
+        page.write_text(code)
+        running.wait_for("\nReady again")
+        assert "0 apps are hosted here" in running.request("localhost").text
+    finally:
+        running.stop()
+
+
+def copy_of_the_repository(target: Path) -> Path:
+    """The sources, with the installed tools of this checkout."""
+    installed = (".venv", "node_modules", ".local")
+    shutil.copytree(
+        ROOT, target, ignore=shutil.ignore_patterns(*installed, ".git", "__pycache__", ".*_cache")
+    )
+    for name in installed:
+        (target / name).symlink_to(ROOT / name)
+    return target

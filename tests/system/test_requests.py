@@ -1,0 +1,176 @@
+"""A request's way: front, dispatch, billing object, the app's Worker."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import sqlite3
+import threading
+from contextlib import closing
+
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.system.running import RunningStack
+
+ECHO = """
+export default {
+  async fetch(request) {
+    const url = new URL(request.url);
+    if (url.pathname === "/throw") throw new Error("a secret message");
+    if (url.pathname === "/redirect") return Response.redirect("https://example.com/there", 307);
+    if (url.pathname === "/teapot") return new Response(null, { status: 418, headers: { "x-tea": "yes" } });
+    if (url.pathname === "/cookies") {
+      const headers = new Headers();
+      headers.append("set-cookie", "a=1");
+      headers.append("set-cookie", "b=2");
+      return new Response("ok", { headers });
+    }
+    if (url.pathname === "/socket") {
+      const [client, server] = Object.values(new WebSocketPair());
+      server.accept();
+      server.addEventListener("message", ({ data }) => server.send(`echo ${data}`));
+      return new Response(null, { status: 101, webSocket: client });
+    }
+    if (url.pathname === "/echo") return new Response(request.body);
+    return Response.json({ method: request.method, url: request.url, headers: [...request.headers] });
+  },
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def echo(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("echo")
+    (folder / "wrangler.toml").write_text('main = "index.js"\ncompatibility_date = "2026-11-01"\n')
+    (folder / "index.js").write_text(ECHO)
+    stack.deploy(folder, "echo")
+    stack.billing("echo", "add_worker_funds", "test", 100)
+    return "echo.localhost"
+
+
+def test_a_hundred_requests_are_included_and_the_next_is_refused(stack: RunningStack):
+    stack.deploy(stack.root / "examples" / "hello", "included")
+    for _ in range(100):
+        response = stack.get("included")
+        assert (response.status_code, response.text) == (200, "Hello, world!\n")
+
+    page = f"http://localhost:{stack.port}/apps/included/402"
+    for method in ("GET", "HEAD"):
+        refused = stack.request("included.localhost", method, headers={"accept": "text/html,*/*;q=0.8"})
+        assert (refused.status_code, refused.headers["location"]) == (302, page)
+    for method, accept in (("GET", "application/json"), ("POST", "text/html")):
+        refused = stack.request("included.localhost", method, headers={"accept": accept})
+        assert refused.status_code == 402
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.json()["status"] == 402
+        assert page in refused.json()["type"]
+
+    billing = stack.billing("included", "get_worker_billing")
+    assert (billing["requests"], billing["remaining_requests"]) == ("100", "0")
+    html = stack.request("localhost", path="/apps/included/402").text
+    assert "Insufficient balance" in html
+
+
+def test_a_top_up_serves_again_within_a_second(stack: RunningStack):
+    stack.deploy(stack.root / "examples" / "hello", "again")
+    for _ in range(100):
+        assert stack.get("again").status_code == 200
+    assert stack.get("again").status_code == 302
+    stack.billing("again", "add_worker_funds", "cs_1", 1)
+    threading.Event().wait(1)
+    assert stack.get("again").status_code == 200
+
+
+def test_an_unknown_app_is_not_found_and_stores_nothing(stack: RunningStack):
+    before = accounts_stored(stack)
+    response = stack.get("nobody", headers={"accept": "application/json"})
+    assert response.status_code == 404
+    assert response.json()["title"] == "No such app"
+    assert stack.billing("nobody", "get_worker_billing") is None
+    assert accounts_stored(stack) == before
+
+
+def accounts_stored(stack: RunningStack) -> int:
+    """How many objects have tables; workerd makes an empty file for every one that was called."""
+    folder = stack.state / "storage" / "v3" / "do" / "codius-billing-BillingDurableObject"
+    count = 0
+    for path in folder.glob("*.sqlite"):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'account'")
+            count += tables.fetchone()[0]
+    return count
+
+
+@pytest.mark.parametrize("host", ["a.b.localhost", "under_score.localhost", "-x.localhost", "example.com"])
+def test_a_host_that_names_no_app_is_not_found(stack: RunningStack, host: str):
+    assert stack.request(host).status_code == 404
+
+
+def test_request_and_response_pass_through(stack: RunningStack, echo: str):
+    seen = stack.request(echo, "PROPFIND", "/a%2Fb?q=%20&q=2", headers={"x-custom": "value"}).json()
+    assert seen["method"] == "PROPFIND"
+    assert seen["url"] == f"http://{echo}:{stack.port}/a%2Fb?q=%20&q=2"
+    assert ["x-custom", "value"] in seen["headers"]
+    assert stack.request(echo, path="/redirect").headers["location"] == "https://example.com/there"
+    teapot = stack.request(echo, path="/teapot")
+    assert (teapot.status_code, teapot.headers["x-tea"]) == (418, "yes")
+    assert stack.request(echo, path="/cookies").headers.get_list("set-cookie") == ["a=1", "b=2"]
+    assert stack.request(echo, "HEAD").content == b""
+
+
+@pytest.mark.parametrize("given", [None, "from-the-caller.1"])
+def test_a_request_has_one_id_on_its_way_in_and_out(stack: RunningStack, echo: str, given: str | None):
+    response = stack.request(echo, headers={"x-request-id": given} if given else {})
+    seen = dict(response.json()["headers"])["x-request-id"]
+    assert seen == response.headers["x-request-id"]
+    assert given in (None, seen)
+
+
+def test_a_compressed_body_arrives_as_it_was_sent(stack: RunningStack, echo: str):
+    body = gzip.compress(b"squeezed " * 1000)
+    assert stack.request(echo, "POST", "/echo", content=body).content == body
+
+
+def test_bodies_stream_both_ways(stack: RunningStack, echo: str):
+    """The second half of the body is sent only after the first half has come back."""
+
+    async def exchange() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", stack.port)
+        try:
+            head = f"POST /echo HTTP/1.1\r\nHost: {echo}:{stack.port}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            writer.write(head.encode() + b"5\r\nfirst\r\n")
+            first = await reader.readuntil(b"first\r\n")
+            writer.write(b"6\r\nsecond\r\n0\r\n\r\n")
+            return first + await reader.readuntil(b"0\r\n\r\n")
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    received = asyncio.run(asyncio.wait_for(exchange(), 30))
+    assert received.endswith(b"5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n")
+
+
+def test_websockets_pass_through(stack: RunningStack, echo: str):
+    async def talk() -> str:
+        url = f"ws://{echo}:{stack.port}/socket"
+        async with connect(url, host="127.0.0.1", proxy=None) as socket:
+            await socket.send("hello")
+            return str(await asyncio.wait_for(socket.recv(), 30))
+
+    assert asyncio.run(talk()) == "echo hello"
+
+
+def test_an_app_that_throws_gives_502_without_its_message(stack: RunningStack, echo: str):
+    response = stack.request(echo, path="/throw")
+    assert response.status_code == 502
+    assert "a secret message" not in response.text
+    assert response.headers["x-request-id"] in response.text
+    stack.wait_for(f'"request_id": "{response.headers["x-request-id"]}", "message": "a secret message"')
+
+
+def test_the_platform_keeps_its_well_known_path(stack: RunningStack, echo: str):
+    before = stack.billing("echo", "get_worker_billing")["requests"]
+    assert stack.request(echo, path="/.well-known/codius").status_code == 404
+    assert stack.billing("echo", "get_worker_billing")["requests"] == before
+    assert stack.request(echo, path="/.well-known/other").status_code == 200
