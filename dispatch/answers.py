@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from html import escape
 
 RETRY_AFTER_SECONDS = 2
 HTML_METHODS = {"GET", "HEAD"}
+JSON_TYPES = ("application/json", "application/problem+json")
+Q_VALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -45,8 +48,8 @@ class Asker:
         """Whether HTML is acceptable, and JSON not preferred to it (RFC 9110, section 12.5.1)."""
         if self.method not in HTML_METHODS:
             return False
-        html, json_ = quality(self.accept, "text/html"), quality(self.accept, "application/json")
-        return html[0] > 0 and html >= json_
+        html = quality(self.accept, "text/html")
+        return html[0] > 0 and html >= max(quality(self.accept, json_type) for json_type in JSON_TYPES)
 
 
 def quality(accept: str | None, media_type: str) -> tuple[float, int]:
@@ -65,10 +68,7 @@ def quality(accept: str | None, media_type: str) -> tuple[float, int]:
 def q_value(parameters: list[str]) -> float:
     for parameter in parameters:
         if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
+            return float(parameter[2:]) if Q_VALUE.fullmatch(parameter[2:]) else 0.0
     return 1.0
 
 

@@ -22,10 +22,10 @@ def app_id_of(authority: str, apps_domain: str) -> str | None:
     Case, the port and one trailing dot don't count. Anything else that isn't exactly one label before
     the domain is refused: other domains, deeper names, addresses, names that can't be an id.
     """
-    if len(authority) > MAX_AUTHORITY_LENGTH:
+    if len(authority) > MAX_AUTHORITY_LENGTH or not authority.isascii():
         return None
     host, colon, port = authority.partition(":")
-    if colon and not (port.isascii() and port.isdecimal()):
+    if colon and not port.isdecimal():
         return None
     label, dot, domain = host.lower().removesuffix(".").partition(".")
     if not dot or domain != apps_domain or not APP_ID.fullmatch(label):

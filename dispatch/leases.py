@@ -33,6 +33,7 @@ class Lease:
     left: int = field(init=False)
     spent_at: int = field(init=False)
     is_settled: bool = False
+    is_judged: bool = False
 
     def __post_init__(self) -> None:
         self.left = self.granted
@@ -83,7 +84,8 @@ class Meter:
     def next_block(self, now: int) -> int:
         """How many requests to ask for: more after a block that went fast, less after one that didn't."""
         lease = self.lease
-        if lease is not None:
+        if lease is not None and not lease.is_judged:
+            lease.is_judged = True
             if lease.left == 0 and now - lease.taken_at < BUSY_MS:
                 self.block = min(MAX_BLOCK, self.block * GROWTH)
             else:

@@ -27,19 +27,19 @@ class Settings:
     @classmethod
     def read(cls, env: Any) -> Settings:
         return cls(
-            apps_domain=text(env, "APPS_DOMAIN").lower().strip("."),
-            dashboard_url=text(env, "DASHBOARD_URL").rstrip("/"),
+            apps_domain=text(env, "APPS_DOMAIN", strip=".").lower(),
+            dashboard_url=text(env, "DASHBOARD_URL", strip="/"),
             cpu_ms=positive(env, "APP_CPU_MS"),
             sub_requests=positive(env, "APP_SUB_REQUESTS"),
             billing_timeout_ms=positive(env, "BILLING_TIMEOUT_MS"),
         )
 
 
-def text(env: Any, name: str) -> str:
+def text(env: Any, name: str, strip: str) -> str:
     value = getattr(env, name, None)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value.strip(strip):
         raise SettingError(f"the variable {name} must be set to text")
-    return value
+    return value.strip(strip)
 
 
 def positive(env: Any, name: str) -> int:

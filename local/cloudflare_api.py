@@ -54,6 +54,10 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     return error_envelope(error.status_code, 7003, message)
 
 
+async def on_failure(request: Request, error: Exception) -> JSONResponse:
+    return error_envelope(500, 10013, f"workers.api.error.unknown: {error}")
+
+
 def error_envelope(status: int, code: int, message: str) -> JSONResponse:
     errors = [{"code": code, "message": message}]
     return JSONResponse({"success": False, "errors": errors, "messages": [], "result": None}, status)
@@ -107,12 +111,16 @@ class CloudflareApi:
                 ApiError: on_api_error,
                 UploadRefusedError: on_api_error,
                 HTTPException: on_http_error,
+                Exception: on_failure,
             },
         )
 
-    def _namespace(self, request: Request) -> str:
+    def _require_token(self, request: Request) -> None:
         if not request.headers.get("authorization", "").startswith("Bearer "):
             raise ApiError(400, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
+
+    def _namespace(self, request: Request) -> str:
+        self._require_token(request)
         namespace: str = request.path_params["namespace"]
         if namespace not in self._namespaces:
             raise ApiError(404, 100119, f"Dispatch namespace {namespace!r} not found.")
@@ -126,6 +134,7 @@ class CloudflareApi:
         return namespace, name, script
 
     async def list_namespaces(self, request: Request) -> Response:
+        self._require_token(request)
         return envelope([{"namespace_id": name, "namespace_name": name} for name in self._namespaces])
 
     async def get_namespace(self, request: Request) -> Response:
@@ -197,6 +206,7 @@ class CloudflareApi:
         return envelope({**kept, "bindings": hidden})
 
     async def no_ordinary_script(self, request: Request) -> Response:
+        self._require_token(request)
         raise ApiError(404, 10007, "This Worker does not exist on your account.")
 
     async def download(self, request: Request) -> Response:

@@ -62,9 +62,9 @@ def script_from(metadata: str | bytes | None, parts: list[Part], now: str) -> Sc
         "etag": digest(settings, modules),
         "main_module": main_module,
         "compatibility_date": settings.get("compatibility_date") or "2021-11-02",
-        "compatibility_flags": settings.get("compatibility_flags") or [],
-        "bindings": [check_binding(binding) for binding in settings.get("bindings") or []],
-        "tags": settings.get("tags") or [],
+        "compatibility_flags": list_of(str, settings, "compatibility_flags"),
+        "bindings": [check_binding(binding) for binding in list_of(dict, settings, "bindings")],
+        "tags": list_of(str, settings, "tags"),
         "modified_on": now,
         "modules": [
             {
@@ -89,6 +89,13 @@ def parse_metadata(metadata: str | bytes | None) -> dict[str, Any]:
     return settings
 
 
+def list_of(kind: type, settings: dict[str, Any], name: str) -> list[Any]:
+    values = settings.get(name) or []
+    if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+        raise UploadRefusedError(400, 10026, f"Could not parse part metadata: {name} has the wrong type")
+    return values
+
+
 def check_modules(modules: list[Part]) -> None:
     for module in modules:
         if module.content_type not in MODULE_TYPES:
@@ -98,6 +105,8 @@ def check_modules(modules: list[Part]) -> None:
                 f"Unsupported Content-Type {module.content_type!r} of module {module.name!r}: "
                 f"must be one of {', '.join(sorted(MODULE_TYPES))}",
             )
+    if len({module.name for module in modules}) != len(modules):
+        raise UploadRefusedError(400, 10021, "Two modules have the same name.")
     compressed = sum(len(gzip.compress(module.content, 6)) for module in modules)
     if compressed > MAX_COMPRESSED_BYTES:
         raise UploadRefusedError(

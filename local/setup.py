@@ -71,8 +71,11 @@ def run(*command: str | Path, hint: str, env: dict[str, str] | None = None) -> N
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             timeout=STEP_TIMEOUT_SECONDS,
         )
+    except FileNotFoundError as error:
+        raise SetupError(f"{error.filename} is missing: {hint}") from error
     except subprocess.TimeoutExpired as error:
         raise SetupError(f"no end after {STEP_TIMEOUT_SECONDS} s: {hint}") from error
     if done.returncode != 0:

@@ -7,6 +7,8 @@ modules, its dependencies and the derived `wrangler.json`. Copies, because wrang
 
 from __future__ import annotations
 
+import contextlib
+import filecmp
 import json
 import os
 import shutil
@@ -125,7 +127,9 @@ def stage(folder: Path, addresses: Addresses) -> list[Path]:
         "dashboard": dashboard_config(addresses),
     }
     for worker in WORKERS:
-        shutil.copytree(worker.dependencies, folder / worker.name / "python_modules", copy_function=os.link)
+        shutil.copytree(
+            worker.dependencies, folder / worker.name / "python_modules", copy_function=link_or_copy
+        )
         copy_modules(worker, folder)
     # Wrangler uploads JavaScript of a Python Worker as a module only from the SDK's folder.
     shutil.copy(WORKERD_FOLDER / "local_namespace.js", folder / "dispatch" / "python_modules" / "workers")
@@ -150,18 +154,28 @@ def copy_modules(worker: Worker, folder: Path) -> bool:
     changed = {relative: source for relative, source in sources.items() if differs(source, target / relative)}
     for relative, source in changed.items():
         (target / relative).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target / relative)
+        with contextlib.suppress(FileNotFoundError):  # an editor's temporary file, gone again
+            shutil.copyfile(source, target / relative)
     return bool(gone or changed)
 
 
+def link_or_copy(source: str, target: str) -> None:
+    """Dependencies don't change under a run; a link is enough where the file system has one."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def differs(source: Path, copy: Path) -> bool:
-    return not copy.exists() or copy.read_bytes() != source.read_bytes()
+    return not copy.exists() or not filecmp.cmp(source, copy, shallow=False)
 
 
 def source_files(worker: Worker) -> list[Path]:
-    skipped = {"python_modules", "__pycache__", "static", ".wrangler"}
-    return [
-        path
-        for path in worker.modules.rglob("*")
-        if path.is_file() and not skipped & set(path.relative_to(worker.modules).parts)
-    ]
+    skipped = {"python_modules", "__pycache__", "static"}
+
+    def is_module(parts: tuple[str, ...]) -> bool:
+        return not any(part in skipped or part.startswith(".") for part in parts)
+
+    files = (path for path in worker.modules.rglob("*") if path.is_file())
+    return [path for path in files if is_module(path.relative_to(worker.modules).parts)]

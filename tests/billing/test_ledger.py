@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 from database import Value
@@ -28,6 +29,9 @@ PRICE = Price(included_requests=10_000, unit_price_nano_usd=300_000_000, request
 
 DAY_MS = 24 * HOUR_MS
 NOW = 20_000 * DAY_MS
+LATER = NOW + HOUR_MS
+
+Call = tuple[Any, ...]  # a method of the ledger and its arguments
 
 
 @pytest.fixture
@@ -41,6 +45,11 @@ def ledger(database: SqliteDatabase) -> Ledger:
     ledger = Ledger(database, PRICE)
     ledger.open(NOW)
     return ledger
+
+
+def run(ledger: Ledger, call: Call) -> object:
+    method, *arguments = call
+    return getattr(ledger, method)(*arguments)
 
 
 def take(ledger: Ledger, wanted: int, now: int = NOW) -> Lease:
@@ -70,39 +79,38 @@ def remaining(ledger: Ledger, now: int = NOW) -> int:
 
 # An account that was never opened.
 
-ON_NO_ACCOUNT: list[tuple[Callable[[Ledger], object], object]] = [
-    (lambda ledger: ledger.close(NOW), "no_account"),
-    (lambda ledger: ledger.take_lease(NOW, 5), "no_account"),
-    (lambda ledger: ledger.increment_requests(NOW), "no_account"),
-    (lambda ledger: ledger.add_funds(NOW, "payment", 30), "no_account"),
-    (lambda ledger: ledger.billing(NOW), None),
-    (lambda ledger: ledger.payments(), []),
-    (lambda ledger: ledger.usage_per_hour(NOW, 2), [0, 0]),
-    (lambda ledger: ledger.usage_per_day(NOW, 2), [0, 0]),
+ON_NO_ACCOUNT: list[tuple[Call, object]] = [
+    (("close", NOW), "no_account"),
+    (("take_lease", NOW, 5), "no_account"),
+    (("increment_requests", NOW), "no_account"),
+    (("add_funds", NOW, "payment", 30), "no_account"),
+    (("billing", NOW), None),
+    (("payments",), []),
+    (("usage_per_hour", NOW, 2), [0, 0]),
+    (("usage_per_day", NOW, 2), [0, 0]),
 ]
 
 
-@pytest.mark.parametrize(("call", "answer"), ON_NO_ACCOUNT)
+@pytest.mark.parametrize(("call", "answer"), ON_NO_ACCOUNT, ids=str)
 def test_an_account_that_was_never_opened_stores_nothing(
-    database: SqliteDatabase, call: Callable[[Ledger], object], answer: object
+    database: SqliteDatabase, call: Call, answer: object
 ) -> None:
-    assert call(Ledger(database, PRICE)) == answer
+    assert run(Ledger(database, PRICE), call) == answer
     assert database.execute("SELECT * FROM sqlite_master") == []
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda ledger: ledger.settle_lease(NOW, 1, 0),
-        lambda ledger: ledger.renew_lease(NOW, 1, 0, 5),
-        lambda ledger: ledger.release_requests(NOW, 1),
+        ("settle_lease", NOW, 1, 0),
+        ("renew_lease", NOW, 1, 0, 5),
+        ("release_requests", NOW, 1),
     ],
+    ids=str,
 )
-def test_what_was_never_opened_has_nothing_to_settle_or_release(
-    database: SqliteDatabase, call: Callable[[Ledger], object]
-) -> None:
+def test_what_was_never_opened_has_nothing_to_settle_or_release(database: SqliteDatabase, call: Call) -> None:
     with pytest.raises(LedgerError):
-        call(Ledger(database, PRICE))
+        run(Ledger(database, PRICE), call)
     assert database.execute("SELECT * FROM sqlite_master") == []
 
 
@@ -384,38 +392,36 @@ def test_a_clock_that_steps_back_loses_no_counts(ledger: Ledger) -> None:
 
 # Wrong arguments, and failures in the middle.
 
-WRONG: list[Callable[[Ledger], object]] = [
-    *(lambda ledger, bad=bad: ledger.take_lease(NOW, bad) for bad in (0, -1, 1_001, 1.0, True, "1", None)),
-    *(lambda ledger, bad=bad: ledger.settle_lease(NOW, 1, bad) for bad in (-1, 51, 1.0, True, "1", None)),
-    *(lambda ledger, bad=bad: ledger.settle_lease(NOW, bad, 1) for bad in (0, 2, 99, 2**53, 1.0, True, "1")),
-    *(lambda ledger, bad=bad: ledger.renew_lease(NOW, 1, bad, 5) for bad in (-1, 51, 1.0, True, "1")),
-    *(lambda ledger, bad=bad: ledger.renew_lease(NOW, bad, 1, 5) for bad in (0, 2, 99, 1.0, True, "1")),
-    *(lambda ledger, bad=bad: ledger.renew_lease(NOW, 1, 1, bad) for bad in (0, -1, 1_001, 1.0, True, "1")),
-    *(lambda ledger, bad=bad: ledger.release_requests(NOW, bad) for bad in (0, -1, 5, 1_001, 1.0, True, "1")),
-    *(lambda ledger, bad=bad: ledger.add_funds(NOW, bad, 30) for bad in ("", 256 * "x", 1, None)),
-    *(lambda ledger, bad=bad: ledger.add_funds(NOW, "new", bad) for bad in (0, 1.0, True, "30", None)),
-    lambda ledger: ledger.add_funds(NOW, "known", 31),
-    lambda ledger: ledger.add_funds(NOW, "known", -30),
-    lambda ledger: ledger.add_funds(NOW, "new", MAX_PAYMENT_CENTS + 1),
-    lambda ledger: ledger.add_funds(NOW, "new", MAX_PAYMENT_CENTS - 29),
-    lambda ledger: ledger.add_funds(NOW, "new", -MAX_PAYMENT_CENTS - 1),
-    *(lambda ledger, bad=bad: ledger.payments(bad) for bad in (0, 1_001, True)),
-    *(lambda ledger, bad=bad: ledger.usage_per_hour(NOW, bad) for bad in (0, KEEP_HOURS + 1, 1.0)),
-    *(lambda ledger, bad=bad: ledger.usage_per_day(NOW, bad) for bad in (0, 3_661, 1.0)),
+WRONG: list[Call] = [
+    *(("take_lease", NOW, bad) for bad in (0, -1, 1_001, 1.0, True, "1", None)),
+    *(("settle_lease", NOW, 1, bad) for bad in (-1, 51, 1.0, True, "1", None)),
+    *(("settle_lease", NOW, bad, 1) for bad in (0, 2, 99, 2**53, 1.0, True, "1")),
+    *(("renew_lease", NOW, 1, bad, 5) for bad in (-1, 51, 1.0, True, "1")),
+    *(("renew_lease", NOW, bad, 1, 5) for bad in (0, 2, 99, 1.0, True, "1")),
+    *(("renew_lease", NOW, 1, 1, bad) for bad in (0, -1, 1_001, 1.0, True, "1")),
+    *(("release_requests", NOW, bad) for bad in (0, -1, 5, 1_001, 1.0, True, "1")),
+    *(("add_funds", NOW, bad, 30) for bad in ("", 256 * "x", 1, None)),
+    *(("add_funds", NOW, "new", bad) for bad in (0, 1.0, True, "30", None)),
+    ("add_funds", NOW, "known", 31),
+    ("add_funds", NOW, "known", -30),
+    ("add_funds", NOW, "new", MAX_PAYMENT_CENTS + 1),
+    ("add_funds", NOW, "new", MAX_PAYMENT_CENTS - 29),
+    ("add_funds", NOW, "new", -MAX_PAYMENT_CENTS - 1),
+    *(("payments", bad) for bad in (0, 1_001, True)),
+    *(("usage_per_hour", NOW, bad) for bad in (0, KEEP_HOURS + 1, 1.0)),
+    *(("usage_per_day", NOW, bad) for bad in (0, 3_661, 1.0)),
 ]
 
 
-@pytest.mark.parametrize("call", WRONG)
-def test_a_wrong_argument_changes_nothing(
-    database: SqliteDatabase, ledger: Ledger, call: Callable[[Ledger], object]
-) -> None:
+@pytest.mark.parametrize("call", WRONG, ids=str)
+def test_a_wrong_argument_changes_nothing(database: SqliteDatabase, ledger: Ledger, call: Call) -> None:
     """Lease 1 holds 50 requests, lease 2 is settled, 4 requests are charged, "known" paid 30 cents."""
     ledger.add_funds(NOW, "known", 30)
     assert take_to_settle(ledger, 50) == 1
     ledger.settle_lease(NOW, take_to_settle(ledger, 5), 4)
     before = database.tables()
     with pytest.raises(LedgerError):
-        call(ledger)
+        run(ledger, call)
     assert database.tables() == before
 
 
@@ -448,18 +454,17 @@ def deaths(database: DyingDatabase, call: Callable[[], object]) -> Iterator[None
 @pytest.mark.parametrize(
     "call",
     [
-        lambda ledger, now: ledger.close(now),
-        lambda ledger, now: ledger.take_lease(now, 5),
-        lambda ledger, now: ledger.renew_lease(now, 1, 20, 5),
-        lambda ledger, now: ledger.settle_lease(now, 1, 20),
-        lambda ledger, now: ledger.increment_requests(now),
-        lambda ledger, now: ledger.release_requests(now, 1),
-        lambda ledger, now: ledger.add_funds(now, "payment", 30),
+        ("close", LATER),
+        ("take_lease", LATER, 5),
+        ("renew_lease", LATER, 1, 20, 5),
+        ("settle_lease", LATER, 1, 20),
+        ("increment_requests", LATER),
+        ("release_requests", LATER, 1),
+        ("add_funds", LATER, "payment", 30),
     ],
+    ids=str,
 )
-def test_what_dies_in_the_middle_changes_nothing_and_can_be_repeated(
-    call: Callable[[Ledger, int], object],
-) -> None:
+def test_what_dies_in_the_middle_changes_nothing_and_can_be_repeated(call: Call) -> None:
     """In another hour, and with a second lease to write off and to forget, each call has most to do."""
     with closing(DyingDatabase()) as database:
         ledger = Ledger(database, PRICE)
@@ -468,7 +473,7 @@ def test_what_dies_in_the_middle_changes_nothing_and_can_be_repeated(
         assert take_to_settle(ledger, 50) == 1
         take(ledger, 50)
         before = database.tables()
-        for _ in deaths(database, lambda: call(ledger, NOW + HOUR_MS)):
+        for _ in deaths(database, lambda: run(ledger, call)):
             assert database.tables() == before
         assert database.tables() != before
 

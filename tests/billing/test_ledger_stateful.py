@@ -83,7 +83,6 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "database"):
-            self.look()
             self.database.close()
 
     # The account and the clock.
