@@ -76,7 +76,7 @@ class BillingDurableObject(DurableObject):
         self.ledger.settle_lease(now_ms(), lease, used)
 
     async def release_requests(self, count: int) -> None:
-        self.ledger.release_requests(now_ms(), count)
+        self.ledger.release_requests(count)
 
     async def get_usage(self, hours: int, days: int) -> Json:
         now = now_ms()

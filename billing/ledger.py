@@ -10,8 +10,8 @@ customer is not charged for it, but as the instance that held it may have served
 its requests are *lost*, not granted again. A settlement that arrives late, while the expired lease is
 remembered, still counts and returns what was not spent.
 
-Taking a payment or a lease twice under one id is harmless; times are milliseconds since 1970, amounts
-cents, nano-USD or requests, always integers.
+A payment counts once under its id. Times are milliseconds since 1970; amounts are cents, nano-USD or
+requests, always integers.
 """
 
 from __future__ import annotations
@@ -206,23 +206,28 @@ class Ledger:
         lease = self.take_lease(now, 1)
         return "granted" if isinstance(lease, Lease) else lease
 
-    def release_requests(self, now: int, count: int) -> None:
-        """Take back requests that were charged at once but could not be served."""
+    def release_requests(self, count: int) -> None:
+        """Take back requests that were charged at once but could not be served.
+
+        It has no id: who gets no answer must not ask again, as that could take back another request.
+        """
         require_integer("count", count, 1, MAX_LEASE_REQUESTS)
         account = self._account()
         if account is None or account.requests < count:
             raise LedgerError(f"{count} requests can't be released: they were not charged")
-        self._database.transaction(lambda: self._charge(now, account, -count))
+        # In the hour of the last charge, which is the one that is taken back.
+        self._execute(
+            "UPDATE account SET requests = requests - ?, hour_requests = max(0, hour_requests - ?)",
+            *(count, count),
+        )
 
     def _charge(self, now: int, account: Account, count: int) -> None:
-        """Charge `count` requests in the current hour; less than 0 takes back."""
+        """Charge requests in the current hour."""
         hour = max(now // HOUR_MS, account.hour)
         if hour != account.hour:
             self._roll_usage(account, hour)
         self._execute(
-            "UPDATE account SET requests = requests + ?, hour_requests = max(0, hour_requests + ?)",
-            count,
-            count,
+            "UPDATE account SET requests = requests + ?, hour_requests = hour_requests + ?", count, count
         )
 
     # Funds.

@@ -181,12 +181,14 @@ class Dispatcher:
         await self._settle(billing, app_id, lease)
 
     async def _settle(self, billing: BillingClient, app_id: str, lease: Lease) -> None:
-        for pause in (*SETTLE_RETRY_SECONDS, None):
+        # A settlement counts once. A release that got no answer may have counted and is not repeated.
+        pauses = SETTLE_RETRY_SECONDS if lease.id is not None else ()
+        for pause in (*pauses, None):
             try:
-                if lease.id is None:
-                    await billing.release(lease.left)
-                else:
+                if lease.id is not None:
                     await billing.settle(lease.id, lease.used)
+                else:
+                    await billing.release(lease.left)
             except Exception as error:
                 if pause is None:
                     log("settlement_failed", app_id, None, str(error))

@@ -4,7 +4,8 @@ Starts the stand-ins and, in one workerd, the product's three Workers with the l
 namespace; deploys an example in the first run; follows changes of the Workers' files; ends when told to.
 
 Settings, from the environment: PORT (default 8787) and STATE_DIR (default .local/state), which holds
-everything that outlives a run.
+everything that outlives a run; DISPATCH_INSTANCES (default 1), how many instances of dispatch share the
+requests; and any variable of the three wrangler.toml.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from local.stack import Stack, StackError
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def port_setting() -> int:
-    value = os.environ.get("PORT") or "8787"
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise StackError(f"PORT must be a number from 1 to 65535; it is {value!r}.")
+def number_setting(name: str, default: int, most: int) -> int:
+    value = os.environ.get(name) or str(default)
+    if not (value.isascii() and value.isdecimal()) or not 0 < int(value) <= most:
+        raise StackError(f"{name} must be a number from 1 to {most}; it is {value!r}.")
     return int(value)
 
 
@@ -36,7 +37,9 @@ async def run() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    async with Stack(port_setting(), state_setting()) as stack:
+    port = number_setting("PORT", 8787, 65535)
+    instances = number_setting("DISPATCH_INSTANCES", 1, 16)
+    async with Stack(port, state_setting(), instances) as stack:
         serving = asyncio.create_task(stack.serve())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -77,6 +77,7 @@ def summary(namespace: str, name: str, script: Script) -> dict[str, Any]:
         "dispatch_namespace": namespace,
         "tags": script["tags"],
         "startup_time_ms": 1,
+        "deployment_id": script["etag"][:32],
     }
 
 

@@ -101,6 +101,10 @@ def install_node_tools() -> None:
         *("npm", "install", "--no-progress"),
         hint="npm could not install package-lock.json. Is the npm registry reachable?",
     )
+    # `npx wrangler` then runs on the pinned Node.js, too.
+    link = ROOT / "node_modules" / ".bin" / "node"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("..", "..", ".venv", "bin", "node"))
 
 
 def vendor(worker: str, folder: str) -> Callable[[], None]:

@@ -46,12 +46,12 @@ class Stack:
     Raises StackError when a part doesn't start.
     """
 
-    def __init__(self, port: int, state: Path) -> None:
+    def __init__(self, port: int, state: Path, dispatch_instances: int = 1) -> None:
         self._state = state
         self._staged = state / "staged"
         self._log = state / "wrangler.log"
         self._control = Control(port, secrets.token_urlsafe())
-        self._addresses = Addresses(port, free_port(), self._control.token)
+        self._addresses = Addresses(port, free_port(), self._control.token, dispatch_instances)
         namespaces = staging.read_config(staging.DISPATCH)["dispatch_namespaces"]
         self._namespace: str = namespaces[0]["namespace"]
         self._store = NamespaceStore(state / "namespaces")
@@ -108,7 +108,8 @@ class Stack:
             "",
             f"  Example   http://{EXAMPLE_ID}.localhost:{self._addresses.port}",
             f"  Deploy    {api} CLOUDFLARE_API_TOKEN=local CLOUDFLARE_ACCOUNT_ID=local \\",
-            f"            npx wrangler deploy --dispatch-namespace {self._namespace} --name <id>",
+            f"            npx --prefix {ROOT} \\",
+            f"            wrangler deploy --dispatch-namespace {self._namespace} --name <id>",
             f"  State     {self._state}",
             "",
             f"Ready: {self._addresses.dashboard}  (Ctrl-C to stop)",
@@ -266,7 +267,8 @@ class Stack:
         folders = [worker.modules for worker in staging.WORKERS]
         # A look every second as well: what changes before the watch is set up, or unwatched, counts too.
         async for _ in watchfiles.awatch(*folders, rust_timeout=1000, yield_on_timeout=True):
-            changed = [staging.copy_modules(worker, self._staged) for worker in staging.WORKERS]
+            workers = staging.staged_workers(self._addresses)
+            changed = [staging.copy_modules(worker, self._staged) for worker in workers]
             if any(changed):
                 self._changed.set()
 

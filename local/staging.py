@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Addresses:
     port: int
     stand_in_port: int
     control_token: str
+    dispatch_instances: int = 1
 
     @property
     def dashboard(self) -> str:
@@ -68,15 +69,33 @@ def read_config(worker: Worker) -> Config:
 
 
 def python_config(worker: Worker) -> Config:
-    """The committed config, moved to the staged folder and to the development Pyodide."""
+    """The committed config, moved to the staged folder and to the development Pyodide.
+
+    A variable of it that is set in the environment is taken from there.
+    """
     config = read_config(worker)
     config["main"] = f"src/{Path(config['main']).name}"
     config["compatibility_flags"] += DEVELOPMENT_FLAGS
+    variables = config.get("vars", {})
+    config["vars"] = {name: type(value)(os.environ.get(name) or value) for name, value in variables.items()}
     return config
 
 
-def dispatch_config(addresses: Addresses) -> Config:
+def dispatch_workers(addresses: Addresses) -> list[Worker]:
+    """Dispatch runs in many places at once: each instance is a Worker of its own here."""
+    more = [
+        replace(DISPATCH, name=f"dispatch-{number}") for number in range(2, addresses.dispatch_instances + 1)
+    ]
+    return [DISPATCH, *more]
+
+
+def staged_workers(addresses: Addresses) -> list[Worker]:
+    return [*dispatch_workers(addresses), BILLING, DASHBOARD]
+
+
+def dispatch_config(addresses: Addresses, name: str) -> Config:
     config = python_config(DISPATCH)
+    config["name"] = f"codius-{name}"
     config["main"] = "src/local_dispatch.py"
     del config["dispatch_namespaces"]
     config["services"] = [NAMESPACE_SERVICE]
@@ -96,7 +115,10 @@ def front_config(addresses: Addresses) -> Config:
         "main": str(WORKERD_FOLDER / "front.js"),
         "compatibility_date": COMPATIBILITY_DATE,
         "services": [
-            {"binding": "DISPATCH", "service": "codius-dispatch"},
+            *(
+                {"binding": f"DISPATCH_{number}", "service": f"codius-{worker.name}"}
+                for number, worker in enumerate(dispatch_workers(addresses), 1)
+            ),
             {"binding": "DASHBOARD", "service": "codius-dashboard"},
             NAMESPACE_SERVICE,
         ],
@@ -122,17 +144,17 @@ def stage(folder: Path, addresses: Addresses) -> list[Path]:
     configs = {
         "front": front_config(addresses),
         "namespace": namespace_config(addresses),
-        "dispatch": dispatch_config(addresses),
+        **{worker.name: dispatch_config(addresses, worker.name) for worker in dispatch_workers(addresses)},
         "billing": python_config(BILLING),
         "dashboard": dashboard_config(addresses),
     }
-    for worker in WORKERS:
-        shutil.copytree(
-            worker.dependencies, folder / worker.name / "python_modules", copy_function=link_or_copy
-        )
+    for worker in staged_workers(addresses):
+        dependencies = folder / worker.name / "python_modules"
+        shutil.copytree(worker.dependencies, dependencies, copy_function=link_or_copy)
         copy_modules(worker, folder)
-    # Wrangler uploads JavaScript of a Python Worker as a module only from the SDK's folder.
-    shutil.copy(WORKERD_FOLDER / "local_namespace.js", folder / "dispatch" / "python_modules" / "workers")
+        if is_dispatch(worker):
+            # Wrangler uploads JavaScript of a Python Worker as a module only from the SDK's folder.
+            shutil.copy(WORKERD_FOLDER / "local_namespace.js", dependencies / "workers")
     paths = []
     for name, config in configs.items():
         path = folder / name / "wrangler.json"
@@ -146,7 +168,7 @@ def copy_modules(worker: Worker, folder: Path) -> bool:
     """Bring the staged modules up to date, and remove those that are gone; return whether any changed."""
     target = folder / worker.name / "src"
     sources = {path.relative_to(worker.modules): path for path in source_files(worker)}
-    if worker is DISPATCH:
+    if is_dispatch(worker):
         sources[Path("local_dispatch.py")] = WORKERD_FOLDER / "local_dispatch.py"
     gone = [path for path in target.rglob("*") if path.is_file() and path.relative_to(target) not in sources]
     for path in gone:
@@ -157,6 +179,10 @@ def copy_modules(worker: Worker, folder: Path) -> bool:
         with contextlib.suppress(FileNotFoundError):  # an editor's temporary file, gone again
             shutil.copyfile(source, target / relative)
     return bool(gone or changed)
+
+
+def is_dispatch(worker: Worker) -> bool:
+    return worker.config == DISPATCH.config
 
 
 def link_or_copy(source: str, target: str) -> None:

@@ -6,7 +6,7 @@ const OWN_HOSTS = new Set(["localhost", "127.0.0.1", "[::1]"]);
 export default {
   async fetch(request, env) {
     const url = new URL(request.url);
-    if (!OWN_HOSTS.has(url.hostname)) return env.DISPATCH.fetch(request);
+    if (!OWN_HOSTS.has(url.hostname)) return anyDispatch(env).fetch(request);
     if (url.pathname.startsWith("/client/v4/")) {
       return fetch(new Request(env.CLOUDFLARE_API_ORIGIN + url.pathname + url.search, request));
     }
@@ -14,6 +14,12 @@ export default {
     return env.DASHBOARD.fetch(request);
   },
 };
+
+// Any of the instances of dispatch that run.
+function anyDispatch(env) {
+  const instances = Object.keys(env).filter((name) => name.startsWith("DISPATCH_"));
+  return env[instances[Math.floor(Math.random() * instances.length)]];
+}
 
 // What the stand-ins and the tests tell the running Workers.
 async function control(request, env) {

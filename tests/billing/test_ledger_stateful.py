@@ -77,7 +77,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.charged = 0
         self.crashed = 0  # requests that holders had when they died
         self.running: set[Held] = set()
-        self.unsettled = 0  # requests in leases that were never settled
+        self.unsettled = 0  # requests in leases that are not settled, whether held or crashed
         if is_opened:
             self.open()
 
@@ -184,7 +184,7 @@ class LedgerMachine(RuleBasedStateMachine):
         elif count == 1:
             self.crashed += 1
         else:
-            self.ledger.release_requests(self.now, 1)
+            self.ledger.release_requests(1)
             self.charged -= 1
         return multiple()
 

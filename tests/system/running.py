@@ -23,8 +23,11 @@ STOP_SECONDS = 20
 class RunningStack:
     """Start with `start()`; everything it said is in `output`."""
 
-    def __init__(self, state: Path, root: Path = ROOT, port: int | None = None) -> None:
+    def __init__(
+        self, state: Path, root: Path = ROOT, port: int | None = None, settings: dict[str, str] | None = None
+    ) -> None:
         self.state = state
+        self.settings = settings or {}
         self.root = root
         self.port = port or free_port()
         self.output: list[str] = []
@@ -41,7 +44,7 @@ class RunningStack:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "local"],
             cwd=self.root,
-            env={**os.environ, "PORT": str(self.port), "STATE_DIR": str(self.state)},
+            env={**os.environ, **self.settings, "PORT": str(self.port), "STATE_DIR": str(self.state)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,0 +1,160 @@
+"""Promises 1 to 3 against the running system: served, charged and paid, under load and kills."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.load import BROKEN, Witness, hammer
+from tests.system.running import RunningStack
+
+INCLUDED = 5_000
+REQUESTS = 20_000
+CONNECTIONS = 50
+# 1 cent buys 100 requests.
+SETTINGS = {
+    "INCLUDED_REQUESTS": str(INCLUDED),
+    "REQUEST_UNIT_PRICE_NANO_USD": "10000000",
+    "TOTAL_REQUESTS_PER_UNIT": "100",
+    "APP_SUB_REQUESTS": "50",
+}
+WORKER = """
+export default {{
+  async fetch() {{
+    await fetch("http://127.0.0.1:{port}/");
+    return new Response("served");
+  }},
+}};
+"""
+SETTLED_WITHIN_SECONDS = 15
+
+
+@pytest.fixture(scope="module", params=[1, 3], ids=["one instance", "three instances"])
+def metered(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningStack]:
+    settings = {**SETTINGS, "DISPATCH_INSTANCES": str(request.param)}
+    running = RunningStack(tmp_path_factory.mktemp("metered"), settings=settings)
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+def deploy_counted(stack: RunningStack, folder: Path, app: str, witness: Witness) -> None:
+    (folder / "wrangler.toml").write_text('main = "index.js"\ncompatibility_date = "2026-11-01"\n')
+    (folder / "index.js").write_text(WORKER.format(port=witness.port))
+    stack.deploy(folder, app)
+
+
+def charged_when_settled(stack: RunningStack, app: str, expected: int) -> int:
+    """What the object charges once the leases have come back, which takes a few seconds."""
+    deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
+    while True:
+        charged = int(stack.billing(app, "get_worker_billing")["requests"])
+        if charged == expected or time.monotonic() > deadline:
+            return charged
+        time.sleep(0.2)
+
+
+def test_exactly_the_allowance_is_served_and_charged(metered: RunningStack, tmp_path: Path):
+    async def run() -> None:
+        async with Witness() as witness:
+            await asyncio.to_thread(deploy_counted, metered, tmp_path, "limited", witness)
+            statuses = await hammer(metered.port, "limited", REQUESTS, CONNECTIONS)
+            assert statuses == {200: INCLUDED, 402: REQUESTS - INCLUDED}
+            assert witness.served == INCLUDED
+        billing = await asyncio.to_thread(metered.billing, "limited", "get_worker_billing")
+        assert (billing["requests"], billing["remaining_requests"]) == (str(INCLUDED), "0")
+
+    asyncio.run(run())
+
+
+def test_what_is_not_spent_goes_back(metered: RunningStack, tmp_path: Path):
+    async def run() -> None:
+        async with Witness() as witness:
+            await asyncio.to_thread(deploy_counted, metered, tmp_path, "quiet", witness)
+            assert await hammer(metered.port, "quiet", 777, 20) == {200: 777}
+            assert await asyncio.to_thread(charged_when_settled, metered, "quiet", 777) == 777
+            assert witness.served == 777
+
+    asyncio.run(run())
+
+
+def test_a_missing_worker_is_not_charged(metered: RunningStack, tmp_path: Path):
+    async def run() -> None:
+        async with Witness() as witness:
+            await asyncio.to_thread(deploy_counted, metered, tmp_path, "gone", witness)
+            assert await hammer(metered.port, "gone", 100, 10) == {200: 100}
+            metered.api("DELETE", "/workers/dispatch/namespaces/testing/scripts/gone")
+            assert await hammer(metered.port, "gone", 50, 10) == {404: 50}
+            assert await asyncio.to_thread(charged_when_settled, metered, "gone", 100) == 100
+
+    asyncio.run(run())
+
+
+def kill_the_workers(stack: RunningStack) -> None:
+    """`kill -9` of the workerd that runs the Workers (not wrangler's own, which holds the port)."""
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True)
+    lines = [line.split(None, 2) for line in listed.stdout.splitlines()[1:]]
+    wranglers = {pid for pid, _, args in lines if str(stack.state) in args}
+    for pid, parent, args in lines:
+        if parent in wranglers and " serve " in args and f":{stack.port} " not in args:
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def test_kills_never_serve_more_and_lose_no_payment(metered: RunningStack, tmp_path: Path):
+    """Five kills of workerd under load, with payments in between, each reported twice."""
+    payments = 10
+
+    async def disturb() -> None:
+        for number in range(payments):
+            await asyncio.sleep(1.5)
+            for _ in range(2):
+                await asyncio.to_thread(pay, metered, f"payment-{number}")
+            if number % 2:
+                await asyncio.to_thread(kill_the_workers, metered)
+
+    async def run() -> None:
+        async with Witness() as witness:
+            await asyncio.to_thread(deploy_counted, metered, tmp_path, "killed", witness)
+            disturbing = asyncio.create_task(disturb())
+            statuses = await hammer(metered.port, "killed", REQUESTS, CONNECTIONS)
+            await disturbing
+            statuses += await hammer(metered.port, "killed", 2_000, CONNECTIONS)
+            await asyncio.to_thread(check_books, metered, witness.served)
+            assert statuses[BROKEN] + statuses[500] > 0, "no kill was felt"
+
+    asyncio.run(run())
+
+
+def pay(stack: RunningStack, payment: str) -> None:
+    """Report a payment until it has arrived, as a webhook is sent again."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            assert stack.billing("killed", "add_worker_funds", payment, 1) == "credited"
+            return
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def check_books(stack: RunningStack, served: int) -> None:
+    billing = stack.billing("killed", "get_worker_billing")
+    assert billing["funding_cents"] == "10"
+    allowed = INCLUDED + 10 * 100
+    assert served <= allowed
+    assert int(billing["remaining_requests"]) == 0
+    # What five kills can have taken with them: a lease of 1% in each instance.
+    leased = 5 * allowed // 100 * int(stack.settings["DISPATCH_INSTANCES"])
+    assert allowed - served <= leased
+    assert abs(int(billing["requests"]) - served) <= leased
