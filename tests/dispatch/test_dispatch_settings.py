@@ -58,3 +58,9 @@ def test_a_number_that_is_not_positive_and_whole_is_named(name: str, value: Any)
 def test_the_committed_configuration_can_be_read() -> None:
     config = tomllib.loads(CONFIG.read_text())
     assert Settings.read(SimpleNamespace(**config["vars"])).apps_domain == config["vars"]["APPS_DOMAIN"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("APPS_DOMAIN", "."), ("DASHBOARD_URL", "/")])
+def test_text_of_which_nothing_remains_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        read(**{name: value})

@@ -68,6 +68,7 @@ def test_one_label_before_the_domain_is_an_app(authority: str, app_id: str) -> N
         "-.apps.example",
         f"{'a' * 64}.apps.example",
         "héllo.apps.example",
+        "\N{KELVIN SIGN}.apps.example",
         "ｈello.apps.example",
         "hello．apps.example",
         "hello.äpps.example",

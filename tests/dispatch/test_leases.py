@@ -259,3 +259,10 @@ def test_a_lease_serves_what_it_grants_in_its_time_and_no_more(
             served -= is_returned
         if meter.lease is not None:
             assert meter.lease.used == served <= granted
+
+
+def test_asking_again_after_a_failed_call_does_not_grow_the_block_again() -> None:
+    meter = Meter()
+    meter.grant(None, 1, ASKED_AT, LEASE_MS)
+    assert meter.spend(ASKED_AT)
+    assert [meter.next_block(ASKED_AT + 1) for _ in range(3)] == [FIRST_BLOCK * GROWTH] * 3

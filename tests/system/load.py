@@ -63,6 +63,7 @@ class Witness:
 
     def __init__(self) -> None:
         self.served = 0
+        self._progress = asyncio.Event()
 
     async def __aenter__(self) -> Witness:
         self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
@@ -72,9 +73,15 @@ class Witness:
     async def __aexit__(self, *error: object) -> None:
         self._server.close()
 
+    async def until(self, served: int) -> None:
+        while self.served < served:
+            await asyncio.wait_for(self._progress.wait(), TIMEOUT_SECONDS)
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError):
             await reader.readuntil(b"\r\n\r\n")
             self.served += 1
+            self._progress.set()
+            self._progress.clear()
             writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
         await closed((reader, writer))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +143,24 @@ class RunningStack:
     def deploy(self, folder: Path, app: str) -> None:
         done = self.wrangler("deploy", "--dispatch-namespace", "testing", "--name", app, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def accounts_stored(state: Path) -> int:
+    """How many objects have tables; workerd makes an empty file for every one that was called."""
+    folder = state / "storage" / "v3" / "do" / "codius-billing-BillingDurableObject"
+    count = 0
+    for path in folder.glob("*.sqlite"):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'account'")
+            count += tables.fetchone()[0]
+    return count
+
+
+def soon(condition: Callable[[], bool], seconds: float = 15) -> bool:
+    """Whether something becomes true that no event announces."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True

@@ -7,13 +7,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.system.running import ROOT, RunningStack
+from tests.system.running import ROOT, RunningStack, soon
 
 
 def processes_with(text: str) -> list[str]:
@@ -43,13 +41,6 @@ def test_it_says_what_it_does_and_leaves_no_process_behind(tmp_path: Path, with_
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 def test_a_taken_port_is_said(tmp_path: Path):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import sqlite3
 import threading
-from contextlib import closing
 
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.system.running import RunningStack
+from tests.system.running import RunningStack, accounts_stored
 
 ECHO = """
 export default {
@@ -83,23 +81,12 @@ def test_a_top_up_serves_again_within_a_second(stack: RunningStack):
 
 
 def test_an_unknown_app_is_not_found_and_stores_nothing(stack: RunningStack):
-    before = accounts_stored(stack)
+    before = accounts_stored(stack.state)
     response = stack.get("nobody", headers={"accept": "application/json"})
     assert response.status_code == 404
     assert response.json()["title"] == "No such app"
     assert stack.billing("nobody", "get_worker_billing") is None
-    assert accounts_stored(stack) == before
-
-
-def accounts_stored(stack: RunningStack) -> int:
-    """How many objects have tables; workerd makes an empty file for every one that was called."""
-    folder = stack.state / "storage" / "v3" / "do" / "codius-billing-BillingDurableObject"
-    count = 0
-    for path in folder.glob("*.sqlite"):
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'account'")
-            count += tables.fetchone()[0]
-    return count
+    assert accounts_stored(stack.state) == before
 
 
 @pytest.mark.parametrize("host", ["a.b.localhost", "under_score.localhost", "-x.localhost", "example.com"])
