@@ -17,7 +17,7 @@ from billing_client import BillingClient, Grant
 from hosts import app_id_of, authority_of
 from leases import Lease, Meter
 from promises import Promises, lasting_callback
-from pyodide.ffi import to_js
+from pyodide.ffi import JsException, to_js
 from settings import Settings
 from workers import wait_until
 
@@ -81,8 +81,11 @@ class Dispatcher:
             request = js.Request.new(request)
             request.headers.set(REQUEST_ID_HEADER, request_id)
         promises = self._promises
-        worker = self._namespace.get(app_id, self._no_arguments, self._options)
-        response = promises.start(worker.fetch, worker, request)
+        try:
+            worker = self._namespace.get(app_id, self._no_arguments, self._options)
+            response = promises.start(worker.fetch, worker, request)
+        except JsException as error:
+            return self._answer_failure(request, error)
         return promises.then(
             response,
             promises.with_context(self._on_response, request_id),
@@ -92,7 +95,7 @@ class Dispatcher:
     def _answer_failure(self, request: Any, error: Any) -> Any:
         asker = asker_of(request)
         app_id = str(app_id_of(authority_of(request.url), self._settings.apps_domain))
-        message = str(getattr(error, "message", error))
+        message = str(getattr(error, "message", error)).removeprefix("Error: ")
         if message.startswith("Worker not found"):
             self._give_back(app_id)
             return respond(answers.no_such_app(asker))
@@ -142,7 +145,8 @@ class Dispatcher:
         except Exception as error:  # whatever the runtime raises: without an answer nothing is served
             log("billing_failed", app_id, None, str(error))
             granted = UNAVAILABLE
-        meter.taking = None
+        if meter.taking is taking:
+            meter.taking = None
         if isinstance(granted, Lease):
             taking.resolve(GRANTED)
             await self._watch(billing, app_id, meter, granted)

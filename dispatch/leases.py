@@ -67,7 +67,7 @@ class Meter:
     def spend(self, now: int) -> bool:
         """Take one request from the lease in hand; False when there is none to take."""
         lease = self.lease
-        if lease is None or lease.left <= 0 or now >= lease.deadline:
+        if lease is None or lease.left <= 0 or now >= lease.deadline or lease.is_settled:
             return False
         lease.left -= 1
         lease.spent_at = now

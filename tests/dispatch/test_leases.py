@@ -266,3 +266,11 @@ def test_asking_again_after_a_failed_call_does_not_grow_the_block_again() -> Non
     meter.grant(None, 1, ASKED_AT, LEASE_MS)
     assert meter.spend(ASKED_AT)
     assert [meter.next_block(ASKED_AT + 1) for _ in range(3)] == [FIRST_BLOCK * GROWTH] * 3
+
+
+def test_a_settled_lease_is_not_spent() -> None:
+    meter = Meter()
+    lease = meter.grant(1, 10, ASKED_AT, LEASE_MS)
+    lease.is_settled = True
+    assert not meter.spend(ASKED_AT)
+    assert not meter.unspend()
