@@ -23,6 +23,7 @@ from workers import wait_until
 
 PLATFORM_PATH = "/.well-known/codius"
 REQUEST_ID_HEADER = "x-request-id"
+RAY_HEADER = "cf-ray"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 SWITCHING_PROTOCOLS = 101
 MAX_METERS = 10_000
@@ -47,7 +48,7 @@ class Dispatcher:
 
     def __init__(self, env: Any) -> None:
         self._settings = Settings.read(env)
-        self._namespace = env.DISPATCHER
+        self._get_worker = env.DISPATCHER.get
         self._billing = env.BILLING
         self._meters: dict[str, Meter] = {}
         limits = {"cpuMs": self._settings.cpu_ms, "subRequests": self._settings.sub_requests}
@@ -64,7 +65,7 @@ class Dispatcher:
         app_id = app_id_of(authority, self._settings.apps_domain)
         if app_id is None:
             return respond(answers.no_such_app(asker_of(request)))
-        if is_platform_path(url[url.index(authority) + len(authority) :]):
+        if PLATFORM_PATH in url and is_platform_path(url[url.index(authority) + len(authority) :]):
             return respond(answers.nothing_published(asker_of(request)))
         meter = self._meters.get(app_id)
         if meter is not None and meter.spend(now_ms()):
@@ -74,23 +75,28 @@ class Dispatcher:
     # The app's Worker.
 
     def _forward(self, request: Any, app_id: str) -> Any:
-        """Pass a request that has been charged to its Worker; return the promise of the response."""
-        request_id = given_request_id(request)
-        if request_id is None:
-            request_id = uuid.uuid4().hex
-            request = js.Request.new(request)
-            request.headers.set(REQUEST_ID_HEADER, request_id)
-        promises = self._promises
+        """Pass a request that has been charged to its Worker; return the promise of the response.
+
+        What came with Cloudflare's id has it on its way back, too, and passes as it is.
+        """
+        header = request.headers.get
+        request_id = header(REQUEST_ID_HEADER)
+        if isinstance(request_id, str) or not isinstance(header(RAY_HEADER), str):
+            return self._forward_with_id(request, app_id, request_id_of(request))
+        return self._fetch(request, app_id, None)
+
+    def _forward_with_id(self, request: Any, app_id: str, request_id: str) -> Any:
+        """The same with an `x-request-id` on the request and on the response."""
+        request = js.Request.new(request)
+        request.headers.set(REQUEST_ID_HEADER, request_id)
+        return self._fetch(request, app_id, self._promises.with_context(self._on_response, request_id))
+
+    def _fetch(self, request: Any, app_id: str, on_response: Any) -> Any:
         try:
-            worker = self._namespace.get(app_id, self._no_arguments, self._options)
-            response = promises.start(worker.fetch, worker, request)
+            worker = self._get_worker(app_id, self._no_arguments, self._options)
+            return self._promises.fetch(worker, request, on_response, self._on_failure)
         except JsException as error:
             return self._answer_failure(request, error)
-        return promises.then(
-            response,
-            promises.with_context(self._on_response, request_id),
-            promises.with_context(self._on_failure, request),
-        )
 
     def _answer_failure(self, request: Any, error: Any) -> Any:
         asker = asker_of(request)
@@ -241,19 +247,18 @@ def in_background(work: Coroutine[Any, Any, None]) -> None:
 
 
 def asker_of(request: Any) -> Asker:
-    request_id = given_request_id(request) or uuid.uuid4().hex
-    return Asker(request.method, header(request, "accept"), request_id)
+    return Asker(request.method, header_of(request, "accept"), request_id_of(request))
 
 
-def given_request_id(request: Any) -> str | None:
-    """The id that the request came with: the caller's, or Cloudflare's."""
-    given = header(request, REQUEST_ID_HEADER)
+def request_id_of(request: Any) -> str:
+    """The id that the request came with, the caller's or Cloudflare's; or else a new one."""
+    given = header_of(request, REQUEST_ID_HEADER)
     if given is not None and REQUEST_ID.fullmatch(given):
         return given
-    return header(request, "cf-ray")
+    return header_of(request, RAY_HEADER) or uuid.uuid4().hex
 
 
-def header(request: Any, name: str) -> str | None:
+def header_of(request: Any, name: str) -> str | None:
     value = request.headers.get(name)
     return value if isinstance(value, str) else None
 

@@ -19,18 +19,22 @@ class Promises:
     """Bound functions of JavaScript, looked up once. Make it in a request, not at import."""
 
     def __init__(self) -> None:
-        self._map = js.Array.of(None).map
+        self._call = js.Array.of(None).map
+        self._bind_fetch: Any = None
         # Pyodide's own `then` of a promise makes proxies; this is JavaScript's.
         self._bind_then = js.Reflect.get(js.Promise.prototype, "then").bind
         self._bind_this = js.Function.prototype.call.bind
 
-    def start(self, function: Any, this: Any, argument: Any) -> Any:
-        """Call a JavaScript function that returns a promise; return that promise."""
-        return self._map(function.bind(this, argument))[0]
+    def fetch(self, worker: Any, request: Any, fulfilled: Any, rejected: Any) -> Any:
+        """`worker.fetch(request).then(fulfilled, error => rejected(request, error))`, a JavaScript promise.
 
-    def then(self, promise: Any, fulfilled: Any, rejected: Any) -> Any:
-        """JavaScript's `promise.then(fulfilled, rejected)`, of JavaScript functions."""
-        return self._map(self._bind_then(promise, fulfilled, rejected))[0]
+        `fulfilled` is a JavaScript function or None, `rejected` a `lasting_callback`.
+        """
+        if self._bind_fetch is None:
+            self._bind_fetch = worker.fetch.bind  # one method for all Workers of a namespace
+        response = self._call(self._bind_fetch(worker, request))[0]
+        then = self._bind_then(response, fulfilled, self._bind_this(rejected, request))
+        return self._call(then)[0]
 
     def with_context(self, callback: Any, context: Any) -> Any:
         """A JavaScript function that calls a `lasting_callback` with `context` before its argument."""
