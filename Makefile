@@ -17,11 +17,14 @@ check: setup  ## Lint, formatting and types.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@for worker in dispatch billing dashboard; do (cd $$worker && ../$(BIN)/mypy --config-file ../pyproject.toml .) || exit 1; done
-	@$(BIN)/mypy local
+	@$(BIN)/mypy local bench
 
 format: setup  ## Format the code.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+bench: setup  ## Measure this system beside the source document's way; BENCH_ROUNDS, BENCH_SECONDS shorten it.
+	@exec $(BIN)/python -m bench
 
 lock: setup  ## Resolve the dependencies of pyproject.toml and of each Worker anew.
 	@$(BIN)/python -m local.lock

@@ -145,11 +145,10 @@ class RunningStack:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def accounts_stored(state: Path) -> int:
-    """How many objects have tables; workerd makes an empty file for every one that was called."""
-    folder = state / "storage" / "v3" / "do" / "codius-billing-BillingDurableObject"
+def accounts_stored(objects: Path) -> int:
+    """How many billing objects have tables; workerd makes an empty file for every one that was called."""
     count = 0
-    for path in folder.glob("*.sqlite"):
+    for path in objects.rglob("*.sqlite"):
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'account'")
             count += tables.fetchone()[0]

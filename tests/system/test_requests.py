@@ -81,12 +81,12 @@ def test_a_top_up_serves_again_within_a_second(stack: RunningStack):
 
 
 def test_an_unknown_app_is_not_found_and_stores_nothing(stack: RunningStack):
-    before = accounts_stored(stack.state)
+    before = accounts_stored(stack.state / "storage" / "v3" / "do")
     response = stack.get("nobody", headers={"accept": "application/json"})
     assert response.status_code == 404
     assert response.json()["title"] == "No such app"
     assert stack.billing("nobody", "get_worker_billing") is None
-    assert accounts_stored(stack.state) == before
+    assert accounts_stored(stack.state / "storage" / "v3" / "do") == before
 
 
 @pytest.mark.parametrize("host", ["a.b.localhost", "under_score.localhost", "-x.localhost", "example.com"])

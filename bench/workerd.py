@@ -1,0 +1,104 @@
+"""The one workerd process that everything measured runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import deque
+from pathlib import Path
+
+import httpx
+
+from bench import config
+from bench.figures import Counts
+from local.processes import ProcessGroup
+from local.pyodide_bundle import BUNDLE
+from local.stack import free_port
+from local.staging import ROOT
+
+SOCKETS = ("source", "ours", "bare", "source-far", "ours-far", "control")
+START_SECONDS = 60
+CALL_SECONDS = 120
+LOG_LINES = 20
+
+
+class WorkerdError(Exception):
+    """workerd doesn't start or doesn't answer; the message holds its last lines."""
+
+
+class Workerd:
+    """`start()` it and `stop()` it. `folder`, empty, takes the config and the objects' storage."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.ports = {name: free_port() for name in SOCKETS}
+        self._lines: deque[str] = deque(maxlen=LOG_LINES)
+
+    async def start(self) -> Workerd:
+        (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
+        self._group = await ProcessGroup.start(
+            *(binary, "serve", config.write(self._folder, self.ports), "--experimental"),
+            f"--pyodide-bundle-disk-cache-dir={BUNDLE.parent}",
+            env=os.environ,
+            cwd=self._folder,
+        )
+        self._reading = asyncio.create_task(self._read_output())
+        try:
+            await self._wait_until_up()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def stop(self) -> None:
+        await self._group.stop()
+        await self._reading
+
+    async def open_accounts(self, system: str, names: list[str]) -> None:
+        await self._ask(system, names)
+
+    async def counts(self, system: str) -> Counts:
+        return Counts(**await self._ask(system, []))
+
+    async def dispatch_memory(self) -> int:
+        """The bytes of Python's linear memory in dispatch."""
+        async with httpx.AsyncClient(timeout=CALL_SECONDS) as client:
+            return int((await client.get(f"{self._control}memory")).text)
+
+    async def _ask(self, system: str, names: list[str]) -> dict[str, int]:
+        """See `control.js`."""
+        try:
+            async with httpx.AsyncClient(timeout=CALL_SECONDS) as client:
+                response = await client.post(self._control, json={"system": system, "open": names})
+            response.raise_for_status()
+        except httpx.HTTPError as error:
+            raise WorkerdError(f"the control Worker failed: {error!r}. {self.state()}") from error
+        counts: dict[str, int] = response.json()
+        return counts
+
+    def state(self) -> str:
+        """Whether it runs, and its last lines, for messages."""
+        code = self._group.process.returncode
+        state = "workerd runs" if code is None else f"workerd ended with {code}"
+        return "\n".join([f"{state}; its last lines:", *self._lines])
+
+    @property
+    def _control(self) -> str:
+        return f"http://{config.ADDRESS}:{self.ports['control']}/"
+
+    async def _read_output(self) -> None:
+        assert self._group.process.stdout is not None
+        async for line in self._group.process.stdout:
+            self._lines.append(line.decode(errors="replace").rstrip())
+
+    async def _wait_until_up(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        async with httpx.AsyncClient(timeout=START_SECONDS) as client:
+            while time.monotonic() < deadline and self._group.process.returncode is None:
+                with contextlib.suppress(httpx.TransportError):
+                    if (await client.get(self._control)).is_success:
+                        return
+                await asyncio.sleep(0.1)
+        raise WorkerdError(f"no start within {START_SECONDS} s: {self.state()}")

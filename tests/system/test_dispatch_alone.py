@@ -1,0 +1,88 @@
+"""The real dispatch and billing in one bare workerd, without the local front: endurance, and odd hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import load
+from bench.workerd import Workerd
+from tests.system.load import closed
+from tests.system.running import accounts_stored
+
+CONNECTIONS = 25
+SOAK_STEP = 50_000
+SOAK_STEPS = 6
+SOAK_APP = "soaked"
+
+LABELS = st.from_regex(r"[A-Za-z0-9_.:\[\]%@!*~-]{0,70}", fullmatch=True)
+HOSTS = st.one_of(
+    LABELS,
+    LABELS.map(lambda label: f"{label}.localhost"),
+    st.from_regex(r"[a-z0-9-]{1,64}\.localhost\.?(:[0-9]{0,6})?", fullmatch=True),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(lambda address: f"[{address}]:80"),
+)
+METHODS = st.sampled_from(
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "PROPFIND", "SEARCH", "get", "X"]
+)
+NO_SUCH_METHOD = 501  # of workerd itself
+
+
+def with_workerd(folder: Path, work: Callable[[Workerd], Awaitable[None]]) -> None:
+    async def run() -> None:
+        workerd = await Workerd(folder).start()
+        try:
+            await work(workerd)
+        finally:
+            await workerd.stop()
+
+    asyncio.run(run())
+
+
+def test_300_000_requests_leave_memory_as_it_was_and_none_fails(tmp_path: Path):
+    async def soak(workerd: Workerd) -> None:
+        await workerd.open_accounts("ours", [SOAK_APP])
+        hosts = [[f"{SOAK_APP}.localhost"] * (SOAK_STEP // CONNECTIONS)] * CONNECTIONS
+        memory = []
+        for _ in range(SOAK_STEPS):
+            # Raises LoadError unless every answer is the app's.
+            await load.put(tmp_path, workerd.ports["ours"], hosts, None)
+            memory.append(await workerd.dispatch_memory())
+        assert memory[1:] == memory[:1] * (SOAK_STEPS - 1)
+
+    with_workerd(tmp_path, soak)
+
+
+async def status_of(port: int, method: str, host: str) -> int | None:
+    """The status of the answer; None when the server refuses to read such a request at all."""
+    connection = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = connection
+    try:
+        writer.write(f"{method} / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        line = await asyncio.wait_for(reader.readline(), 30)
+        return int(line.split(b" ")[1]) if line else None
+    finally:
+        await closed(connection)
+
+
+def test_no_host_or_method_makes_dispatch_fail_or_an_account(tmp_path: Path):
+    async def fuzz(workerd: Workerd) -> None:
+        await asyncio.to_thread(ask_at_random, workerd.ports["ours"])
+        assert accounts_stored(tmp_path / "billing-objects") == 0
+
+    with_workerd(tmp_path, fuzz)
+
+
+def ask_at_random(port: int) -> None:
+    @settings(max_examples=400, deadline=None, database=None)
+    @given(method=METHODS, host=HOSTS)
+    def ask(method: str, host: str) -> None:
+        status = asyncio.run(status_of(port, method, host))
+        assert status is None or status < 500 or status == NO_SUCH_METHOD
+
+    ask()
