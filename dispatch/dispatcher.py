@@ -48,6 +48,8 @@ class Dispatcher:
 
     def __init__(self, env: Any) -> None:
         self._settings = Settings.read(env)
+        self._apps_domain = self._settings.apps_domain
+        self._is_on_edge: bool | None = None
         self._get_worker = env.DISPATCHER.get
         self._billing = env.BILLING
         self._meters: dict[str, Meter] = {}
@@ -62,7 +64,7 @@ class Dispatcher:
         """Return a response, a promise of one, or a coroutine."""
         url: str = request.url
         authority = authority_of(url)
-        app_id = app_id_of(authority, self._settings.apps_domain)
+        app_id = app_id_of(authority, self._apps_domain)
         if app_id is None:
             return respond(answers.no_such_app(asker_of(request)))
         if PLATFORM_PATH in url and is_platform_path(url[url.index(authority) + len(authority) :]):
@@ -79,9 +81,10 @@ class Dispatcher:
 
         What came with Cloudflare's id has it on its way back, too, and passes as it is.
         """
-        header = request.headers.get
-        request_id = header(REQUEST_ID_HEADER)
-        if isinstance(request_id, str) or not isinstance(header(RAY_HEADER), str):
+        if self._is_on_edge is None:
+            # Cloudflare gives every request an id, so one look tells.
+            self._is_on_edge = header_of(request, RAY_HEADER) is not None
+        if not self._is_on_edge or header_of(request, REQUEST_ID_HEADER) is not None:
             return self._forward_with_id(request, app_id, request_id_of(request))
         return self._fetch(request, app_id, None)
 
@@ -100,7 +103,7 @@ class Dispatcher:
 
     def _answer_failure(self, request: Any, error: Any) -> Any:
         asker = asker_of(request)
-        app_id = str(app_id_of(authority_of(request.url), self._settings.apps_domain))
+        app_id = str(app_id_of(authority_of(request.url), self._apps_domain))
         message = str(getattr(error, "message", error)).removeprefix("Error: ")
         if message.startswith("Worker not found"):
             self._give_back(app_id)

@@ -20,3 +20,8 @@ def on_fetch(request: Any, env: Any, ctx: Any) -> Any:
     if not _dispatchers:
         _dispatchers.append(Dispatcher(env))
     return _dispatchers[0].handle(request)
+
+
+# Pyodide binds the arguments of each call to the handler's signature, in Python, which takes a tenth of the
+# whole request. A function whose signature can't be read is called as it is.
+on_fetch.__signature__ = 0  # type: ignore[attr-defined]

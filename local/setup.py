@@ -173,7 +173,7 @@ def run_steps() -> None:
     for step in STEPS:
         if step.is_done():
             continue
-        print(f"  {step.title:<26}", end="", flush=True)
+        print(f"  {step.title:<28}", end="", flush=True)
         started = time.monotonic()
         step.stamp.unlink(missing_ok=True)
         try:

@@ -64,6 +64,7 @@ class Stack:
             self._exits.enter_context(locked(self._state))
             require_free(self._addresses.port)
             self._control.save(self._state)
+            self._log.unlink(missing_ok=True)
             await self._start_stand_ins()
             await self._create_database()
             self._wrangler = await self._start_workers()

@@ -23,6 +23,9 @@ def on_fetch(request, env, ctx):
     return entry.on_fetch(request, _envs[0], ctx)
 
 
+on_fetch.__signature__ = entry.on_fetch.__signature__
+
+
 class Memory(WorkerEntrypoint):
     async def read(self):
         """The bytes of Python's linear memory, which grows and never shrinks."""
