@@ -32,6 +32,7 @@ def write(folder: Path, ports: dict[str, int]) -> Path:
     """Write the config into an empty folder, with links to what it embeds; return its path."""
     for name, target in (
         ("workers", ROOT / "bench" / "workers"),
+        ("workerd", staging.WORKERD_FOLDER),
         ("dispatch", DISPATCH.modules),
         ("dispatch_modules", DISPATCH.dependencies),
         ("billing", BILLING.modules),
@@ -98,12 +99,20 @@ def python(product: Worker) -> Struct:
             {"name": main, "pythonModule": Embed(f"workers/{main}")},
             *product_modules(product),
             *dependencies(product),
-            {"name": "python_modules/workers/bindings.js", "esModule": Embed("workers/bindings.js")},
+            *(local_bindings() if product == DISPATCH else []),
         ],
         "compatibilityDate": committed["compatibility_date"],
         "compatibilityFlags": committed["compatibility_flags"] + staging.DEVELOPMENT_FLAGS,
         "bindings": [variable(name, value) for name, value in variables.items()],
     }
+
+
+def local_bindings() -> list[Struct]:
+    """The local stack's entry module for dispatch, with the bench's bindings in the place of its own."""
+    return [
+        {"name": "local_dispatch.py", "pythonModule": Embed("workerd/local_dispatch.py")},
+        {"name": "python_modules/workers/local_namespace.js", "esModule": Embed("workers/bindings.js")},
+    ]
 
 
 def product_modules(product: Worker) -> list[Struct]:

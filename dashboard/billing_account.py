@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from money import NANO_USD_PER_CENT
+
 
 class BillingUnavailableError(Exception):
     """The billing object could not be asked; the page can be tried again."""
@@ -24,7 +26,7 @@ class BillingAccount:
 
     @property
     def funding_nano_usd(self) -> int:
-        return self.funding_cents * 10_000_000
+        return self.funding_cents * NANO_USD_PER_CENT
 
     @classmethod
     def from_rpc(cls, result: dict[str, str | None]) -> BillingAccount:

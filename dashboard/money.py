@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-NANO_USD_PER_DOLLAR = 1_000_000_000
+NANO_USD_PER_CENT = 10_000_000
+NANO_USD_PER_DOLLAR = 100 * NANO_USD_PER_CENT
 
 
 def dollars(nano_usd: int) -> str:

@@ -1,7 +1,7 @@
 // Bindings as on Cloudflare, the same ones for all systems.
 
 // `env` with a dispatch namespace in the shape of the real one, and with objects that are OBJECT_DELAY_MS away.
-export function withBindings(env) {
+export function withNamespace(env) {
   const { APP, BILLING, OBJECT_DELAY_MS: delay } = env;
   return {
     ...env,

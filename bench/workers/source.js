@@ -1,7 +1,7 @@
 // The source document's way ("Worker request" in its flows): before each request one call of the app's
 // billing object, which reads the funding and the count and writes the count.
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
-import { withBindings } from "./bindings.js";
+import { withNamespace } from "./bindings.js";
 
 const LIMIT_EXCEEDED_MESSAGE = "LIMIT_EXCEEDED";
 const INCLUDED_REQUESTS = 100;
@@ -36,7 +36,7 @@ export class Counts extends WorkerEntrypoint {
 
 export default {
   async fetch(request, bindings) {
-    env ??= withBindings(bindings);
+    env ??= withNamespace(bindings);
     const id = new URL(request.url).hostname.split(".")[0];
     try {
       await env.BILLING.getByName(id).incrementWorkerRequests();

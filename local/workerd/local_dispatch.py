@@ -22,3 +22,6 @@ def on_fetch(request, env, ctx):
     if not _envs:
         return _first(request, env, ctx)
     return entry.on_fetch(request, _envs[0], ctx)
+
+
+on_fetch.__signature__ = entry.on_fetch.__signature__
