@@ -11,10 +11,11 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from workers import DurableObject, Response, WorkerEntrypoint
+
 from ledger import Lease, Ledger
 from pricing import Price
 from storage import ObjectStorage
-from workers import DurableObject, Response, WorkerEntrypoint
 
 Json = dict[str, Any]
 

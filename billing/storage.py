@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from database import Value
 from pyodide.ffi import create_once_callable, jsnull
+
+from database import Value
 
 Result = TypeVar("Result")
 

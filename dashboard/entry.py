@@ -1,15 +1,34 @@
-"""The dashboard Worker: its requests go to a Starlette application."""
+"""The dashboard Worker: requests go to a Starlette application, a cron trigger to the upkeep."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from site_app import application
+from starlette.types import Scope
 from workers import WorkerEntrypoint, asgi
 
-app = application()
+from clients.runtime_fetch import fetch
+from store.d1 import D1
+from web import errors
+from web.application import application
+from web.services import Services, now_ms
+from web.settings import Settings
+
+
+def services_of(env: Any) -> Services:
+    return Services.make(Settings.read(env), D1(env.DB), env.BILLING, fetch)
+
+
+def services_for(scope: Scope) -> Services:
+    return services_of(scope["env"])
+
+
+app = application(services_for)
 
 
 class Default(WorkerEntrypoint):
     async def fetch(self, request: Any) -> Any:
         return await asgi.fetch(app, request, self.env)
+
+    async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:
+        await services_of(self.env).upkeep.run(now_ms(), errors.log_app)

@@ -10,16 +10,17 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any
 
-import answers
 import js
+from pyodide.ffi import JsException, to_js
+from workers import wait_until
+
+import answers
 from answers import Answer, Asker
 from billing_client import BillingClient, Grant
 from hosts import app_id_of, authority_of
 from leases import Lease, Meter
 from promises import Promises, lasting_callback
-from pyodide.ffi import JsException, to_js
 from settings import Settings
-from workers import wait_until
 
 PLATFORM_PATH = "/.well-known/codius"
 REQUEST_ID_HEADER = "x-request-id"

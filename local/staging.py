@@ -13,7 +13,8 @@ import json
 import os
 import shutil
 import tomllib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKERD_FOLDER = ROOT / "local" / "workerd"
 COMPATIBILITY_DATE = "2026-11-01"
 DEVELOPMENT_FLAGS = ["python_workers_development", "experimental"]
+OPERATOR = "operator"  # a user of the local GitHub
+OPERATOR_REPOSITORY = "codius/codius-workers"
 BILLING_OBJECT = {"name": "BILLING", "class_name": "BillingDurableObject", "script_name": "codius-billing"}
 NAMESPACE_SERVICE = {"binding": "NAMESPACE", "service": "local-namespace", "entrypoint": "Namespace"}
 
@@ -54,10 +57,16 @@ class Addresses:
     stand_in_port: int
     control_token: str
     dispatch_instances: int = 1
+    secrets: Mapping[str, str] = field(default_factory=dict)  # the dashboard's
 
     @property
     def dashboard(self) -> str:
         return f"http://localhost:{self.port}"
+
+    @property
+    def others(self) -> str:
+        """Where the stand-ins for other people's servers are, for browsers and programs."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def stand_in(self) -> str:
@@ -105,6 +114,17 @@ def dispatch_config(addresses: Addresses, name: str) -> Config:
 
 def dashboard_config(addresses: Addresses) -> Config:
     config = python_config(DASHBOARD)
+    config["vars"] |= {
+        "DASHBOARD_URL": addresses.dashboard,
+        "APPS_DOMAIN": f"localhost:{addresses.port}",
+        "GITHUB_URL": addresses.others,
+        "GITHUB_API_URL": f"{addresses.others}/api/v3",
+        "GITHUB_REPOSITORY": OPERATOR_REPOSITORY,
+        "CLOUDFLARE_API_URL": f"{addresses.others}/client/v4",
+        "OPERATORS": OPERATOR,
+        **addresses.secrets,
+    }
+    config["d1_databases"][0]["migrations_dir"] = str(ROOT / "migrations")
     config["assets"]["directory"] = str(DASHBOARD.modules / config["assets"]["directory"])
     return config
 
@@ -114,6 +134,7 @@ def front_config(addresses: Addresses) -> Config:
         "name": "local-front",
         "main": str(WORKERD_FOLDER / "front.js"),
         "compatibility_date": COMPATIBILITY_DATE,
+        "compatibility_flags": ["service_binding_extra_handlers"],
         "services": [
             *(
                 {"binding": f"DISPATCH_{number}", "service": f"codius-{worker.name}"}
@@ -123,7 +144,7 @@ def front_config(addresses: Addresses) -> Config:
             NAMESPACE_SERVICE,
         ],
         "durable_objects": {"bindings": [BILLING_OBJECT]},
-        "vars": {"CLOUDFLARE_API_ORIGIN": addresses.stand_in, "CONTROL_TOKEN": addresses.control_token},
+        "vars": {"OTHERS_ORIGIN": addresses.stand_in, "CONTROL_TOKEN": addresses.control_token},
     }
 
 

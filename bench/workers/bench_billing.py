@@ -5,8 +5,9 @@
 import functools
 import inspect
 
-import entry
 from workers import WorkerEntrypoint
+
+import entry
 
 counts = {"calls": 0, "rows_read": 0, "rows_written": 0}
 

@@ -1,17 +1,15 @@
-// The one door of the local stack. In production these are separate hosts: the dashboard's, the apps'
-// (a route `*.<apps domain>/*` to dispatch) and Cloudflare's API.
+// The one door of the local stack. In production these are separate hosts: the dashboard's (here `localhost`),
+// the apps' (a route `*.<apps domain>/*` to dispatch) and those of others: GitHub, Cloudflare's API.
 
-const OWN_HOSTS = new Set(["localhost", "127.0.0.1", "[::1]"]);
+const OTHERS = new Set(["127.0.0.1", "[::1]"]);
 
 export default {
   async fetch(request, env) {
     const url = new URL(request.url);
-    if (!OWN_HOSTS.has(url.hostname)) return anyDispatch(env).fetch(request);
-    if (url.pathname.startsWith("/client/v4/")) {
-      return fetch(new Request(env.CLOUDFLARE_API_ORIGIN + url.pathname + url.search, request));
-    }
     if (url.pathname === "/.local/control") return control(request, env);
-    return env.DASHBOARD.fetch(request);
+    if (url.hostname === "localhost") return env.DASHBOARD.fetch(request);
+    if (!OTHERS.has(url.hostname)) return anyDispatch(env).fetch(request);
+    return fetch(new Request(env.OTHERS_ORIGIN + url.pathname + url.search, request), { redirect: "manual" });
   },
 };
 
@@ -27,9 +25,13 @@ async function control(request, env) {
     return new Response("for the local stack itself", { status: 403 });
   }
   const { target, name, method, parameters } = await request.json();
-  const receiver = { billing: () => env.BILLING.getByName(name), namespace: () => env.NAMESPACE }[target]();
+  const targets = {
+    billing: () => env.BILLING.getByName(name),
+    dashboard: () => env.DASHBOARD, // `scheduled`: what its cron trigger does
+    namespace: () => env.NAMESPACE,
+  };
   try {
-    return Response.json((await receiver[method](...parameters)) ?? null);
+    return Response.json((await targets[target]()[method](...parameters)) ?? null);
   } catch (error) {
     return Response.json({ error: error.message }, { status: 500 });
   }

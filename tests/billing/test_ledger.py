@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+
 from database import Value
 from ledger import (
     HOUR_MS,
@@ -20,7 +21,6 @@ from ledger import (
 )
 from pricing import Price
 from schema import MIGRATIONS, migrate, stored_version
-
 from tests.billing.sqlite_database import Row, SqliteDatabase
 
 DEFAULT = Price(included_requests=100, unit_price_nano_usd=300_000_000, requests_per_unit=1_000_000)

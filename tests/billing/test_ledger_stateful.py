@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+
 from ledger import (
     HOUR_MS,
     LEASE_MS,
@@ -29,7 +30,6 @@ from ledger import (
     LedgerError,
 )
 from pricing import Price
-
 from tests.billing.sqlite_database import MOST_EXACT, SqliteDatabase
 
 MARGIN_MS = 5_000  # a holder stops this long before its lease ends

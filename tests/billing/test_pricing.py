@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pricing import NANO_USD_PER_CENT, Price
 
 TEN_BILLION_USD = 10**12  # cents

@@ -1,8 +1,9 @@
 import json
 from collections.abc import Callable
 
-import answers
 import pytest
+
+import answers
 from answers import Answer, Asker
 
 CHROME = (

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from settings import SettingError, Settings
 
 CONFIG = Path(__file__).resolve().parents[2] / "wrangler.toml"

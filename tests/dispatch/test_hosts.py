@@ -2,9 +2,10 @@ import re
 import string
 
 import pytest
-from hosts import app_id_of, authority_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from hosts import app_id_of, authority_of
 
 DOMAIN = "apps.example"
 ID_CHARACTERS = string.ascii_lowercase + string.digits + "-"

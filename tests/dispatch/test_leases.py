@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from leases import (
     BUSY_MS,
     FIRST_BLOCK,

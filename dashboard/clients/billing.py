@@ -1,0 +1,90 @@
+"""The apps' accounts: what their billing objects are asked by RPC. Every amount is an integer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from web.money import NANO_USD_PER_CENT
+
+TIMEOUT_SECONDS = 10
+
+
+class BillingUnavailableError(Exception):
+    """The billing object could not be asked; what was asked for can be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class BillingAccount:
+    requests: int
+    remaining_requests: int
+    funding_cents: int
+    cost_nano_usd: int
+    balance_nano_usd: int
+    included_requests: int
+    unit_price_nano_usd: int
+    requests_per_unit: int
+    closed_at: int | None
+
+    @property
+    def funding_nano_usd(self) -> int:
+        return self.funding_cents * NANO_USD_PER_CENT
+
+    @classmethod
+    def from_rpc(cls, result: dict[str, str | None]) -> BillingAccount:
+        """Amounts come as decimal text, which holds what a JavaScript number can't."""
+        values = {field.name: result[field.name] for field in fields(cls)}
+        return cls(**{name: None if value is None else int(value) for name, value in values.items()})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment, or a refund with a negative amount; `created_at` in milliseconds since 1970."""
+
+    id: str
+    amount_cents: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Requests in each of the last hours and days (UTC), oldest first, the current one last."""
+
+    hours: list[int]
+    days: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """`objects` is the binding to the billing objects. Raises BillingUnavailableError."""
+
+    objects: Any
+
+    async def open_account(self, app_id: str) -> None:
+        await ask(self.objects.getByName(app_id).open_account())
+
+    async def close_account(self, app_id: str) -> None:
+        await ask(self.objects.getByName(app_id).close_account())
+
+    async def account(self, app_id: str) -> BillingAccount | None:
+        """None when it was never opened."""
+        result = await ask(self.objects.getByName(app_id).get_worker_billing())
+        return None if result is None else BillingAccount.from_rpc(result)
+
+    async def payments(self, app_id: str) -> list[Payment]:
+        """The latest, newest first."""
+        found = await ask(self.objects.getByName(app_id).list_payments())
+        return [Payment(item["id"], item["amount_cents"], item["created_at"]) for item in found]
+
+    async def usage(self, app_id: str, hours: int, days: int) -> Usage:
+        result = await ask(self.objects.getByName(app_id).get_usage(hours, days))
+        return Usage(list(result["hours"]), list(result["days"]))
+
+
+async def ask(call: Awaitable[Any]) -> Any:
+    try:
+        return await asyncio.wait_for(call, TIMEOUT_SECONDS)
+    except Exception as error:
+        raise BillingUnavailableError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,82 @@
+"""The operator's deploy workflow on GitHub Actions: started, asked for, cancelled.
+
+After GitHub's REST API reference: "Workflows", "Workflow runs", "Workflow jobs".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from clients.github_api import GitHubApi, GitHubRefusedError, message_of
+from clients.github_repositories import unreadable
+from hosting.progress import RunReport, job_report, run_report
+
+RUNS_ASKED_FOR = 50
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubActions:
+    """`repository` (owner/name) is the operator's, `workflow` a file's name, `ref` the branch it runs from.
+
+    Raises GitHubError where GitHub can't be asked.
+    """
+
+    api: GitHubApi
+    repository: str
+    workflow: str
+    ref: str
+
+    async def dispatch(self, inputs: dict[str, str]) -> int | None:
+        """Start the workflow; return the run's id, None from a server that doesn't tell.
+
+        After a GitHubUnreachableError a run may have begun; after other errors it has not.
+        """
+        content = {"ref": self.ref, "inputs": inputs, "return_run_details": True}
+        answer = await self.api.post(f"{self._workflow}/dispatches", content)
+        if not answer.is_success:
+            raise GitHubRefusedError(f"GitHub did not start the deploy workflow: {message_of(answer)}")
+        match answer.json():
+            case {"workflow_run_id": int(run_id)}:
+                return run_id
+        return None
+
+    async def find(self, app_id: str) -> RunReport | None:
+        """The newest run for an app, by its title; None when it isn't among the latest."""
+        path = f"{self._workflow}/runs?event=workflow_dispatch&per_page={RUNS_ASKED_FOR}"
+        content = (await self.api.get(path)).json()
+        runs = content.get("workflow_runs") if isinstance(content, dict) else None
+        if not isinstance(runs, list):
+            raise unreadable()
+        reports = [report for run in runs if (report := run_report(run)) and report.app_id == app_id]
+        return max(reports, key=lambda report: (report.run_id, report.attempt), default=None)
+
+    async def reports(self, run_id: int) -> list[RunReport]:
+        """How far a run is, by its jobs and then as a whole; nothing when it is gone."""
+        jobs = await self.api.get(f"{self._runs}/{run_id}/jobs?per_page=100")
+        run = await self.api.get(f"{self._runs}/{run_id}")
+        if run.status == 404:
+            return []
+        whole = run_report(run.json())
+        if whole is None:
+            raise unreadable()
+        found = [job_report(job) for job in listed(jobs.json())]
+        return [*(report for report in found if report is not None), whole]
+
+    async def cancel(self, run_id: int) -> None:
+        """Ask for a run's end; one that has ended stays as it is."""
+        await self.api.post(f"{self._runs}/{run_id}/cancel")
+
+    @property
+    def _runs(self) -> str:
+        return f"/repos/{quote(self.repository)}/actions/runs"
+
+    @property
+    def _workflow(self) -> str:
+        return f"/repos/{quote(self.repository)}/actions/workflows/{quote(self.workflow)}"
+
+
+def listed(content: Any) -> list[Any]:
+    jobs = content.get("jobs") if isinstance(content, dict) else None
+    return jobs if isinstance(jobs, list) else []

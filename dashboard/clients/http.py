@@ -1,0 +1,41 @@
+"""Asking other people's servers: what the clients need of HTTP, the same in a Worker and in a test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+TIMEOUT_SECONDS = 10
+
+
+class UnreachableError(Exception):
+    """No answer came: no name, no connection, or no time left. Whether the request arrived is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`headers` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON, None when it isn't."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class Fetch(Protocol):
+    async def __call__(
+        self, method: str, url: str, headers: Mapping[str, str], body: str | None = None
+    ) -> Answer:
+        """Ask, following redirects, within TIMEOUT_SECONDS; raise UnreachableError without an answer."""

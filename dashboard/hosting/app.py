@@ -1,0 +1,100 @@
+"""An app: one repository, commit and directory under one id, for ever; and a user who deploys apps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["pending", "queued", "building", "deploying", "attesting", "deployed", "failed", "deleted"]
+# What people see in a list; an app's own page shows the status itself.
+Summary = Literal["pending", "building", "deployed", "failed", "deleted"]
+
+APP_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# Without vowels, so that no id is a word, nor a name that an operator wants for something else.
+ID_LETTERS = "bcdfghjkmnpqrstvwxz"
+ID_CHARACTERS = ID_LETTERS + "23456789"
+ID_LENGTH = 12
+
+SUMMARIES: dict[Status, Summary] = {"queued": "pending", "deploying": "building", "attesting": "building"}
+UNFINISHED: tuple[Status, ...] = ("pending", "queued", "building", "deploying", "attesting")
+SHORT_COMMIT = 7
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A GitHub account that has logged in; `id` is GitHub's, which stays when the login changes."""
+
+    id: int
+    login: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an app is built from: `repository` is owner/name as GitHub spells it, `directory` '' at its root.
+
+    `git_ref` is how the commit was named at the time: a branch, a tag, or the commit itself.
+    """
+
+    repository: str
+    git_ref: str
+    commit_hash: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A row of `apps` with its deployer. Times are milliseconds since 1970."""
+
+    id: str
+    source: Source
+    deployer: User
+    status: Status
+    failure: str | None
+    run_id: int | None
+    run_attempt: int
+    run_ended: bool
+    created_at: int
+    changed_at: int
+    deployed_at: int | None
+    deleted_at: int | None
+    removed_at: int | None
+
+    @property
+    def summary(self) -> Summary:
+        return SUMMARIES.get(self.status, self.status)  # type: ignore[arg-type]
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in UNFINISHED
+
+    @property
+    def awaits_run(self) -> bool:
+        """A run was asked for, and GitHub hasn't named it yet: what is known of an earlier run is over."""
+        return not self.run_ended and self.status in ("pending", "failed")
+
+    @property
+    def is_public(self) -> bool:
+        """Only its deployer sees an app before it is deployed."""
+        return self.deployed_at is not None
+
+    def is_visible_to(self, viewer: User | None) -> bool:
+        return self.is_public or self.is_deployed_by(viewer)
+
+    def is_deployed_by(self, viewer: User | None) -> bool:
+        return viewer is not None and viewer.id == self.deployer.id
+
+    @property
+    def short_ref(self) -> str:
+        source = self.source
+        return source.commit_hash[:SHORT_COMMIT] if source.git_ref == source.commit_hash else source.git_ref
+
+
+def new_id(choose: Callable[[str], str]) -> str:
+    """A name for an app, its Worker and its host: a letter, then letters and digits (59 bits).
+
+    `choose` picks one character at random.
+    """
+    return choose(ID_LETTERS) + "".join(choose(ID_CHARACTERS) for _ in range(ID_LENGTH - 1))

@@ -1,0 +1,122 @@
+"""Deploying an app and following it: what is done in which order, so that each step can be repeated.
+
+An app is in D1 before anything else is done for it. Then its account is opened, and then the workflow is
+started. A step that fails leaves the app marked failed with the reason, to be tried again; a death between
+two steps leaves it pending, until `look_after` asks GitHub what became of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from clients.billing import Billing, BillingUnavailableError
+from clients.github_actions import GitHubActions
+from clients.github_api import GitHubError, GitHubUnreachableError
+from hosting.app import App, Source, User
+from hosting.progress import RunReport, follow
+from store.apps import Apps
+
+INTERRUPTED = "The deploy was interrupted before the workflow began."
+VANISHED = "GitHub no longer knows the workflow's run."
+# A lost race is tried again with what the other has written; each round, one of them gets on.
+MOST_WRITERS = 10
+
+
+class AlreadyDeployedError(Exception):
+    """The user has a live app of this very source."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app.id)
+        self.app = app
+
+
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """`namespace` is the dispatch namespace's name. Times are milliseconds since 1970."""
+
+    apps: Apps
+    billing: Billing
+    actions: GitHubActions
+    namespace: str
+
+    async def deploy(self, app_id: str, user: User, source: Source, now: int) -> None:
+        """Begin a deploy. Raises AlreadyDeployedError; any other failure is the app's, and shown there."""
+        if not await self.apps.insert(app_id, user, source, now):
+            app = await self.apps.live_app_of(user, source)
+            if app is None:
+                raise RuntimeError(f"the app {app_id} could not be added")
+            raise AlreadyDeployedError(app)
+        app = await self.apps.get(app_id)
+        assert app is not None
+        await self._start(app, now)
+
+    async def retry(self, app: App, now: int) -> None:
+        """Begin a failed deploy again; when it is under way already, nothing."""
+        started = replace(app, status="pending", failure=None, run_ended=False)
+        if app.status == "failed" and await self.apps.replace(app, started, now):
+            await self._start(started, now)
+
+    async def _start(self, app: App, now: int) -> None:
+        try:
+            await self.billing.open_account(app.id)
+            run_id = await self.actions.dispatch(inputs_of(app, self.namespace))
+        except BillingUnavailableError:
+            await self._fail(app, "The app's account could not be opened.", now)
+        except GitHubUnreachableError as error:
+            # The workflow may have begun all the same: its first report will say so.
+            await self._fail(app, str(error), now, run_ended=False)
+        except GitHubError as error:
+            await self._fail(app, str(error), now)
+        else:
+            if run_id is not None:
+                await self.report(app.id, RunReport(run_id, 1, "queued", app_id=app.id), now)
+
+    async def _fail(self, app: App, reason: str, now: int, run_ended: bool = True) -> None:
+        failed = replace(app, status="failed", failure=reason, run_ended=run_ended)
+        await self.apps.replace(app, failed, now)
+
+    async def report(self, app_id: str, report: RunReport, now: int) -> App | None:
+        """Let an app follow a report; return the app as it is then, None for an unknown one."""
+        for _ in range(MOST_WRITERS):
+            app = await self.apps.get(app_id)
+            if app is None:
+                return None
+            followed = follow(app, report)
+            if followed == app or await self.apps.replace(app, followed, now):
+                return followed
+        raise RuntimeError(f"too many reports at once for the app {app_id}")
+
+    async def look_after(self, app: App, now: int) -> App:
+        """Ask GitHub about a run that was not heard of for long. Raises GitHubError."""
+        reports = await self._ask(app)
+        for report in reports:
+            app = await self.report(app.id, report, now) or app
+        if not reports:
+            await self._give_up(app, now)
+        return app
+
+    async def _ask(self, app: App) -> list[RunReport]:
+        if app.run_id is not None and not app.awaits_run:
+            return await self.actions.reports(app.run_id)
+        found = await self.actions.find(app.id)
+        return [] if found is None or found.run_id == app.run_id else [found]
+
+    async def _give_up(self, app: App, now: int) -> None:
+        """Nothing will come of a run that GitHub doesn't know."""
+        given_up = replace(app, run_ended=True)
+        if app.is_unfinished:
+            reason = INTERRUPTED if app.awaits_run else VANISHED
+            given_up = replace(given_up, status="failed", failure=reason)
+        await self.apps.replace(app, given_up, now)
+
+
+def inputs_of(app: App, namespace: str) -> dict[str, str]:
+    """The inputs of the deploy workflow."""
+    return {
+        "appId": app.id,
+        "repo": app.source.repository,
+        "commit": app.source.commit_hash,
+        "ref": app.source.git_ref,
+        "directory": app.source.directory,
+        "dispatchNamespace": namespace,
+    }

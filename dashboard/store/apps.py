@@ -1,0 +1,136 @@
+"""The queries on apps. Times are milliseconds since 1970."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hosting.app import App, Source, Status, User
+from store.database import Database, Row, Value
+
+SELECT = "SELECT apps.*, login, name FROM apps JOIN users ON users.id = user_id"
+IS_UNFINISHED = "(run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NULL))"
+
+
+@dataclass(frozen=True, slots=True)
+class Apps:
+    database: Database
+
+    async def insert(self, app_id: str, user: User, source: Source, now: int) -> bool:
+        """Add a pending app; False when the user has a live app of this source already."""
+        rows = await self.database.execute(
+            "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, "
+            "changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING "
+            "RETURNING id",
+            *(
+                app_id,
+                user.id,
+                source.repository,
+                source.git_ref,
+                source.commit_hash,
+                source.directory,
+                now,
+                now,
+            ),
+        )
+        return bool(rows)
+
+    async def get(self, app_id: str) -> App | None:
+        return await self._first("apps.id = ?", app_id)
+
+    async def id_of_run(self, run_id: int) -> str | None:
+        rows = await self.database.execute("SELECT id FROM apps WHERE run_id = ?", run_id)
+        return str(rows[0]["id"]) if rows else None
+
+    async def live_app_of(self, user: User, source: Source) -> App | None:
+        return await self._first(
+            "user_id = ? AND repository = ? COLLATE NOCASE AND commit_hash = ? AND directory = ? "
+            "AND deleted_at IS NULL",
+            *(user.id, source.repository, source.commit_hash, source.directory),
+        )
+
+    async def of_user(self, user: User, before: int, limit: int) -> list[App]:
+        """A user's apps that were created before a time, newest first."""
+        return await self._apps(
+            "user_id = ? AND apps.created_at < ? ORDER BY apps.created_at DESC LIMIT ?",
+            user.id,
+            before,
+            limit,
+        )
+
+    async def latest(self, limit: int) -> list[App]:
+        return await self._apps("TRUE ORDER BY apps.created_at DESC LIMIT ?", limit)
+
+    async def latest_failed(self, limit: int) -> list[App]:
+        return await self._apps("status = 'failed' ORDER BY changed_at DESC LIMIT ?", limit)
+
+    async def overdue(self, before: int, limit: int) -> list[App]:
+        """Apps on their way to be deployed or removed that have not changed, nor been asked for, since a time."""
+        return await self._apps(
+            f"{IS_UNFINISHED} AND changed_at < ? AND asked_at < ? ORDER BY asked_at LIMIT ?",
+            before,
+            before,
+            limit,
+        )
+
+    async def counts(self) -> dict[str, int]:
+        """How many apps there are of each status."""
+        rows = await self.database.execute("SELECT status, count(*) AS apps FROM apps GROUP BY status")
+        return {str(row["status"]): int(row["apps"] or 0) for row in rows}
+
+    async def replace(self, app: App, changed: App, now: int) -> bool:
+        """Write where a deploy has got to; False when another has written since `app` was read."""
+        rows = await self.database.execute(
+            "UPDATE apps SET status = ?, failure = ?, run_id = ?, run_attempt = ?, run_ended = ?, "
+            "deployed_at = CASE ? WHEN 'deployed' THEN coalesce(deployed_at, ?) ELSE deployed_at END, "
+            "changed_at = ? WHERE id = ? AND status = ? AND run_id IS ? AND run_attempt = ? AND run_ended = ? "
+            "RETURNING id",
+            *(changed.status, changed.failure, changed.run_id, changed.run_attempt, int(changed.run_ended)),
+            *(changed.status, now, now),
+            *(app.id, app.status, app.run_id, app.run_attempt, int(app.run_ended)),
+        )
+        return bool(rows)
+
+    async def mark_asked(self, app_id: str, now: int) -> None:
+        await self.database.execute("UPDATE apps SET asked_at = ? WHERE id = ?", now, app_id)
+
+    async def mark_deleted(self, app_id: str, now: int) -> None:
+        """Delete an app, once: its row stays, as its id means this source for ever."""
+        await self.database.execute(
+            "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?, changed_at = ? "
+            "WHERE id = ? AND deleted_at IS NULL",
+            *(now, now, app_id),
+        )
+
+    async def mark_removed(self, app_id: str, now: int) -> None:
+        """Note that nothing of a deleted app is left to remove."""
+        await self.database.execute(
+            "UPDATE apps SET removed_at = ? WHERE id = ? AND deleted_at IS NOT NULL AND removed_at IS NULL",
+            *(now, app_id),
+        )
+
+    async def _first(self, condition: str, *values: Value) -> App | None:
+        return next(iter(await self._apps(condition, *values)), None)
+
+    async def _apps(self, condition: str, *values: Value) -> list[App]:
+        return [app_of(row) for row in await self.database.execute(f"{SELECT} WHERE {condition}", *values)]
+
+
+def app_of(row: Row) -> App:
+    return App(
+        id=str(row["id"]),
+        source=Source(
+            str(row["repository"]), str(row["git_ref"]), str(row["commit_hash"]), str(row["directory"])
+        ),
+        deployer=User(row["user_id"], row["login"], row["name"]),  # type: ignore[arg-type]
+        status=status_of(row["status"]),
+        failure=row["failure"],  # type: ignore[arg-type]
+        run_ended=bool(row["run_ended"]),
+        **{name: row[name] for name in NUMBERS},  # type: ignore[arg-type]
+    )
+
+
+NUMBERS = ("run_id", "run_attempt", "created_at", "changed_at", "deployed_at", "deleted_at", "removed_at")
+
+
+def status_of(value: Value) -> Status:
+    return value  # type: ignore[return-value]

@@ -1,0 +1,70 @@
+"""The queries on users and their sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hosting.app import User
+from store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is logged in, until when (milliseconds since 1970)."""
+
+    user: User
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    database: Database
+
+    async def log_in(self, user: User, token_hash: str, now: int, expires_at: int) -> None:
+        """Take the user's name over from GitHub and open a session.
+
+        Who had the login before has renamed their account, and has to log in under their new name.
+        """
+        await self.database.batch(
+            (
+                "INSERT INTO users (id, login, name, created_at, seen_at) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET login = excluded.login, name = excluded.name, "
+                "seen_at = excluded.seen_at",
+                (user.id, user.login, user.name, now, now),
+            ),
+            (
+                "DELETE FROM sessions WHERE user_id IN "
+                "(SELECT id FROM users WHERE login = ? COLLATE NOCASE AND id <> ?)",
+                (user.login, user.id),
+            ),
+            (
+                "INSERT INTO sessions (token_hash, user_id, created_at, expires_at) VALUES (?, ?, ?, ?)",
+                (token_hash, user.id, now, expires_at),
+            ),
+        )
+
+    async def session(self, token_hash: str, now: int) -> Session | None:
+        rows = await self.database.execute(
+            "SELECT users.id, login, name, expires_at FROM sessions JOIN users ON users.id = user_id "
+            "WHERE token_hash = ? AND expires_at > ?",
+            *(token_hash, now),
+        )
+        if not rows:
+            return None
+        row = rows[0]
+        return Session(User(row["id"], row["login"], row["name"]), row["expires_at"])  # type: ignore[arg-type]
+
+    async def extend_session(self, token_hash: str, expires_at: int) -> None:
+        await self.database.execute(
+            "UPDATE sessions SET expires_at = ? WHERE token_hash = ?", expires_at, token_hash
+        )
+
+    async def log_out(self, token_hash: str) -> None:
+        await self.database.execute("DELETE FROM sessions WHERE token_hash = ?", token_hash)
+
+    async def forget_expired_sessions(self, now: int) -> None:
+        await self.database.execute("DELETE FROM sessions WHERE expires_at <= ?", now)
+
+    async def count(self) -> int:
+        ((row),) = await self.database.execute("SELECT count(*) AS users FROM users")
+        return row["users"]  # type: ignore[return-value]

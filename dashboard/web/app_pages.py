@@ -1,0 +1,171 @@
+"""`/apps`, an app's own pages, and what its deployer can do there."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from clients.billing import BillingUnavailableError
+from clients.github_api import GitHubError
+from hosting.app import APP_ID, App, User, new_id
+from hosting.deployments import AlreadyDeployedError
+from hosting.source import SourceError, resolve
+from web.bodies import form_field
+from web.charts import requests_per_day, requests_per_hour
+from web.pages import page
+from web.services import Services
+from web.steps import steps_of
+
+APPS_PER_PAGE = 50
+FAR_FUTURE = 2**53 - 1
+CHART_HOURS, CHART_DAYS = 48, 30
+
+
+@dataclass(frozen=True, slots=True)
+class FormError:
+    """What is wrong with the form; `app_id` names the app that is there already."""
+
+    message: str
+    app_id: str | None = None
+
+
+async def apps(request: Request) -> Response:
+    """A user's apps, and the form that deploys one."""
+    viewer = require_viewer(request)
+    if request.method == "GET":
+        return await apps_page(request, viewer, "", None)
+    services: Services = request.state.services
+    typed, app_id = await form_field(request, "repository"), new_id(secrets.choice)
+    try:
+        source = await resolve(typed, services.settings.github_url, services.repositories)
+        await services.deployments.deploy(app_id, viewer, source, services.now())
+    except AlreadyDeployedError as error:
+        message = "You have an app of this commit and directory already:"
+        return await apps_page(request, viewer, typed, FormError(message, error.app.id))
+    except (SourceError, GitHubError) as error:
+        return await apps_page(request, viewer, typed, FormError(str(error)))
+    return see_app(app_id)
+
+
+async def apps_page(request: Request, viewer: User, typed: str, error: FormError | None) -> Response:
+    services: Services = request.state.services
+    before = request.query_params.get("before", "")
+    created_before = (
+        int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else FAR_FUTURE
+    )
+    found = await services.apps.of_user(viewer, created_before, APPS_PER_PAGE + 1)
+    shown = found[:APPS_PER_PAGE]
+    more = f"/apps?before={shown[-1].created_at}" if len(found) > len(shown) else None
+    return page(
+        request,
+        "apps.html",
+        200 if error is None else 422,
+        form={"repository": typed, "error": error},
+        github_url=services.settings.github_url,
+        apps=shown,
+        more=more,
+    )
+
+
+async def app(request: Request) -> Response:
+    found = await visible_app(request)
+    billing = await billing_of(request, found)
+    return page(
+        request,
+        "app.html",
+        app=found,
+        is_deployer=found.is_deployed_by(request.state.viewer),
+        steps=steps_of(found),
+        can_top_up=False,
+        **billing,
+    )
+
+
+async def billing_of(request: Request, app: App) -> dict[str, Any]:
+    """What the page shows of an app's account; that it can't be read is shown, too."""
+    services: Services = request.state.services
+    try:
+        account, payments, usage = await asyncio.gather(
+            services.billing.account(app.id),
+            services.billing.payments(app.id),
+            services.billing.usage(app.id, CHART_HOURS, CHART_DAYS),
+        )
+    except BillingUnavailableError:
+        return {"account": None, "billing_failed": True, "payments": [], "charts": []}
+    now = services.now()
+    charts = [requests_per_hour(usage.hours, now), requests_per_day(usage.days, now)] if account else []
+    return {"account": account, "billing_failed": False, "payments": payments, "charts": charts}
+
+
+async def payment_required(request: Request) -> Response:
+    """Where dispatch sends browsers when an app has used up its prepaid requests."""
+    services: Services = request.state.services
+    app_id = request.path_params["app_id"]
+    if not APP_ID.fullmatch(app_id):
+        raise HTTPException(404)
+    # A Worker that its operator uploaded by hand has an account, but no row.
+    found = await services.apps.get(app_id)
+    account = await services.billing.account(app_id)
+    if account is None or (found is not None and not found.is_visible_to(request.state.viewer)):
+        raise HTTPException(404)
+    return page(request, "payment_required.html", app_id=app_id, app=found, account=account, can_top_up=False)
+
+
+async def retry(request: Request) -> Response:
+    services: Services = request.state.services
+    found = await own_app(request)
+    await services.deployments.retry(found, services.now())
+    return see_app(found.id)
+
+
+async def delete(request: Request) -> Response:
+    services: Services = request.state.services
+    found = await own_app(request)
+    await services.removals.delete(found, services.now())
+    return see_app(found.id)
+
+
+def see_app(app_id: str) -> Response:
+    return RedirectResponse(f"/apps/{app_id}", 303)
+
+
+def require_viewer(request: Request) -> User:
+    """Who is logged in; others are sent to log in and come back."""
+    viewer: User | None = request.state.viewer
+    if viewer is None:
+        raise LoginRequiredError
+    return viewer
+
+
+class LoginRequiredError(Exception):
+    """A page that is for users only was asked for by somebody who isn't logged in."""
+
+
+async def login_required(request: Request, error: Exception) -> Response:
+    next_path = request.url.path if request.method == "GET" else "/apps"
+    return RedirectResponse(f"/login/github?next={quote(next_path)}", 303)
+
+
+async def visible_app(request: Request) -> App:
+    """The app in the path, or a 404 page that doesn't tell whether there is one."""
+    services: Services = request.state.services
+    app_id = request.path_params["app_id"]
+    found = await services.apps.get(app_id) if APP_ID.fullmatch(app_id) else None
+    if found is None or not found.is_visible_to(request.state.viewer):
+        raise HTTPException(404)
+    return found
+
+
+async def own_app(request: Request) -> App:
+    """The app in the path, for its deployer only."""
+    viewer, found = require_viewer(request), await visible_app(request)
+    if not found.is_deployed_by(viewer):
+        raise HTTPException(403, "Only who deployed this app can do that.")
+    return found

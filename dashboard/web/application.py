@@ -1,0 +1,64 @@
+"""The dashboard's URLs, and what each request passes on its way to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from web import app_pages, errors, login, operator_page, webhooks
+from web.pages import page
+from web.security import SameOriginMiddleware, SecurityHeadersMiddleware
+from web.services import Services
+from web.sessions import SessionMiddleware
+
+MakeServices = Callable[[Scope], Services]
+
+
+def application(make_services: MakeServices) -> Starlette:
+    """`make_services` gives what one request is answered with."""
+    return Starlette(
+        routes=[
+            Route("/", home),
+            Route("/login/github", login.begin),
+            Route("/login/github/callback", login.callback),
+            Route("/logout", login.log_out, methods=["POST"]),
+            Route("/apps", app_pages.apps, methods=["GET", "POST"]),
+            Route("/apps/{app_id}", app_pages.app),
+            Route("/apps/{app_id}/402", app_pages.payment_required),
+            Route("/apps/{app_id}/retry", app_pages.retry, methods=["POST"]),
+            Route("/apps/{app_id}/delete", app_pages.delete, methods=["POST"]),
+            Route("/operator", operator_page.operator),
+            Route("/webhooks/github", webhooks.github, methods=["POST"]),
+        ],
+        middleware=[
+            Middleware(ServicesMiddleware, make_services=make_services),
+            Middleware(SecurityHeadersMiddleware),
+            Middleware(SameOriginMiddleware, refused=errors.from_elsewhere),
+            Middleware(SessionMiddleware),
+        ],
+        exception_handlers=errors.HANDLERS | {app_pages.LoginRequiredError: app_pages.login_required},
+    )
+
+
+class ServicesMiddleware:
+    """Puts what a request is answered with at `request.state.services`."""
+
+    def __init__(self, app: ASGIApp, make_services: MakeServices) -> None:
+        self._app = app
+        self._make_services = make_services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope.setdefault("state", {})["services"] = self._make_services(scope)
+        await self._app(scope, receive, send)
+
+
+async def home(request: Request) -> Response:
+    counts = await request.state.services.apps.counts()
+    return page(request, "home.html", hosted=counts.get("deployed", 0))

@@ -1,0 +1,28 @@
+"""What a request carries, up to a limit."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+MAX_BYTES = 1_000_000  # a webhook of the events that are listened for has some 30 KB
+
+
+async def limited_body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise HTTPException(413, f"The body is larger than {MAX_BYTES:,} bytes.")
+    return body
+
+
+async def form_field(request: Request, name: str) -> str:
+    """One field of a form (application/x-www-form-urlencoded), '' when it isn't there."""
+    body = (await limited_body(request)).decode(errors="replace")
+    try:
+        return parse_qs(body, keep_blank_values=True, max_num_fields=20).get(name, [""])[0]
+    except ValueError:
+        raise HTTPException(400, "The form can't be read.") from None

@@ -1,0 +1,87 @@
+"""Pages for what went wrong. They say what to do next; details go to the log, under the request's id."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from clients.billing import BillingUnavailableError
+from clients.cloudflare import CloudflareError
+from clients.github_api import GitHubError
+from hosting.app import App
+from web.pages import page
+
+TITLES = {
+    400: "This request can't be read",
+    403: "This is not allowed",
+    405: "This can't be done here",
+    413: "This is too large",
+}
+UNAVAILABLE: dict[type[Exception], str] = {
+    BillingUnavailableError: "Billing can't be reached",
+    CloudflareError: "Cloudflare can't be reached",
+    GitHubError: "GitHub can't be reached",
+}
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404:
+        return page(request, "not_found.html", status)
+    title, detail = TITLES.get(status, "This went wrong"), getattr(error, "detail", None)
+    return page(request, "error.html", status, title=title, message=detail, request_id=None)
+
+
+async def unavailable(request: Request, error: Exception) -> Response:
+    title = next(title for kind, title in UNAVAILABLE.items() if isinstance(error, kind))
+    request_id = log_request(request, "unavailable", error)
+    message = "Nothing is lost. Try again in a moment."
+    return page(request, "error.html", 503, title=title, message=message, request_id=request_id)
+
+
+async def server_error(request: Request, error: Exception) -> Response:
+    request_id = log_request(request, "page_failed", error)
+    message = "It was noted. Try again in a moment."
+    return page(
+        request, "error.html", 500, title="Something went wrong", message=message, request_id=request_id
+    )
+
+
+async def from_elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """The answer to a change that another site asks for."""
+    error = HTTPException(403, "Changes are accepted only from pages of this site.")
+    response = await http_error(Request(scope), error)
+    await response(scope, receive, send)
+
+
+HANDLERS: dict[Any, Any] = {
+    HTTPException: http_error,
+    **dict.fromkeys(UNAVAILABLE, unavailable),
+    Exception: server_error,
+}
+
+
+def log_request(request: Request, event: str, error: Exception) -> str:
+    """Note a request that failed; return its id."""
+    request_id = request.headers.get("cf-ray") or uuid.uuid4().hex
+    log(event, error, path=request.url.path, request_id=request_id)
+    return request_id
+
+
+def log_app(app: App, error: Exception) -> None:
+    """Note an app that could not be looked after; it is tried again."""
+    log("upkeep_failed", error, app=app.id)
+
+
+def log(event: str, error: Exception, **values: str) -> None:
+    """Write one line of JSON, in the shape that all three Workers use."""
+    line = {"level": "error", "worker": "dashboard", "event": event, **values}
+    message = f"{type(error).__name__}: {error}"[:500]
+    print(json.dumps(line | {"message": message}), file=sys.stderr)

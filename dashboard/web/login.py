@@ -1,0 +1,78 @@
+"""`/login/github`, its callback, and `/logout`.
+
+What binds a login to the browser that began it is a cookie with the flow's state and PKCE verifier
+(RFC 6749, section 10.12; RFC 9700, section 2.1.1): an answer of GitHub's that comes with another state, or
+to another browser, opens no session.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from urllib.parse import quote, unquote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from clients.github_api import GitHubRefusedError
+from web import sessions
+from web.security import inward
+from web.services import Services
+
+COOKIE = "__Host-login"
+COOKIE_SECONDS = 600
+ATTRIBUTES = "Path=/; HttpOnly; Secure; SameSite=Lax"
+AGAIN = "The login was not begun in this browser, or took too long. Log in again."
+
+
+async def begin(request: Request) -> Response:
+    services: Services = request.state.services
+    state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
+    next_path = inward(request.query_params.get("next"))
+    response = RedirectResponse(services.login.authorize_url(state, verifier), 302)
+    value = ".".join((state, verifier, quote(next_path, safe="")))
+    set_cookie(response, value, COOKIE_SECONDS)
+    return response
+
+
+async def callback(request: Request) -> Response:
+    services: Services = request.state.services
+    state, verifier, next_path = read_cookie(request)
+    query = request.query_params
+    if not state or not hmac.compare_digest(state.encode(), query.get("state", "").encode()):
+        raise HTTPException(400, AGAIN)
+    if query.get("error") == "access_denied":
+        return forgetful(RedirectResponse("/", 303))
+    try:
+        user = await services.login.user_of(query.get("code", ""), verifier)
+    except GitHubRefusedError as error:
+        raise HTTPException(400, f"{error} Log in again.") from error
+    response = forgetful(RedirectResponse(next_path, 303))
+    await sessions.log_in(request, response, user)
+    return response
+
+
+async def log_out(request: Request) -> Response:
+    response = RedirectResponse("/", 303)
+    await sessions.log_out(request, response)
+    return response
+
+
+def read_cookie(request: Request) -> tuple[str, str, str]:
+    """The state, the verifier and where to go on; empty when no login was begun here."""
+    parts = request.cookies.get(COOKIE, "").split(".")
+    if len(parts) < 3:
+        return "", "", ""
+    state, verifier, *rest = parts
+    return state, verifier, inward(unquote(".".join(rest)))
+
+
+def forgetful(response: Response) -> Response:
+    set_cookie(response, "", 0)
+    return response
+
+
+def set_cookie(response: Response, value: str, seconds: int) -> None:
+    cookie = f"{COOKIE}={value}; Max-Age={seconds}; {ATTRIBUTES}"
+    response.raw_headers.append((b"set-cookie", cookie.encode()))

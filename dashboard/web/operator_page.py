@@ -1,0 +1,53 @@
+"""`/operator`: what an operator wants to see of all apps. Nobody else learns that it is there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from clients.billing import BillingAccount, BillingUnavailableError
+from hosting.app import SUMMARIES, App
+from web.pages import is_operator, page
+from web.services import Services
+
+APPS_SHOWN = 25
+FAILURES_SHOWN = 25
+
+
+async def operator(request: Request) -> Response:
+    services: Services = request.state.services
+    if not is_operator(services.settings, request.state.viewer):
+        raise HTTPException(404)
+    users, counts = await services.users.count(), await services.apps.counts()
+    latest = await services.apps.latest(APPS_SHOWN)
+    accounts = await asyncio.gather(*(account_of(services, app) for app in latest))
+    known = [account for account in accounts if account is not None]
+    return page(
+        request,
+        "operator.html",
+        users=users,
+        apps_by_summary=by_summary(counts),
+        apps=[{"app": app, "account": account} for app, account in zip(latest, accounts, strict=True)],
+        requests=sum(account.requests for account in known),
+        funding_nano_usd=sum(account.funding_nano_usd for account in known),
+        cost_nano_usd=sum(account.cost_nano_usd for account in known),
+        failures=await services.apps.latest_failed(FAILURES_SHOWN),
+    )
+
+
+async def account_of(services: Services, app: App) -> BillingAccount | None:
+    try:
+        return await services.billing.account(app.id)
+    except BillingUnavailableError:
+        return None
+
+
+def by_summary(counts: dict[str, int]) -> dict[str, int]:
+    """Apps by what people see of their status."""
+    sums: dict[str, int] = {"pending": 0, "building": 0, "deployed": 0, "failed": 0, "deleted": 0}
+    for status, count in counts.items():
+        sums[SUMMARIES.get(status, status)] += count  # type: ignore[call-overload]
+    return sums

@@ -1,0 +1,71 @@
+"""Pages: templates, and what all of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.templating import Jinja2Templates
+
+from hosting.app import User
+from web.money import dollars
+from web.services import Services
+from web.settings import Settings
+
+templates = Jinja2Templates(directory=Path(__file__).parent.parent / "templates")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Addresses at GitHub, and of the apps themselves."""
+
+    settings: Settings
+
+    def user(self, login: str) -> str:
+        return f"{self.settings.github_url}/{quote(login)}"
+
+    def repository(self, full_name: str) -> str:
+        return f"{self.settings.github_url}/{quote(full_name)}"
+
+    def tree(self, full_name: str, ref: str, directory: str = "") -> str:
+        return f"{self.repository(full_name)}/tree/{quote(f'{ref}/{directory}'.rstrip('/'))}"
+
+    def commit(self, full_name: str, commit_hash: str) -> str:
+        return f"{self.repository(full_name)}/commit/{quote(commit_hash)}"
+
+    def run(self, run_id: int) -> str:
+        return f"{self.repository(self.settings.github_repository)}/actions/runs/{run_id}"
+
+    def app(self, app_id: str) -> str:
+        return self.settings.app_url(app_id)
+
+
+def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    """Render a template. A page that says what went wrong is rendered with nothing but itself."""
+    viewer: User | None = getattr(request.state, "viewer", None)
+    services: Services | None = getattr(request.state, "services", None)
+    if services is not None:
+        values |= {"links": Links(services.settings), "is_operator": is_operator(services.settings, viewer)}
+    return templates.TemplateResponse(
+        request, template, {"viewer": viewer, "path": request.url.path, **values}, status_code=status
+    )
+
+
+def is_operator(settings: Settings, viewer: User | None) -> bool:
+    return viewer is not None and viewer.login.lower() in settings.operators
+
+
+def when(milliseconds: int) -> Markup:
+    """A time as people read it, in UTC, with its exact form for programs."""
+    time = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    exact, readable = time.isoformat(timespec="seconds"), f"{time.day} {time:%b %Y, %H:%M} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(exact, readable)
+
+
+templates.env.filters |= {"dollars": dollars, "count": "{:,}".format, "when": when}

@@ -1,0 +1,81 @@
+"""What every request must pass, and what every answer carries.
+
+A change is accepted only from this site's own pages: by `Sec-Fetch-Site`, which browsers send and pages
+can't forge (W3C, "Fetch Metadata Request Headers"), else by `Origin` (RFC 6454). A webhook is known by its
+signature instead. Headers after OWASP's "HTTP Headers Cheat Sheet".
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "same-origin",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SIGNED_PATHS = "/webhooks/"
+LONGEST_PATH = 2_000
+
+
+class SecurityHeadersMiddleware:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class SameOriginMiddleware:
+    """Answers a change that a page of another site asks for with `refused`."""
+
+    def __init__(self, app: ASGIApp, refused: ASGIApp) -> None:
+        self._app = app
+        self._refused = refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+            origin = Request(scope).state.services.settings.dashboard_url
+            if not scope["path"].startswith(SIGNED_PATHS) and not is_same_origin(
+                Headers(scope=scope), origin
+            ):
+                return await self._refused(scope, receive, send)
+        return await self._app(scope, receive, send)
+
+
+def is_same_origin(headers: Headers, origin: str) -> bool:
+    """Whether a page of `origin` sent a request. One that says nothing of where it comes from is refused."""
+    site = headers.get("sec-fetch-site")
+    if site is not None and site != "same-origin":
+        return False
+    sent = headers.get("origin")
+    return sent == origin if sent is not None else site is not None
+
+
+def inward(path: str | None, default: str = "/apps") -> str:
+    """A path of this site to go on to, whatever was asked for."""
+    if path is None or not path.startswith("/") or len(path) > LONGEST_PATH:
+        return default
+    # Browsers read `//host` and `/\host` as another site, and drop control characters before they look.
+    if path[1:2] in ("/", "\\") or not path.isascii() or not path.isprintable() or "\\" in path:
+        return default
+    return path

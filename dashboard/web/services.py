@@ -1,0 +1,94 @@
+"""What a request is answered with: the settings, and a client for each outside party."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clients.billing import Billing
+from clients.cloudflare import Namespace
+from clients.github_actions import GitHubActions
+from clients.github_api import GitHubApi, app_authorization, token_authorization
+from clients.github_login import GitHubLogin
+from clients.github_repositories import GitHubRepositories
+from clients.http import Fetch
+from hosting.deployments import Deployments
+from hosting.removals import Removals
+from hosting.upkeep import Upkeep
+from store.apps import Apps
+from store.database import Database
+from store.users import Users
+from web.settings import Settings
+
+WORKFLOW = "deploy-worker.yml"
+CALLBACK_PATH = "/login/github/callback"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`now` gives the time in milliseconds since 1970."""
+
+    settings: Settings
+    users: Users
+    apps: Apps
+    billing: Billing
+    login: GitHubLogin
+    repositories: GitHubRepositories
+    deployments: Deployments
+    removals: Removals
+    upkeep: Upkeep
+    now: Callable[[], int]
+
+    @classmethod
+    def make(
+        cls,
+        settings: Settings,
+        database: Database,
+        objects: Any,
+        fetch: Fetch,
+        now: Callable[[], int] = now_ms,
+    ) -> Services:
+        """`objects` is the binding to the billing objects."""
+        users, apps, billing = Users(database), Apps(database), Billing(objects)
+        secrets = settings.secrets
+        api_url = settings.github_api_url
+        as_app = GitHubApi(
+            fetch, api_url, app_authorization(settings.github_client_id, secrets.github_client)
+        )
+        as_operator = GitHubApi(fetch, api_url, token_authorization(secrets.github_token))
+        actions = GitHubActions(as_operator, settings.github_repository, WORKFLOW, settings.github_branch)
+        namespace = Namespace(
+            fetch,
+            settings.cloudflare_api_url,
+            settings.cloudflare_account_id,
+            secrets.cloudflare_token,
+            settings.dispatch_namespace,
+        )
+        deployments = Deployments(apps, billing, actions, settings.dispatch_namespace)
+        removals = Removals(apps, billing, actions, namespace)
+        login = GitHubLogin(
+            fetch,
+            settings.github_url,
+            api_url,
+            settings.github_client_id,
+            secrets.github_client,
+            settings.dashboard_url + CALLBACK_PATH,
+        )
+        return cls(
+            settings=settings,
+            users=users,
+            apps=apps,
+            billing=billing,
+            login=login,
+            repositories=GitHubRepositories(as_app),
+            deployments=deployments,
+            removals=removals,
+            upkeep=Upkeep(apps, users, deployments, removals),
+            now=now,
+        )

@@ -1,0 +1,88 @@
+"""The dashboard's settings: variables in wrangler.toml, and secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class SettingError(Exception):
+    """A setting is missing or wrong; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Addresses have no slash at their end. Apps are at `<id>.<apps_domain>`.
+
+    `github_url` is GitHub's web address and `github_api_url` its API's, which differ for Enterprise Server.
+    `github_repository` (owner/name) holds the deploy workflow, which runs from its branch `github_branch`.
+    `operators` are the GitHub logins, in lower case, of those who see the operator's page.
+    """
+
+    dashboard_url: str
+    apps_domain: str
+    github_url: str
+    github_api_url: str
+    github_repository: str
+    github_branch: str
+    github_client_id: str
+    cloudflare_api_url: str
+    cloudflare_account_id: str
+    dispatch_namespace: str
+    operators: frozenset[str]
+    secrets: Secrets
+
+    @classmethod
+    def read(cls, env: Any) -> Settings:
+        return cls(
+            dashboard_url=address(env, "DASHBOARD_URL"),
+            apps_domain=text(env, "APPS_DOMAIN"),
+            github_url=address(env, "GITHUB_URL"),
+            github_api_url=address(env, "GITHUB_API_URL"),
+            github_repository=text(env, "GITHUB_REPOSITORY"),
+            github_branch=text(env, "GITHUB_BRANCH"),
+            github_client_id=text(env, "GITHUB_CLIENT_ID"),
+            cloudflare_api_url=address(env, "CLOUDFLARE_API_URL"),
+            cloudflare_account_id=text(env, "CLOUDFLARE_ACCOUNT_ID"),
+            dispatch_namespace=text(env, "DISPATCH_NAMESPACE"),
+            operators=frozenset(getattr(env, "OPERATORS", "").lower().replace(",", " ").split()),
+            secrets=Secrets.read(env),
+        )
+
+    def app_url(self, app_id: str) -> str:
+        scheme = urlsplit(self.dashboard_url).scheme
+        return f"{scheme}://{app_id}.{self.apps_domain}/"
+
+
+class Secrets:
+    """The operator's secrets, set by `wrangler secret put`; printing this shows none."""
+
+    def __init__(self, github_client: str, github: str, github_webhook: str, cloudflare: str) -> None:
+        self.github_client = github_client
+        self.github_token = github
+        self.github_webhook = github_webhook
+        self.cloudflare_token = cloudflare
+
+    @classmethod
+    def read(cls, env: Any) -> Secrets:
+        return cls(
+            text(env, "GITHUB_CLIENT_SECRET"),
+            text(env, "GITHUB_TOKEN"),
+            text(env, "GITHUB_WEBHOOK_SECRET"),
+            text(env, "CLOUDFLARE_API_TOKEN"),
+        )
+
+
+def text(env: Any, name: str) -> str:
+    value = getattr(env, name, None)
+    if not isinstance(value, str) or not value.strip():
+        raise SettingError(f"the setting {name} is missing")
+    return value.strip()
+
+
+def address(env: Any, name: str) -> str:
+    value = text(env, name).rstrip("/")
+    if not value.startswith(("https://", "http://")):
+        raise SettingError(f"the setting {name} must be an address that begins with https://")
+    return value

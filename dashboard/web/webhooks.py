@@ -1,0 +1,59 @@
+"""`/webhooks/github`: what GitHub tells of workflow runs.
+
+After GitHub's "Validating webhook deliveries" and "Webhook events and payloads". A delivery that comes
+again, late, or for something else changes nothing and is answered 204.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hosting.progress import RunReport, job_report, run_report
+from web.bodies import limited_body
+from web.services import WORKFLOW, Services
+
+
+async def github(request: Request) -> Response:
+    services: Services = request.state.services
+    body = await limited_body(request)
+    signature = request.headers.get("x-hub-signature-256", "")
+    if not is_signed(body, signature, services.settings.secrets.github_webhook):
+        raise HTTPException(401, "The signature is missing or wrong.")
+    report = read_report(request.headers.get("x-github-event", ""), body, services.settings.github_repository)
+    if report is not None:
+        app_id = report.app_id or await services.apps.id_of_run(report.run_id)
+        if app_id is not None:
+            await services.deployments.report(app_id, report, services.now())
+    return Response(status_code=204)
+
+
+def read_report(event: str, body: bytes, repository: str) -> RunReport | None:
+    """What an event says of a deploy; None for other events, workflows and repositories."""
+    try:
+        payload = json.loads(body)
+    except ValueError:
+        raise HTTPException(400, "The body is not JSON.") from None
+    match payload:
+        case {"repository": {"full_name": str(name)}} if name.lower() == repository.lower():
+            if event == "workflow_run" and is_deploy(payload.get("workflow_run")):
+                return run_report(payload["workflow_run"])
+            if event == "workflow_job":
+                return job_report(payload.get("workflow_job"))
+    return None
+
+
+def is_deploy(run: Any) -> bool:
+    path = run.get("path") if isinstance(run, dict) else None
+    return isinstance(path, str) and path.partition("@")[0] == f".github/workflows/{WORKFLOW}"
+
+
+def is_signed(body: bytes, signature: str, secret: str) -> bool:
+    expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.encode())
