@@ -10,6 +10,7 @@ dev: setup  ## Run the whole system on http://localhost:$PORT (8787).
 	@exec $(BIN)/python -m local
 
 test: check  ## Run all tests.
+	@$(PYTHON) local/setup.py tests
 	@$(BIN)/python -m local.browser
 	@$(BIN)/python -m pytest
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,12 +126,34 @@ def vendor(worker: str, folder: str) -> Callable[[], None]:
     return install
 
 
+def copy_static_files() -> None:
+    """Put the browsers' libraries beside the dashboard's own static files, with their versions in their names."""
+    target = ROOT / "dashboard" / "static" / "vendor"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    for package, file in BROWSER_LIBRARIES.items():
+        folder = ROOT / "node_modules" / package
+        version = json.loads((folder / "package.json").read_text())["version"]
+        stem, _, suffixes = Path(file).name.partition(".")
+        shutil.copyfile(folder / file, target / f"{stem}-{version}.{suffixes}")
+
+
+def install_test_tools() -> None:
+    run(
+        *("npm", "install", "--no-progress", "--prefix", "tests"),
+        hint="npm could not install tests/package-lock.json. Is the npm registry reachable?",
+    )
+
+
 def pack_pyodide() -> None:
     run(
         *(VENV_BIN / "python", "-m", "local.pyodide_bundle"),
         hint="Pyodide could not be packed for workerd.",
     )
 
+
+# What the dashboard's pages load: a style sheet and a script.
+BROWSER_LIBRARIES = {"@picocss/pico": "css/pico.min.css", "htmx.org": "dist/htmx.min.js"}
 
 STEPS = (
     Step("Python tools", ("locks/dev.txt",), ".venv", install_python_tools),
@@ -152,10 +175,25 @@ STEPS = (
         )
     ),
     Step(
+        "Style sheet and script",
+        ("package-lock.json", "local/setup.py"),
+        "dashboard/static/vendor",
+        copy_static_files,
+    ),
+    Step(
         "Pyodide for workerd",
         ("package-lock.json", "local/pyodide_bundle.py", "local/pyodide_bundle.capnp"),
         ".local/pyodide",
         pack_pyodide,
+    ),
+)
+# GitHub's own descriptions and axe, which only `make test` needs: 400 MB.
+TEST_STEPS = (
+    Step(
+        "Test tools",
+        ("tests/package.json", "tests/package-lock.json", ".npmrc"),
+        "tests/node_modules",
+        install_test_tools,
     ),
 )
 
@@ -169,8 +207,8 @@ def check_tools() -> None:
         raise SetupError("git is needed and is not on the PATH.")
 
 
-def run_steps() -> None:
-    for step in STEPS:
+def run_steps(steps: Sequence[Step]) -> None:
+    for step in steps:
         if step.is_done():
             continue
         print(f"  {step.title:<28}", end="", flush=True)
@@ -185,15 +223,17 @@ def run_steps() -> None:
         print(f"{time.monotonic() - started:5.1f} s", flush=True)
 
 
-def main() -> int:
+def main(*more: str) -> int:
+    """Install everything; with "tests" what the tests need, too."""
+    steps = (*STEPS, *TEST_STEPS) if "tests" in more else STEPS
     try:
         check_tools()
         STAMPS.mkdir(parents=True, exist_ok=True)
-        if not all(step.is_done() for step in STEPS):
+        if not all(step.is_done() for step in steps):
             with open(STAMPS / "lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 print("Setting up (once):", flush=True)
-                run_steps()
+                run_steps(steps)
     except SetupError as error:
         if error.output:
             print("\n".join(error.output.rstrip().splitlines()[-20:]), file=sys.stderr)
@@ -206,4 +246,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import hashlib
 import os
 import secrets
 import socket
@@ -18,6 +17,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 import watchfiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local import staging
 from local.cloudflare_api import CloudflareApi
@@ -51,7 +51,9 @@ class Stack:
         self._staged = state / "staged"
         self._log = state / "wrangler.log"
         self._control = Control(port, secrets.token_urlsafe())
-        self._addresses = Addresses(port, free_port(), self._control.token, dispatch_instances)
+        self._addresses = Addresses(
+            port, free_port(), self._control.token, dispatch_instances, dashboard_secrets()
+        )
         namespaces = staging.read_config(staging.DISPATCH)["dispatch_namespaces"]
         self._namespace: str = namespaces[0]["namespace"]
         self._store = NamespaceStore(state / "namespaces")
@@ -66,7 +68,7 @@ class Stack:
             self._control.save(self._state)
             self._log.unlink(missing_ok=True)
             await self._start_stand_ins()
-            await self._create_database()
+            await self._migrate_database()
             self._wrangler = await self._start_workers()
             await self._deploy_example()
         except BaseException:
@@ -121,7 +123,7 @@ class Stack:
     async def _start_stand_ins(self) -> None:
         api = CloudflareApi(self._store, (self._namespace,), self._on_script_change)
         config = uvicorn.Config(
-            api.application(),
+            others(api.application(), self._github.application()),
             host="127.0.0.1",
             port=self._addresses.stand_in_port,
             log_level="warning",
@@ -131,7 +133,7 @@ class Stack:
         serving = asyncio.create_task(server.serve())
         while not server.started:
             if serving.done():
-                raise StackError("the stand-in for Cloudflare's API did not start")
+                raise StackError("the stand-ins for other people's servers did not start")
             await asyncio.sleep(0.01)
 
         async def stop() -> None:
@@ -175,21 +177,20 @@ class Stack:
         wrapper.chmod(0o755)
         return wrapper
 
-    async def _create_database(self) -> None:
-        """Apply schema.sql, which can be applied again, when it changed."""
-        schema = ROOT / "schema.sql"
-        applied = self._state / "schema.sha256"
-        fingerprint = hashlib.sha256(schema.read_bytes()).hexdigest()
-        if applied.exists() and applied.read_text() == fingerprint:
+    async def _migrate_database(self) -> None:
+        """Apply the migrations that this database hasn't had; wrangler is asked only when there are new ones."""
+        names = "\n".join(sorted(path.name for path in (ROOT / "migrations").glob("*.sql")))
+        applied = self._state / "migrations"
+        if applied.exists() and applied.read_text() == names:
             return
         self._step("Creating the database")
         staging.stage(self._staged, self._addresses)
         await self._wrangler_command(
-            *("d1", "execute", "DB", "--local", "--yes", "--file", schema),
+            *("d1", "migrations", "apply", "DB", "--local"),
             *("--config", self._staged / "dashboard" / "wrangler.json"),
             *("--persist-to", self._state / "storage"),
         )
-        applied.write_text(fingerprint)
+        applied.write_text(names)
 
     async def _start_workers(self) -> ProcessGroup:
         self._step("Starting the Workers")
@@ -225,7 +226,7 @@ class Stack:
                     await asyncio.sleep(0)  # let the last of its output reach the log
                     raise StackError(f"wrangler ended while it started:\n{self._log_tail()}")
                 with contextlib.suppress(httpx.TransportError):
-                    response = await client.get(f"http://127.0.0.1:{self._addresses.port}/")
+                    response = await client.get(self._addresses.others, headers={"host": self._addresses.host})
                     if response.is_success:
                         return
                 await asyncio.sleep(0.1)
@@ -275,6 +276,23 @@ class Stack:
 
     def _step(self, title: str) -> None:
         print(f"  {title} …", flush=True)
+
+
+def others(cloudflare: ASGIApp, github: ASGIApp) -> ASGIApp:
+    """The stand-ins for other people's servers, behind one port."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        is_cloudflare = scope["path"].startswith(("/client/v4/", "/local/"))
+        await (cloudflare if is_cloudflare else github)(scope, receive, send)
+
+    return application
+
+
+def dashboard_secrets() -> dict[str, str]:
+    """What the dashboard shares with other people's servers, new in each run."""
+    names = ("GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET", "GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET")
+    cloudflare = {"CLOUDFLARE_ACCOUNT_ID": "local", "CLOUDFLARE_API_TOKEN": "local"}
+    return {name: secrets.token_urlsafe(24) for name in names} | cloudflare
 
 
 class Server(uvicorn.Server):

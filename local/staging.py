@@ -60,8 +60,12 @@ class Addresses:
     secrets: Mapping[str, str] = field(default_factory=dict)  # the dashboard's
 
     @property
+    def host(self) -> str:
+        return f"localhost:{self.port}"
+
+    @property
     def dashboard(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"http://{self.host}"
 
     @property
     def others(self) -> str:

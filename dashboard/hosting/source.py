@@ -66,7 +66,7 @@ def path_of(text: str, github_url: str) -> list[str] | None:
         return None
     if (host, port) != (expected.hostname, expected.port):
         return None
-    return [unquote(segment) for segment in url.path.split("/") if segment]
+    return [segment for segment in unquote(url.path).split("/") if segment]
 
 
 async def resolve(text: str, github_url: str, github: GitHubRepositories) -> Source:
@@ -113,9 +113,8 @@ async def named(repository: Repository, path: tuple[str, ...], github: GitHubRep
 
 def longest_ref(path: tuple[str, ...], refs: list[str]) -> str | None:
     """Which ref a path begins with. A branch `a` and a tag `a/b` can both be there."""
-    parts = [tuple(ref.split("/")) for ref in refs]
-    fitting = [ref for ref in parts if path[: len(ref)] == ref]
-    return "/".join(max(fitting, key=lambda ref: len(ref))) if fitting else None
+    whole = "/".join(path) + "/"
+    return max((ref for ref in refs if whole.startswith(f"{ref}/")), key=len, default=None)
 
 
 async def require_worker(source: Source, github: GitHubRepositories) -> None:

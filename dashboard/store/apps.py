@@ -64,7 +64,7 @@ class Apps:
         return await self._apps("status = 'failed' ORDER BY changed_at DESC LIMIT ?", limit)
 
     async def overdue(self, before: int, limit: int) -> list[App]:
-        """Apps on their way to be deployed or removed that have not changed, nor been asked for, since a time."""
+        """Apps on their way, to be deployed or removed, that nothing was heard of since a time."""
         return await self._apps(
             f"{IS_UNFINISHED} AND changed_at < ? AND asked_at < ? ORDER BY asked_at LIMIT ?",
             before,

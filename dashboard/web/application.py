@@ -20,9 +20,9 @@ from web.sessions import SessionMiddleware
 MakeServices = Callable[[Scope], Services]
 
 
-def application(make_services: MakeServices) -> Starlette:
+def application(make_services: MakeServices) -> ASGIApp:
     """`make_services` gives what one request is answered with."""
-    return Starlette(
+    site = Starlette(
         routes=[
             Route("/", home),
             Route("/login/github", login.begin),
@@ -38,12 +38,13 @@ def application(make_services: MakeServices) -> Starlette:
         ],
         middleware=[
             Middleware(ServicesMiddleware, make_services=make_services),
-            Middleware(SecurityHeadersMiddleware),
             Middleware(SameOriginMiddleware, refused=errors.from_elsewhere),
             Middleware(SessionMiddleware),
         ],
         exception_handlers=errors.HANDLERS | {app_pages.LoginRequiredError: app_pages.login_required},
     )
+    # Around everything, so that a page that says what failed carries them, too.
+    return SecurityHeadersMiddleware(site)
 
 
 class ServicesMiddleware:

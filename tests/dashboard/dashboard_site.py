@@ -1,0 +1,219 @@
+"""The dashboard on CPython: its real application over a real SQLite and the real ledger.
+
+Other people's servers are ASGI applications that are asked without a socket. `Visitor` is a browser, as far
+as cookies, redirects and the headers that tell where a request comes from go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from http.cookies import SimpleCookie
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp
+
+from clients.http import Answer, UnreachableError
+from hosting.app import App, Source, User
+from ledger import Ledger
+from pricing import Price
+from tests.dashboard.sqlite_d1 import SqliteD1
+from tests.billing.sqlite_database import SqliteDatabase
+from web import sessions
+from web.application import application
+from web.services import Services
+from web.settings import Settings
+
+DASHBOARD = "https://dashboard.example"
+GITHUB = "https://github.example"
+CLOUDFLARE = "https://cloudflare.example"
+NOW = 1_800_000_000_000
+PRICE = Price(included_requests=100, unit_price_nano_usd=300_000_000, requests_per_unit=1_000_000)
+VARIABLES = {
+    "DASHBOARD_URL": DASHBOARD,
+    "APPS_DOMAIN": "apps.example",
+    "OPERATORS": "Operator",
+    "GITHUB_URL": GITHUB,
+    "GITHUB_API_URL": f"{GITHUB}/api/v3",
+    "GITHUB_REPOSITORY": "codius/codius-workers",
+    "GITHUB_BRANCH": "main",
+    "GITHUB_CLIENT_ID": "the-client",
+    "CLOUDFLARE_API_URL": f"{CLOUDFLARE}/client/v4",
+    "CLOUDFLARE_ACCOUNT_ID": "account",
+    "DISPATCH_NAMESPACE": "testing",
+}
+SECRETS = {
+    "GITHUB_CLIENT_SECRET": "the-client-secret",
+    "GITHUB_TOKEN": "the-github-token",
+    "GITHUB_WEBHOOK_SECRET": "the-webhook-secret",
+    "CLOUDFLARE_API_TOKEN": "the-cloudflare-token",
+}
+ALICE, BOB, OPERATOR = User(1, "alice", "Alice"), User(2, "bob", None), User(3, "operator", None)
+SOURCE = Source("alice/hello", "main", "a" * 40, "")
+
+
+class Site:
+    """One dashboard; `servers` are the applications behind the addresses of others."""
+
+    def __init__(self, servers: Mapping[str, ASGIApp] | None = None) -> None:
+        self.database = SqliteD1()
+        self.billing = BillingObjects(self)
+        self.servers = dict(servers or {})
+        self.now = NOW
+        self.asked: list[str] = []
+        settings = Settings.read(SimpleNamespace(**VARIABLES, **SECRETS))
+        self.services = Services.make(settings, self.database, self.billing, self.fetch, lambda: self.now)
+        self.application = application(lambda _: self.services)
+
+    async def fetch(
+        self, method: str, url: str, headers: Mapping[str, str], body: str | None = None
+    ) -> Answer:
+        self.asked.append(f"{method} {url}")
+        origin = "/".join(url.split("/")[:3])
+        if origin not in self.servers:
+            raise UnreachableError(f"{method} {url}")
+        transport = httpx.ASGITransport(self.servers[origin])
+        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+            response = await client.request(method, url, headers=dict(headers), content=body)
+        return Answer(response.status_code, dict(response.headers), response.content)
+
+    def visitor(self, user: User | None = None) -> Visitor:
+        return Visitor(self, user)
+
+    async def add_app(self, app_id: str, user: User = ALICE, source: Source = SOURCE) -> App:
+        """A pending app, as it is before its workflow is started."""
+        await self.log_in(user)
+        assert await self.services.apps.insert(app_id, user, source, self.now)
+        return await self.app(app_id)
+
+    async def deployed_app(self, app_id: str, user: User = ALICE, source: Source = SOURCE) -> App:
+        app = await self.add_app(app_id, user, source)
+        await self.services.billing.open_account(app_id)
+        await self.database.execute(
+            "UPDATE apps SET status = 'deployed', run_id = ?, run_ended = 1, deployed_at = ? WHERE id = ?",
+            *(abs(hash(app_id)) % 10**9, self.now, app.id),
+        )
+        return await self.app(app_id)
+
+    async def app(self, app_id: str) -> App:
+        app = await self.services.apps.get(app_id)
+        assert app is not None
+        return app
+
+    async def log_in(self, user: User) -> str:
+        """A session's token."""
+        token = f"token of {user.login}".replace(" ", "-")
+        await self.services.users.log_out(sessions.hash_of(token))
+        await self.services.users.log_in(
+            user, sessions.hash_of(token), self.now, self.now + sessions.SESSION_MS
+        )
+        return token
+
+
+class BillingObjects:
+    """The binding to the billing objects: a real ledger for each app, behind the object's RPC methods."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._ledgers: dict[str, Ledger] = {}
+        self.is_down = False
+
+    def getByName(self, name: str) -> BillingObject:  # noqa: N802 (the runtime's name)
+        ledger = self._ledgers.setdefault(name, Ledger(SqliteDatabase(), PRICE))
+        return BillingObject(self, ledger, self._site.now)
+
+
+class BillingObject:
+    """As `BillingDurableObject` answers; the same over RPC is tested in the running system."""
+
+    def __init__(self, objects: BillingObjects, ledger: Ledger, now: int) -> None:
+        self._objects, self._ledger, self._now = objects, ledger, now
+
+    async def open_account(self) -> str:
+        self._require_up()
+        return self._ledger.open(self._now)
+
+    async def close_account(self) -> str:
+        self._require_up()
+        return self._ledger.close(self._now)
+
+    async def get_worker_billing(self) -> dict[str, str | None] | None:
+        self._require_up()
+        billing = self._ledger.billing(self._now)
+        if billing is None:
+            return None
+        values = {name: getattr(billing, name) for name in billing.__slots__}
+        values |= {name: getattr(PRICE, name) for name in PRICE.__slots__}
+        return {name: None if value is None else str(value) for name, value in values.items()}
+
+    async def list_payments(self) -> list[dict[str, Any]]:
+        self._require_up()
+        payments = self._ledger.payments()
+        return [{name: getattr(payment, name) for name in payment.__slots__} for payment in payments]
+
+    async def get_usage(self, hours: int, days: int) -> dict[str, list[int]]:
+        self._require_up()
+        return {
+            "hours": self._ledger.usage_per_hour(self._now, hours),
+            "days": self._ledger.usage_per_day(self._now, days),
+        }
+
+    def use(self, requests: int) -> None:
+        for _ in range(requests):
+            self._ledger.increment_requests(self._now)
+
+    def pay(self, payment: str, cents: int) -> None:
+        self._ledger.add_funds(self._now, payment, cents)
+
+    def _require_up(self) -> None:
+        if self._objects.is_down:
+            raise RuntimeError("the object is down")
+
+
+class Visitor:
+    """Asks the site as a browser does; `cookies` are kept, redirects are not followed."""
+
+    def __init__(self, site: Site, user: User | None) -> None:
+        self._site = site
+        self._user = user
+        self.cookies: dict[str, str] = {}
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        return await self.ask("GET", path, headers or {}, "")
+
+    async def post(
+        self, path: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Send a form from a page of the site, unless `headers` say otherwise."""
+        origin = {"origin": DASHBOARD, "sec-fetch-site": "same-origin"}
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        body = str(httpx.QueryParams(dict(form or {})))
+        return await self.ask("POST", path, kind | (origin if headers is None else dict(headers)), body)
+
+    async def ask(self, method: str, path: str, headers: Mapping[str, str], body: str) -> httpx.Response:
+        if self._user is not None:
+            self.cookies[sessions.COOKIE] = await self._site.log_in(self._user)
+            self._user = None
+        if self.cookies:
+            headers = {**headers, "cookie": "; ".join("=".join(item) for item in self.cookies.items())}
+        transport = httpx.ASGITransport(self._site.application, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=DASHBOARD) as client:
+            encoded = {name: value.encode() for name, value in headers.items()}
+            response = await client.request(method, path, headers=encoded, content=body)
+        for header in response.headers.get_list("set-cookie"):
+            for name, morsel in SimpleCookie(header).items():
+                self.cookies[name] = morsel.value
+                if morsel["max-age"] == "0":
+                    del self.cookies[name]
+        return response
+
+
+def signed(payload: Any, secret: str = SECRETS["GITHUB_WEBHOOK_SECRET"]) -> tuple[str, dict[str, str]]:
+    """A webhook's body and its signature."""
+    body = payload if isinstance(payload, str) else json.dumps(payload)
+    digest = hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()
+    return body, {"content-type": "application/json", "x-hub-signature-256": f"sha256={digest}"}
