@@ -59,7 +59,9 @@ def test_migrations_are_numbered_without_a_gap() -> None:
 
 def test_a_database_made_before_there_were_migrations_is_taken_over() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.execute("CREATE TABLE apps (id TEXT PRIMARY KEY, created_at TEXT NOT NULL, deleted_at TEXT) STRICT")
+    connection.execute(
+        "CREATE TABLE apps (id TEXT PRIMARY KEY, created_at TEXT NOT NULL, deleted_at TEXT) STRICT"
+    )
     for script in MIGRATIONS:
         connection.executescript(script.read_text())
     assert described(connection) == described(database_of(ROOT / "schema.sql"))
@@ -101,7 +103,9 @@ def test_the_database_refuses_an_app_that_can_not_be(
 
 
 @pytest.mark.parametrize("changed", [{}, {"repository": "Alice/Hello"}, {"git_ref": "other-name"}], ids=str)
-def test_a_user_has_one_live_app_of_a_source(database: sqlite3.Connection, changed: dict[str, object]) -> None:
+def test_a_user_has_one_live_app_of_a_source(
+    database: sqlite3.Connection, changed: dict[str, object]
+) -> None:
     insert(database)
     with pytest.raises(sqlite3.IntegrityError):
         insert(database, id="other", **changed)
@@ -132,7 +136,9 @@ def test_two_apps_never_share_a_run(database: sqlite3.Connection) -> None:
         insert(database, id="other", directory="api", run_id=7)
 
 
-def test_a_user_with_apps_can_not_vanish_and_their_sessions_go_with_them(database: sqlite3.Connection) -> None:
+def test_a_user_with_apps_can_not_vanish_and_their_sessions_go_with_them(
+    database: sqlite3.Connection,
+) -> None:
     insert(database)
     with pytest.raises(sqlite3.IntegrityError):
         database.execute("DELETE FROM users WHERE id = 1")

@@ -18,7 +18,14 @@ from web.security import HEADERS, inward, is_same_origin
 
 APP, PENDING = "bcdfghjkmnpq", "qpnmkjhgfdcb"
 PAGES = ["/", "/apps", f"/apps/{APP}", f"/apps/{PENDING}", f"/apps/{APP}/402", f"/apps/{PENDING}/402"]
-ELSEWHERE = ["/operator", "/nothing", "/apps/nobody", "/apps/No_App", "/apps/../../etc/passwd", "/login/github"]
+ELSEWHERE = [
+    "/operator",
+    "/nothing",
+    "/apps/nobody",
+    "/apps/No_App",
+    "/apps/../../etc/passwd",
+    "/login/github",
+]
 FORMS = ["/logout", "/apps", f"/apps/{APP}/retry", f"/apps/{APP}/delete", f"/apps/{PENDING}/delete"]
 
 
@@ -273,7 +280,8 @@ def test_redirects_lead_inward_whatever_was_asked_for(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["//evil.example", "/\\evil.example", "https://evil.example", "/\tevil", "/\n/evil", "evil", "", None]
+    "path",
+    ["//evil.example", "/\\evil.example", "https://evil.example", "/\tevil", "/\n/evil", "evil", "", None],
 )
 def test_a_redirect_elsewhere_becomes_the_apps_page(path: str | None) -> None:
     assert inward(path) == "/apps"

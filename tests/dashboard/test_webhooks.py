@@ -117,7 +117,15 @@ def test_a_delivery_without_a_valid_signature_is_refused() -> None:
     body, headers = signed(run_event()[1])
     good = headers["x-hub-signature-256"]
     _, wrong = signed(run_event()[1], "another-secret")
-    for signature in ("", "sha256=", good[:-1], good.upper(), wrong["x-hub-signature-256"], "sha1=" + good, "ü"):
+    for signature in (
+        "",
+        "sha256=",
+        good[:-1],
+        good.upper(),
+        wrong["x-hub-signature-256"],
+        "sha1=" + good,
+        "ü",
+    ):
         status, app = answer_to(body, event | {"x-hub-signature-256": signature})
         assert (status, app.status) == (401, "pending")
     assert answer_to(body, event)[0] == 401
