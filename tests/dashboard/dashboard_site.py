@@ -21,8 +21,8 @@ from clients.http import Answer, UnreachableError
 from hosting.app import App, Source, User
 from ledger import Ledger
 from pricing import Price
-from tests.dashboard.sqlite_d1 import SqliteD1
 from tests.billing.sqlite_database import SqliteDatabase
+from tests.dashboard.sqlite_d1 import SqliteD1
 from web import sessions
 from web.application import application
 from web.services import Services

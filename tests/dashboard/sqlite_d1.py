@@ -1,4 +1,4 @@
-"""The dashboard's `Database` over the standard library's SQLite, as D1 runs it: with foreign keys enforced."""
+"""The dashboard's `Database` over the standard library's SQLite, with foreign keys enforced as D1 does."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from tests.dashboard.dashboard_site import ALICE, BOB, DASHBOARD, SECRETS, Site, Visitor
+from tests.dashboard.dashboard_site import ALICE, BOB, DASHBOARD, SECRETS, Site
 from web import sessions
 from web.security import HEADERS, inward, is_same_origin
 
