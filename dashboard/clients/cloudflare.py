@@ -5,7 +5,7 @@ After Cloudflare's API reference, "Workers for Platforms: Dispatch namespace scr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from clients.http import Fetch, UnreachableError
@@ -22,7 +22,7 @@ class Namespace:
     fetch: Fetch
     api_url: str
     account_id: str
-    token: str
+    token: str = field(repr=False)
     name: str
 
     async def delete_script(self, script: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clients.http import Answer, Fetch, UnreachableError
@@ -39,7 +39,7 @@ class GitHubApi:
 
     fetch: Fetch
     url: str
-    authorization: str
+    authorization: str = field(repr=False)
 
     async def get(self, path: str, accept: str = JSON) -> Answer:
         """Ask for something; an answer of 404, 409 or 422 is returned, other failures are raised."""

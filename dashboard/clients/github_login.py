@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from clients.github_api import (
@@ -29,7 +29,7 @@ class GitHubLogin:
     url: str
     api_url: str
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     callback_url: str
 
     def authorize_url(self, state: str, verifier: str) -> str:

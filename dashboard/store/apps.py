@@ -82,8 +82,8 @@ class Apps:
         rows = await self.database.execute(
             "UPDATE apps SET status = ?, failure = ?, run_id = ?, run_attempt = ?, run_ended = ?, "
             "deployed_at = CASE ? WHEN 'deployed' THEN coalesce(deployed_at, ?) ELSE deployed_at END, "
-            "changed_at = ? WHERE id = ? AND status = ? AND run_id IS ? AND run_attempt = ? AND run_ended = ? "
-            "RETURNING id",
+            "changed_at = ? "
+            "WHERE id = ? AND status = ? AND run_id IS ? AND run_attempt = ? AND run_ended = ? RETURNING id",
             *(changed.status, changed.failure, changed.run_id, changed.run_attempt, int(changed.run_ended)),
             *(changed.status, now, now),
             *(app.id, app.status, app.run_id, app.run_attempt, int(app.run_ended)),

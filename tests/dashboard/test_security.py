@@ -186,8 +186,7 @@ def test_secrets_are_in_no_page_and_no_log(capsys: pytest.CaptureFixture[str]) -
 
     async def work(site: Site) -> None:
         for visitor in (site.visitor(), site.visitor(ALICE)):
-            for path in PAGES + ELSEWHERE:
-                texts.append((await visitor.get(path)).text)
+            texts.extend([(await visitor.get(path)).text for path in PAGES + ELSEWHERE])
             texts.append((await visitor.post("/apps", {"repository": "https://github.example/a/b"})).text)
         texts.append(repr(site.services))
 
