@@ -5,7 +5,8 @@ namespace; deploys an example in the first run; follows changes of the Workers' 
 
 Settings, from the environment: PORT (default 8787) and STATE_DIR (default .local/state), which holds
 everything that outlives a run; DISPATCH_INSTANCES (default 1), how many instances of dispatch share the
-requests; and any variable of the three wrangler.toml.
+requests; REPOSITORIES, folders separated by `:` that the local GitHub has as repositories of alice's, to
+deploy them; and any variable of the three wrangler.toml.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import signal
 import sys
 from pathlib import Path
 
+from local.github.repositories import GitError, folders_setting
 from local.stack import Stack, StackError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +41,11 @@ async def run() -> None:
         loop.add_signal_handler(number, stop.set)
     port = number_setting("PORT", 8787, 65535)
     instances = number_setting("DISPATCH_INSTANCES", 1, 16)
-    async with Stack(port, state_setting(), instances) as stack:
+    try:
+        repositories = folders_setting(os.environ.get("REPOSITORIES", ""))
+    except GitError as error:
+        raise StackError(f"REPOSITORIES must name folders: {error}.") from error
+    async with Stack(port, state_setting(), instances, repositories) as stack:
         serving = asyncio.create_task(stack.serve())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

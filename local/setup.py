@@ -127,7 +127,7 @@ def vendor(worker: str, folder: str) -> Callable[[], None]:
 
 
 def copy_static_files() -> None:
-    """Put the browsers' libraries beside the dashboard's own static files, with their versions in their names."""
+    """Put what browsers load beside the dashboard's own static files, with the version in the name."""
     target = ROOT / "dashboard" / "static" / "vendor"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()

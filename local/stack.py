@@ -10,7 +10,7 @@ import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from local import staging
 from local.cloudflare_api import CloudflareApi
 from local.control import Control
+from local.github.repositories import GitError
+from local.github.server import GitHub, GitHubSettings
 from local.namespace_store import NamespaceStore
 from local.processes import ProcessGroup
 from local.pyodide_bundle import BUNDLE
@@ -29,6 +31,7 @@ from local.staging import ROOT, Addresses
 
 EXAMPLE = ROOT / "examples" / "hello"
 EXAMPLE_ID = "hello"
+EXAMPLES_REPOSITORY = "codius/examples"
 NODE_BIN = ROOT / ".venv" / "bin"
 WRANGLER = ROOT / "node_modules" / ".bin" / "wrangler"
 START_SECONDS = 120
@@ -42,11 +45,18 @@ class StackError(Exception):
 class Stack:
     """Use as an async context manager, then `serve()` until it is cancelled or workerd ends.
 
-    `state` is the folder of all that outlives a run: storage of D1 and the objects, uploaded Workers.
+    `state` is the folder of all that outlives a run: storage of D1 and the objects, uploaded Workers, what
+    the local GitHub knows. `repositories` are folders that it has besides the examples, by owner/name.
     Raises StackError when a part doesn't start.
     """
 
-    def __init__(self, port: int, state: Path, dispatch_instances: int = 1) -> None:
+    def __init__(
+        self,
+        port: int,
+        state: Path,
+        dispatch_instances: int = 1,
+        repositories: Mapping[str, Path] | None = None,
+    ) -> None:
         self._state = state
         self._staged = state / "staged"
         self._log = state / "wrangler.log"
@@ -57,6 +67,7 @@ class Stack:
         namespaces = staging.read_config(staging.DISPATCH)["dispatch_namespaces"]
         self._namespace: str = namespaces[0]["namespace"]
         self._store = NamespaceStore(state / "namespaces")
+        self._repositories = {EXAMPLES_REPOSITORY: ROOT / "examples", **(repositories or {})}
         self._ready = False
         self._changed = asyncio.Event()
         self._exits = AsyncExitStack()
@@ -122,8 +133,9 @@ class Stack:
 
     async def _start_stand_ins(self) -> None:
         api = CloudflareApi(self._store, (self._namespace,), self._on_script_change)
+        github = await self._start_github()
         config = uvicorn.Config(
-            others(api.application(), self._github.application()),
+            others(api.application(), github.application()),
             host="127.0.0.1",
             port=self._addresses.stand_in_port,
             log_level="warning",
@@ -142,6 +154,35 @@ class Stack:
             await serving
 
         self._exits.push_async_callback(stop)
+
+    async def _start_github(self) -> GitHub:
+        addresses = self._addresses
+        settings = GitHubSettings(
+            origin=addresses.others,
+            dashboard=addresses.dashboard,
+            callback_url=f"{addresses.dashboard}/login/github/callback",
+            hook_url=f"{addresses.others}/webhooks/github",
+            hook_host=addresses.host,
+            repository=staging.OPERATOR_REPOSITORY,
+            checkout=ROOT,
+            client_id=addresses.secrets["GITHUB_CLIENT_ID"],
+            client_secret=addresses.secrets["GITHUB_CLIENT_SECRET"],
+            token=addresses.secrets["GITHUB_TOKEN"],
+            webhook_secret=addresses.secrets["GITHUB_WEBHOOK_SECRET"],
+            workflow_secrets={"CLOUDFLARE_API_TOKEN": addresses.secrets["CLOUDFLARE_API_TOKEN"]},
+            workflow_variables={
+                "CLOUDFLARE_ACCOUNT_ID": addresses.secrets["CLOUDFLARE_ACCOUNT_ID"],
+                "CLOUDFLARE_API_BASE_URL": f"{addresses.others}/client/v4",
+            },
+        )
+        try:
+            github = await asyncio.to_thread(GitHub, settings, self._state / "github", self._repositories)
+        except GitError as error:
+            raise StackError(f"the local GitHub can't take a folder: {error}") from error
+        self._github = github
+        await github.start()
+        self._exits.push_async_callback(github.stop)
+        return github
 
     async def _on_script_change(self, name: str) -> None:
         """An uploaded Worker gets an account, as the dashboard opens one when it deploys."""
@@ -178,7 +219,7 @@ class Stack:
         return wrapper
 
     async def _migrate_database(self) -> None:
-        """Apply the migrations that this database hasn't had; wrangler is asked only when there are new ones."""
+        """Apply new migrations; wrangler, which knows the others, is asked only when there are any."""
         names = "\n".join(sorted(path.name for path in (ROOT / "migrations").glob("*.sql")))
         applied = self._state / "migrations"
         if applied.exists() and applied.read_text() == names:
@@ -226,7 +267,9 @@ class Stack:
                     await asyncio.sleep(0)  # let the last of its output reach the log
                     raise StackError(f"wrangler ended while it started:\n{self._log_tail()}")
                 with contextlib.suppress(httpx.TransportError):
-                    response = await client.get(self._addresses.others, headers={"host": self._addresses.host})
+                    response = await client.get(
+                        self._addresses.others, headers={"host": self._addresses.host}
+                    )
                     if response.is_success:
                         return
                 await asyncio.sleep(0.1)

@@ -55,14 +55,14 @@ class Settings:
         return f"{scheme}://{app_id}.{self.apps_domain}/"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Secrets:
     """The operator's secrets, set by `wrangler secret put`; printing this shows none."""
 
-    def __init__(self, github_client: str, github: str, github_webhook: str, cloudflare: str) -> None:
-        self.github_client = github_client
-        self.github_token = github
-        self.github_webhook = github_webhook
-        self.cloudflare_token = cloudflare
+    github_client: str
+    github_token: str
+    github_webhook: str
+    cloudflare_token: str
 
     @classmethod
     def read(cls, env: Any) -> Secrets:

@@ -1,0 +1,253 @@
+"""GitHub Actions' expressions, as far as this repository's workflows use them.
+
+After "Evaluate expressions in workflows and actions" of GitHub's documentation: contexts read by dots,
+literals, `==`, `!=`, `&&`, `||`, `!`, parentheses, `format()` and the status functions. Strings compare
+without regard to case, and null, false, 0 and "" are false, as on GitHub. Anything else is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CONTEXTS = frozenset({"inputs", "secrets", "vars", "github", "needs", "steps", "runner", "env", "job"})
+STATUS_FUNCTIONS = frozenset({"always", "success", "failure", "cancelled"})
+EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+TOKEN = re.compile(
+    r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)"
+    r"|(?P<name>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)|(?P<operator>==|!=|&&|\|\||[!(),]))"
+)
+LITERALS: dict[str, Any] = {"true": True, "false": False, "null": None}
+
+# Evaluates a parsed expression.
+Evaluate = Callable[["Contexts"], Any]
+
+
+class WorkflowError(Exception):
+    """The workflow says something that is wrong, or that isn't run here; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """What an expression can see: `values` by context, and what has happened before (`status`)."""
+
+    values: Mapping[str, Any]
+    status: str = "success"  # or "failure", "cancelled"
+
+    def lookup(self, path: Sequence[str]) -> Any:
+        """The value at a path like ("inputs", "ref"); null where there is none, as on GitHub."""
+        value: Any = self.values
+        for name in path:
+            if not isinstance(value, Mapping):
+                return None
+            value = value.get(name)
+        return value
+
+
+def render(template: str, contexts: Contexts) -> str:
+    """Replace each `${{ … }}` of a template by its value. The values aren't looked at again."""
+    return EXPRESSION.sub(lambda match: text_of(parse(match[1])(contexts)), template)
+
+
+def condition_holds(condition: str, contexts: Contexts) -> bool:
+    """Evaluate an `if:`, with or without `${{ }}`. One that asks for no status also needs success()."""
+    source = bare(condition)
+    if not asks_status(source) and contexts.status != "success":
+        return False
+    return truthy(parse(source)(contexts))
+
+
+def bare(condition: str) -> str:
+    whole = EXPRESSION.fullmatch(condition.strip())
+    return whole[1] if whole else condition
+
+
+def asks_status(source: str) -> bool:
+    return any(kind == "name" and value in STATUS_FUNCTIONS for kind, value in tokens(source))
+
+
+def names_in(template: str) -> list[str]:
+    """Every context path that a template's expressions read, as "secrets.X"."""
+    found = [value for match in EXPRESSION.finditer(template) for kind, value in tokens(match[1])]
+    return [value for value in found if value.partition(".")[0] in CONTEXTS and "." in value]
+
+
+def tokens(source: str) -> list[tuple[str, str]]:
+    found, position = [], 0
+    source = source.rstrip()
+    while position < len(source):
+        match = TOKEN.match(source, position)
+        if match is None:
+            raise WorkflowError(f"the expression {source.strip()!r} has {source[position:].strip()!r}")
+        assert match.lastgroup is not None
+        found.append((match.lastgroup, match[match.lastgroup]))
+        position = match.end()
+    return found
+
+
+def parse(source: str) -> Evaluate:
+    """Parse one expression, without its `${{ }}`; raise WorkflowError naming what isn't known here."""
+    return Parser(source).parse()
+
+
+class Parser:
+    """Recursive descent, in GitHub's order of precedence: `!`, then `==` and `!=`, then `&&`, then `||`."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source.strip()
+        self._tokens = tokens(source)
+        self._position = 0
+
+    def parse(self) -> Evaluate:
+        result = self._either()
+        if self._position < len(self._tokens):
+            raise self._error()
+        return result
+
+    def _error(self) -> WorkflowError:
+        rest = " ".join(value for _, value in self._tokens[self._position :]) or "nothing more"
+        return WorkflowError(f"the expression {self._source!r} is not understood at {rest!r}")
+
+    def _take(self, *operators: str) -> str | None:
+        """Step over the next token if it is one of these operators."""
+        if self._position < len(self._tokens):
+            kind, value = self._tokens[self._position]
+            if kind == "operator" and value in operators:
+                self._position += 1
+                return value
+        return None
+
+    def _expect(self, operator: str) -> None:
+        if not self._take(operator):
+            raise self._error()
+
+    def _either(self) -> Evaluate:
+        left = self._both()
+        while self._take("||"):
+            left = either(left, self._both())
+        return left
+
+    def _both(self) -> Evaluate:
+        left = self._comparison()
+        while self._take("&&"):
+            left = both(left, self._comparison())
+        return left
+
+    def _comparison(self) -> Evaluate:
+        left = self._unary()
+        while operator := self._take("==", "!="):
+            left = comparison(left, self._unary(), operator == "==")
+        return left
+
+    def _unary(self) -> Evaluate:
+        if self._take("!"):
+            operand = self._unary()
+            return lambda contexts: not truthy(operand(contexts))
+        if self._take("("):
+            inner = self._either()
+            self._expect(")")
+            return inner
+        return self._value()
+
+    def _value(self) -> Evaluate:
+        if self._position == len(self._tokens):
+            raise self._error()
+        kind, value = self._tokens[self._position]
+        if kind == "operator":
+            raise self._error()
+        self._position += 1
+        if kind == "string":
+            return constant(value[1:-1].replace("''", "'"))
+        if kind == "number":
+            return constant(float(value))
+        if value in LITERALS:
+            return constant(LITERALS[value])
+        if self._take("("):
+            return self._call(value)
+        path = value.split(".")
+        if path[0] not in CONTEXTS:
+            raise WorkflowError(f"the expression {self._source!r} reads {value!r}, which isn't known here")
+        return lambda contexts: contexts.lookup(path)
+
+    def _call(self, name: str) -> Evaluate:
+        arguments = []
+        if not self._take(")"):
+            arguments.append(self._either())
+            while self._take(","):
+                arguments.append(self._either())
+            self._expect(")")
+        if name in STATUS_FUNCTIONS and not arguments:
+            return lambda contexts: name in ("always", contexts.status)
+        if name == "format" and arguments:
+            return lambda contexts: formatted(*(text_of(value(contexts)) for value in arguments))
+        raise WorkflowError(f"the expression {self._source!r} calls {name}(), which isn't known here")
+
+
+def constant(value: Any) -> Evaluate:
+    return lambda contexts: value
+
+
+def either(left: Evaluate, right: Evaluate) -> Evaluate:
+    def evaluate(contexts: Contexts) -> Any:
+        value = left(contexts)
+        return value if truthy(value) else right(contexts)
+
+    return evaluate
+
+
+def both(left: Evaluate, right: Evaluate) -> Evaluate:
+    def evaluate(contexts: Contexts) -> Any:
+        value = left(contexts)
+        return right(contexts) if truthy(value) else value
+
+    return evaluate
+
+
+def comparison(left: Evaluate, right: Evaluate, wanted: bool) -> Evaluate:
+    return lambda contexts: equal(left(contexts), right(contexts)) is wanted
+
+
+def equal(left: Any, right: Any) -> bool:
+    if isinstance(left, str) and isinstance(right, str):
+        return left.casefold() == right.casefold()
+    if type(left) is type(right):
+        return bool(left == right)
+    return number_of(left) == number_of(right)
+
+
+def number_of(value: Any) -> float:
+    """GitHub compares values of different types as numbers; what is none is equal to nothing."""
+    if value is None or value == "":
+        return 0.0
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def formatted(template: str, *values: str) -> str:
+    """GitHub's format(): `{0}` is the first value, `{{` and `}}` are braces."""
+    try:
+        return re.sub(
+            r"\{\{|\}\}|\{(\d+)\}",
+            lambda match: values[int(match[1])] if match[1] else match[0][0],
+            template,
+        )
+    except IndexError:
+        raise WorkflowError(f"format({template!r}) names a value that isn't given") from None
+
+
+def truthy(value: Any) -> bool:
+    return bool(value)
+
+
+def text_of(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)

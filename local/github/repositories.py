@@ -1,0 +1,214 @@
+"""The local GitHub's repositories: real ones, bare, made from folders of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+GIT_SECONDS = 60
+BRANCH = "main"
+SKIPPED = ("node_modules", ".git", ".venv", "__pycache__", "python_modules", ".wrangler")
+# Nothing of the user's own configuration, and the same author everywhere.
+ENVIRONMENT = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": "Local GitHub",
+    "GIT_AUTHOR_EMAIL": "github@localhost",
+    "GIT_COMMITTER_NAME": "Local GitHub",
+    "GIT_COMMITTER_EMAIL": "github@localhost",
+    # The folder may belong to another user than the one who runs this.
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+}
+
+
+class GitError(Exception):
+    """git refused; the message is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    date: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a directory; `kind` is git's: blob, tree or commit."""
+
+    name: str
+    kind: str
+    mode: str
+    sha: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A bare repository in `path`; `full_name` is owner/name as it is spelled."""
+
+    full_name: str
+    path: Path
+    is_private: bool = False
+
+    @property
+    def id(self) -> int:
+        return 100_000 + zlib.crc32(self.full_name.lower().encode()) % 900_000
+
+    @property
+    def default_branch(self) -> str:
+        return self.git("symbolic-ref", "--short", "HEAD").strip()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.refs("")
+
+    def refs(self, beginning: str) -> list[tuple[str, str, str]]:
+        """Name, kind and hash of the refs whose names begin so, like `heads/ma`."""
+        lines = self.git("for-each-ref", "--format=%(refname) %(objecttype) %(objectname)").splitlines()
+        fitting = [line.split(" ") for line in lines if line.startswith(f"refs/{beginning}")]
+        return [(name, kind, sha) for name, kind, sha in fitting]
+
+    def commit(self, ref: str) -> Commit | None:
+        """What a branch, a tag or a (shortened) hash means; `heads/…` and `tags/…` are exact."""
+        for candidate in (f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/{ref}", ref):
+            if candidate == ref and not is_hash(ref):
+                return None
+            try:
+                sha = self.git(
+                    "rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}"
+                )
+            except GitError:
+                continue
+            return self._read(sha.strip())
+        return None
+
+    def _read(self, sha: str) -> Commit:
+        text = self.git("show", "--no-patch", "--format=%T%n%P%n%cI%n%B", sha)
+        tree, parents, date, *message = text.split("\n")
+        return Commit(sha, tree, tuple(parents.split()), date, "\n".join(message).strip())
+
+    def directory(self, commit: str, path: str) -> list[Entry] | None:
+        """The entries of a directory; None when there is none."""
+        try:
+            listing = self.git("ls-tree", "-l", "-z", f"{commit}:{path}")
+        except GitError:
+            return None
+        entries = []
+        for line in filter(None, listing.split("\0")):
+            described, name = line.split("\t", 1)
+            mode, kind, sha, size = described.split()
+            entries.append(Entry(name, kind, mode, sha, int(size) if size.isdigit() else 0))
+        return entries
+
+    def file(self, commit: str, path: str) -> bytes | None:
+        done = self._run("cat-file", "blob", f"{commit}:{path}")
+        return done.stdout if done.returncode == 0 else None
+
+    def distance(self, base: str, head: str) -> tuple[int, int]:
+        """By how many commits `head` is ahead of `base`, and behind it."""
+        behind, ahead = self.git("rev-list", "--left-right", "--count", f"{base}...{head}").split()
+        return int(ahead), int(behind)
+
+    def git(self, *arguments: str) -> str:
+        done = self._run(*arguments)
+        if done.returncode != 0:
+            raise GitError(done.stderr.decode(errors="replace").strip())
+        return done.stdout.decode(errors="replace")
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return run_git("--git-dir", str(self.path), *arguments)
+
+
+class Repositories:
+    """All repositories, in one folder that outlives a run. Names are found in any case."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._found: dict[str, Repository] = {}
+
+    def __iter__(self) -> Iterator[Repository]:
+        return iter(sorted(self._found.values(), key=lambda repository: repository.full_name))
+
+    def find(self, full_name: str) -> Repository | None:
+        return self._found.get(full_name.lower().removesuffix(".git"))
+
+    def add(self, full_name: str, source: Path, is_private: bool = False) -> Repository:
+        """Make a repository of a folder, or bring it up to date.
+
+        A git work tree's branches and tags are mirrored; of another folder a commit is made when its files
+        have changed. Raises GitError.
+        """
+        path = self._folder / f"{full_name}.git"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            run_git("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(path))
+        repository = Repository(full_name, path, is_private)
+        # As GitHub: any commit can be fetched by its hash.
+        repository.git("config", "uploadpack.allowAnySHA1InWant", "true")
+        if (source / ".git").exists():
+            mirror(repository, source)
+        else:
+            snapshot(repository, source)
+        self._found[full_name.lower()] = repository
+        return repository
+
+
+def mirror(repository: Repository, source: Path) -> None:
+    refspecs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+    repository.git("fetch", "--quiet", "--prune", "--update-head-ok", str(source), *refspecs)
+    head = run_git("-C", str(source), "symbolic-ref", "--quiet", "HEAD").stdout.decode().strip()
+    if head:
+        repository.git("symbolic-ref", "HEAD", head)
+
+
+def snapshot(repository: Repository, source: Path) -> None:
+    files = repository.path.parent / f".{repository.path.name}.files"
+    shutil.rmtree(files, ignore_errors=True)
+    shutil.copytree(source, files, ignore=shutil.ignore_patterns(*SKIPPED), symlinks=True)
+    try:
+        work_tree = ("--work-tree", str(files))
+        repository._run(*work_tree, "add", "--all", "--force", ".")
+        tree = repository.git(*work_tree, "write-tree").strip()
+        last = repository.commit(f"heads/{BRANCH}")
+        if last is None or last.tree != tree:
+            parent = ("-p", last.sha) if last else ()
+            message = "Take the folder's files over"
+            commit = repository.git("commit-tree", tree, "-m", message, *parent).strip()
+            repository.git("update-ref", f"refs/heads/{BRANCH}", commit)
+    finally:
+        shutil.rmtree(files, ignore_errors=True)
+
+
+def is_hash(text: str) -> bool:
+    return 7 <= len(text) <= 40 and all(character in "0123456789abcdef" for character in text)
+
+
+def run_git(*arguments: str, stdin: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["git", *arguments], input=stdin, capture_output=True, timeout=GIT_SECONDS, env=ENVIRONMENT | more
+    )
+
+
+def folders_setting(text: str) -> dict[str, Path]:
+    """The folders in a setting like PATH, as repositories of alice's; GitError names a missing one."""
+    folders = {}
+    for part in filter(None, text.split(os.pathsep)):
+        folder = Path(part).expanduser().resolve()
+        if not folder.is_dir():
+            raise GitError(f"{part} is no folder")
+        folders[f"alice/{folder.name}"] = folder
+    return folders
+

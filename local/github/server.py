@@ -1,0 +1,167 @@
+"""A stand-in for GitHub: repositories, logging in, the REST API, Actions and webhooks, on this machine.
+
+It speaks GitHub's wire formats, as GitHub Enterprise Server does: pages and git at the root, the API under
+`/api/v3`. Tests check it against GitHub's own description.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from local.github import pages, rest
+from local.github.accounts import ACCOUNTS, Tokens, account_of
+from local.github.actions import Actions, Place
+from local.github.git_http import GitHttp
+from local.github.oauth import OAuth
+from local.github.payloads import Payloads
+from local.github.repositories import Repositories
+from local.github.rest import Rest
+from local.github.rest_actions import ActionsEndpoints
+from local.github.rest_repositories import RepositoryEndpoints
+from local.github.runs import RunPayloads, RunStore
+from local.github.webhooks import Webhook
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubSettings:
+    """`origin` is the address of all of it. `repository` (owner/name) is the operator's, from `checkout`.
+
+    Webhooks go to `hook_url` under the host name `hook_host`. `workflow_secrets` and `workflow_variables`
+    are what the operator has set for the workflows.
+    """
+
+    origin: str
+    dashboard: str
+    callback_url: str
+    hook_url: str
+    hook_host: str
+    repository: str
+    checkout: Path
+    client_id: str
+    client_secret: str = field(repr=False)
+    token: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+    workflow_secrets: Mapping[str, str] = field(repr=False)
+    workflow_variables: Mapping[str, str]
+
+
+class GitHub:
+    """Use `application()` while it is started. `folders` become repositories of these names.
+
+    Raises GitError when a folder can't become a repository.
+    """
+
+    def __init__(self, settings: GitHubSettings, state: Path, folders: Mapping[str, Path]) -> None:
+        api = f"{settings.origin}/api/v3"
+        self._settings = settings
+        self.repositories = Repositories(state / "repositories")
+        for name, folder in folders.items():
+            self.repositories.add(name, folder)
+        own = self.repositories.add(settings.repository, settings.checkout / ".github")
+        head = own.commit(f"heads/{own.default_branch}")
+        assert head is not None, "a snapshot has a commit"
+        tokens = Tokens(settings.client_id, settings.client_secret, settings.token)
+        payloads = Payloads(settings.origin, api)
+        place = Place(
+            repository=settings.checkout,
+            workspaces=state / "workspaces",
+            server_url=settings.origin,
+            api_url=api,
+            full_name=settings.repository,
+            secrets=settings.workflow_secrets,
+            variables=settings.workflow_variables,
+        )
+        self.webhook = Webhook(settings.hook_url, settings.hook_host, settings.webhook_secret, own.id)
+        run_payloads = RunPayloads(payloads, own, head)
+        self.actions = Actions(place, RunStore(state / "runs"), run_payloads, self.webhook)
+        self.rest = Rest(tokens)
+        self.endpoints = RepositoryEndpoints(self.rest, self.repositories, payloads)
+        self._actions_endpoints = ActionsEndpoints(self.rest, self.actions, payloads, settings.repository)
+        self._oauth = OAuth(tokens, settings.callback_url, f"{settings.origin}/")
+        self._git = GitHttp(self.repositories, tokens)
+
+    async def start(self) -> None:
+        self._delivering = asyncio.create_task(self.webhook.run())
+        self.actions.end_interrupted()
+
+    async def stop(self) -> None:
+        await self.actions.stop()
+        self._delivering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._delivering
+
+    def application(self) -> Starlette:
+        api = Starlette(
+            routes=[*self._actions_endpoints.routes(), *self.endpoints.routes()],
+            exception_handlers={HTTPException: rest.not_found},
+        )
+        repository = "/{owner}/{name}"
+        return Starlette(
+            routes=[
+                Mount("/api/v3", api),
+                *self._oauth.routes(),
+                Route("/", self.home),
+                *self._git.routes(),
+                Route(repository + "/actions/runs/{id:int}", self.run),
+                Route(repository + "/tree/{path:path}", self.tree),
+                Route(repository + "/commit/{path:path}", self.tree),
+                Route(repository, self.tree),
+                Route("/{login}", self.user),
+            ],
+            exception_handlers={HTTPException: page_not_found},
+        )
+
+    # Pages.
+
+    async def home(self, request: Request) -> Response:
+        return pages.page(
+            "home.html",
+            dashboard=self._settings.dashboard,
+            origin=self._settings.origin,
+            repositories=self.repositories,
+            accounts=ACCOUNTS,
+        )
+
+    async def user(self, request: Request) -> Response:
+        account = account_of(request.path_params["login"])
+        return pages.not_found() if account is None else pages.page("user.html", account=account)
+
+    async def tree(self, request: Request) -> Response:
+        repository = self.repositories.find("{owner}/{name}".format(**request.path_params))
+        if repository is None or repository.is_private:
+            return pages.not_found()
+        path = request.path_params.get("path", repository.default_branch)
+        refs = [ref.split("/", 2)[2] for ref, _, _ in repository.refs("")]
+        fitting = [ref for ref in refs if f"{path}/".startswith(f"{ref}/")]
+        ref = max(fitting, key=len, default=path.partition("/")[0])
+        directory = path.removeprefix(ref).strip("/")
+        commit = repository.commit(ref)
+        if commit is None:
+            return pages.not_found()
+        entries = repository.directory(commit.sha, directory)
+        return pages.page(
+            "repository.html",
+            repository=repository,
+            ref=ref,
+            commit=commit,
+            directory=directory,
+            entries=None if "/commit/" in request.url.path else entries,
+        )
+
+    async def run(self, request: Request) -> Response:
+        run = self.actions.store.get(request.path_params["id"])
+        return pages.not_found() if run is None else pages.page("run.html", run=run)
+
+
+async def page_not_found(request: Request, error: Exception) -> Response:
+    return pages.not_found()
