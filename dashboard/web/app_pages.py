@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,8 @@ from web.services import Services
 from web.steps import steps_of
 
 APPS_PER_PAGE = 50
-FAR_FUTURE = 2**53 - 1
+PAGE_START = re.compile(r"[0-9]{1,20}")
+FAR_FUTURE = 10**15  # milliseconds; a JavaScript number still is exact
 CHART_HOURS, CHART_DAYS = 48, 30
 
 
@@ -56,11 +58,7 @@ async def apps(request: Request) -> Response:
 
 async def apps_page(request: Request, viewer: User, typed: str, error: FormError | None) -> Response:
     services: Services = request.state.services
-    before = request.query_params.get("before", "")
-    created_before = (
-        int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else FAR_FUTURE
-    )
-    found = await services.apps.of_user(viewer, created_before, APPS_PER_PAGE + 1)
+    found = await services.apps.of_user(viewer, created_before(request), APPS_PER_PAGE + 1)
     shown = found[:APPS_PER_PAGE]
     more = f"/apps?before={shown[-1].created_at}" if len(found) > len(shown) else None
     return page(
@@ -74,18 +72,27 @@ async def apps_page(request: Request, viewer: User, typed: str, error: FormError
     )
 
 
+def created_before(request: Request) -> int:
+    """Where a page of older apps begins, in milliseconds since 1970."""
+    text = request.query_params.get("before", "")
+    return min(int(text), FAR_FUTURE) if PAGE_START.fullmatch(text) else FAR_FUTURE
+
+
 async def app(request: Request) -> Response:
     found = await visible_app(request)
-    billing = await billing_of(request, found)
-    return page(
+    response = page(
         request,
         "app.html",
         app=found,
         is_deployer=found.is_deployed_by(request.state.viewer),
         steps=steps_of(found),
         can_top_up=False,
-        **billing,
+        **await billing_of(request, found),
     )
+    if "hx-request" in request.headers and not found.is_unfinished:
+        # The page followed the deploy, which is over: all of it is new now.
+        response.headers["hx-refresh"] = "true"
+    return response
 
 
 async def billing_of(request: Request, app: App) -> dict[str, Any]:
