@@ -1,0 +1,120 @@
+"""Real servers and repositories for the tests of the deploy workflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from local.staging import ROOT
+
+GIT_ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "alice",
+    "GIT_AUTHOR_EMAIL": "alice@localhost",
+    "GIT_COMMITTER_NAME": "alice",
+    "GIT_COMMITTER_EMAIL": "alice@localhost",
+}
+NOT_COMMITTED = shutil.ignore_patterns("node_modules", "python_modules", ".wrangler")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, env=GIT_ENVIRONMENT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def commit_all(folder: Path) -> str:
+    """Make a folder a repository whose one commit has everything in it; return the commit."""
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
+    git(folder, "config", "http.receivepack", "false")
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "All")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def copy_examples(folder: Path) -> None:
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=NOT_COMMITTED)
+
+
+class GitHandler(BaseHTTPRequestHandler):
+    """Git's smart HTTP, by git's own CGI program."""
+
+    root: Path
+
+    def do_GET(self) -> None:
+        self._serve(b"")
+
+    def do_POST(self) -> None:
+        self._serve(self.rfile.read(int(self.headers["content-length"])))
+
+    def _serve(self, body: bytes) -> None:
+        path, _, query = self.path.partition("?")
+        variables = {
+            "GIT_PROJECT_ROOT": str(self.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("content-type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("content-encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("git-protocol", ""),
+        }
+        done = subprocess.run(
+            ["git", "http-backend"],
+            env=GIT_ENVIRONMENT | variables,
+            input=body,
+            capture_output=True,
+            check=True,
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(headers.pop("Status", "200").split()[0]))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def git_server(root: Path) -> Iterator[str]:
+    """Serve the repositories `<root>/<owner>/<name>`; give the server's address."""
+    handler = type("Handler", (GitHandler,), {"root": root})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def served(application: Starlette) -> Iterator[str]:
+    """Serve an application in a thread; give its address."""
+    server = uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan="off"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
