@@ -96,6 +96,12 @@ class Actions:
         if task is not None:
             task.cancel()
 
+    async def ended(self, run_id: int) -> None:
+        """Wait until a run is over."""
+        task = self._tasks.get(run_id)
+        if task is not None:
+            await asyncio.wait({task})
+
     def end_interrupted(self) -> None:
         """What was going when the stack ended is cancelled, as far as the world is told."""
         for run in self.store:

@@ -69,7 +69,16 @@ COUNTS = (
     "subscribers_count",
 )
 MORE_COUNTS = ("network_count", "forks", "open_issues", "watchers")
-FEATURES = ("has_issues", "has_projects", "has_wiki", "has_pages", "has_discussions", "archived", "disabled")
+FEATURES = (
+    "has_downloads",
+    "has_issues",
+    "has_projects",
+    "has_wiki",
+    "has_pages",
+    "has_discussions",
+    "archived",
+    "disabled",
+)
 
 
 @dataclass(frozen=True, slots=True)

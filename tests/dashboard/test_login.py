@@ -146,7 +146,11 @@ def test_a_name_follows_github_and_a_login_that_moved_takes_no_session_along(
         alice, _ = await log_in(site, github, "operator")
         assert (await alice.get("/operator")).status_code == 200
         # The operator's account is renamed, and somebody else takes the login.
-        accounts = (Account(1001, "alice", None), Account(1003, "retired", None), Account(7, "operator", None))
+        accounts = (
+            Account(1001, "alice", None),
+            Account(1003, "retired", None),
+            Account(7, "operator", None),
+        )
         monkeypatch.setattr("local.github.accounts.ACCOUNTS", accounts)
         await log_in(site, github, "operator")
         assert (await alice.get("/operator")).status_code == 404
