@@ -21,7 +21,7 @@ URI = "urn:github"
 def check_exchange(
     method: str, path: str, request: Any, status: int, content_type: str, answer: bytes
 ) -> str:
-    """Assert that a request and its answer are as described; return the operation's id. Bodies are parsed JSON."""
+    """Assert that a request (its parsed JSON) and its answer are as described; return the operation's id."""
     operation = find_operation(method, path)
     described = operation.get("requestBody")
     if request is not None:

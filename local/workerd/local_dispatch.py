@@ -4,8 +4,9 @@
 `namespace.js`, made to look like the real one by `local_namespace.js`.
 """
 
-import entry
 from workers.utils import import_sdk_javascript_module_async
+
+import entry
 
 _envs = []
 

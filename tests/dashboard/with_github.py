@@ -50,7 +50,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def make_repository(folder: Path) -> Path:
-    """A git repository with Workers at its root and in `api`, on branches, a tag and a commit of no branch."""
+    """A git repository of Workers; its commits are on branches, on tags, and one on a tag alone."""
     for directory in (".", "api", "broken", "docs"):
         (folder / directory).mkdir(parents=True, exist_ok=True)
         (folder / directory / "index.js").write_text(MODULE)
@@ -79,7 +79,7 @@ def commit(folder: Path, message: str) -> None:
 
 @asynccontextmanager
 async def site_and_github(folder: Path) -> AsyncIterator[tuple[Site, GitHub]]:
-    """GitHub has `alice/hello` (`folder / "hello"`), and the workflow above; it tells of nothing by itself."""
+    """GitHub has `alice/hello`, from that folder, and the workflow above; it tells of nothing by itself."""
     checkout = folder / "checkout"
     (checkout / ".github" / "workflows").mkdir(parents=True)
     (checkout / ".github" / "workflows" / "deploy-worker.yml").write_text(WORKFLOW)

@@ -1,0 +1,49 @@
+"""What people do on the dashboard, step by step, with scripts or without."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.system.running import RunningStack
+
+DEPLOY_MS = 60_000
+
+
+def address(stack: RunningStack, path: str = "/") -> str:
+    return f"http://localhost:{stack.port}{path}"
+
+
+def log_in(page: Page, stack: RunningStack, user: str) -> None:
+    """From the apps page over the local GitHub's page and back."""
+    page.goto(address(stack, "/apps"))
+    assert page.url.startswith(f"http://127.0.0.1:{stack.port}/login/oauth/authorize?")
+    page.get_by_role("button", name=user, exact=True).click()
+    page.wait_for_url(address(stack, "/apps"))
+
+
+def submit_repository(page: Page, stack: RunningStack, repository: str) -> None:
+    page.goto(address(stack, "/apps"))
+    page.get_by_label("GitHub Repository").fill(repository)
+    page.get_by_role("button", name="Deploy App").click()
+
+
+def deploy(page: Page, stack: RunningStack, path: str) -> str:
+    """Deploy a repository of the local GitHub; return the app's id. The page is the app's then."""
+    submit_repository(page, stack, f"http://127.0.0.1:{stack.port}/{path}")
+    app = page.get_by_role("heading", level=1).inner_text()
+    assert page.url == address(stack, f"/apps/{app}")
+    return app
+
+
+def wait_until_deployed(page: Page, has_scripts: bool = True, status: str = "deployed") -> None:
+    """Look on while the page updates itself; without scripts, load it again and again."""
+    badge = page.get_by_role("status").get_by_text(status, exact=True)
+    if has_scripts:
+        expect(badge).to_be_visible(timeout=DEPLOY_MS)
+        return
+    for _ in range(DEPLOY_MS // 500):
+        page.reload()
+        if badge.count():
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError(f"the app was not {status} in time:\n{page.content()}")
