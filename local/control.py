@@ -35,7 +35,7 @@ class Control:
         path.write_text(json.dumps(asdict(self)))
 
     def call(self, target: str, name: str, method: str, *parameters: Any) -> Any:
-        """Call a method of the `billing` object of an app, or of the `namespace`."""
+        """Call a method of the `billing` object of an app, of the `namespace`, or of the `dashboard`."""
         response = httpx.post(
             f"http://127.0.0.1:{self.port}/.local/control",
             headers={"authorization": f"Bearer {self.token}"},
@@ -45,3 +45,9 @@ class Control:
         if not response.is_success:
             raise ControlError(response.text)
         return response.json()
+
+    def run_cron(self) -> None:
+        """Do now what the dashboard's cron trigger does."""
+        result = self.call("dashboard", "", "scheduled", {"cron": "* * * * *"})
+        if result["outcome"] != "ok":
+            raise ControlError(f"the dashboard's cron trigger ended with {result['outcome']!r}")

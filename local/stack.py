@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local import staging
 from local.cloudflare_api import CloudflareApi
-from local.control import Control
+from local.control import Control, ControlError
 from local.github.repositories import GitError
 from local.github.server import GitHub, GitHubSettings
 from local.namespace_store import NamespaceStore
@@ -36,6 +36,7 @@ NODE_BIN = ROOT / ".venv" / "bin"
 WRANGLER = ROOT / "node_modules" / ".bin" / "wrangler"
 START_SECONDS = 120
 COMMAND_SECONDS = 120
+CRON_SECONDS = 60
 
 
 class StackError(Exception):
@@ -81,6 +82,7 @@ class Stack:
             await self._start_stand_ins()
             await self._migrate_database()
             self._wrangler = await self._start_workers()
+            self._github.actions.end_interrupted()
             await self._deploy_example()
         except BaseException:
             await self._exits.aclose()
@@ -95,13 +97,21 @@ class Stack:
         self._ready = True
         for line in self._summary():
             print(line, flush=True)
-        following = asyncio.create_task(self._follow_changes())
+        tasks = [asyncio.create_task(work) for work in (self._follow_changes(), self._run_cron())]
         try:
             while True:
                 await self._wrangler.process.wait()
                 await self._restart_workers()
         finally:
-            following.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _run_cron(self) -> None:
+        """Trigger what Cloudflare would by the dashboard's cron trigger."""
+        while True:
+            await asyncio.sleep(CRON_SECONDS)
+            with contextlib.suppress(httpx.HTTPError, ControlError):  # the Workers may be restarting
+                await asyncio.to_thread(self._control.run_cron)
 
     async def _restart_workers(self) -> None:
         """Start the Workers again: at once, and after a failure when one of their files has changed."""
@@ -133,9 +143,9 @@ class Stack:
 
     async def _start_stand_ins(self) -> None:
         api = CloudflareApi(self._store, (self._namespace,), self._on_script_change)
-        github = await self._start_github()
+        self._github = await self._start_github()
         config = uvicorn.Config(
-            others(api.application(), github.application()),
+            others(api.application(), self._github.application()),
             host="127.0.0.1",
             port=self._addresses.stand_in_port,
             log_level="warning",

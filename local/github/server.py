@@ -92,7 +92,6 @@ class GitHub:
 
     async def start(self) -> None:
         self._delivering = asyncio.create_task(self.webhook.run())
-        self.actions.end_interrupted()
 
     async def stop(self) -> None:
         await self.actions.stop()
