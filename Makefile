@@ -1,4 +1,4 @@
-.PHONY: setup dev test check format bench lock
+.PHONY: setup dev test check format bench screenshots lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -26,6 +26,10 @@ format: setup  ## Format the code.
 
 bench: setup  ## Measure this system beside the source document's way; BENCH_ROUNDS, BENCH_SECONDS shorten it.
 	@exec $(BIN)/python -m bench
+
+screenshots: setup  ## Take a picture of every page of the dashboard, for docs/images.
+	@$(BIN)/python -m local.browser
+	@$(BIN)/python -m tests.system.screenshots
 
 lock: setup  ## Resolve the dependencies of pyproject.toml and of each Worker anew.
 	@$(BIN)/python -m local.lock

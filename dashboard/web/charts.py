@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from markupsafe import Markup, escape
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-WIDTH, HEIGHT = 720, 200
-LEFT, BOTTOM, TOP = 48, 24, 12
+WIDTH, HEIGHT = 720, 240
+LEFT, BOTTOM, TOP = 64, 32, 20
 PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT, HEIGHT - BOTTOM - TOP
 GAP = 0.2  # of a bar's width
-AXIS_LABELS = 6
+AXIS_LABELS = 6  # every second one is left out where there is little room
 UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -57,7 +57,8 @@ def picture(title: str, labels: Sequence[str], counts: Sequence[int]) -> Markup:
     ]
     every = -(-len(labels) // AXIS_LABELS)
     ticks = [
-        f'<text x="{LEFT + number * width:.2f}" y="{HEIGHT - 6}">{escape(label)}</text>'
+        f'<text x="{LEFT + number * width:.2f}" y="{HEIGHT - 6}"{minor(number // every)}>'
+        f"{escape(label)}</text>"
         for number, label in enumerate(labels)
         if number % every == 0
     ]
@@ -73,6 +74,10 @@ def picture(title: str, labels: Sequence[str], counts: Sequence[int]) -> Markup:
         f"Bar chart: {title}. The table has the numbers.",
         Markup(parts),  # noqa: S704
     )
+
+
+def minor(number: int) -> str:
+    return ' class="minor"' if number % 2 else ""
 
 
 def tops(counts: Sequence[int], top: int) -> list[float]:

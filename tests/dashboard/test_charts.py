@@ -1,0 +1,84 @@
+"""Charts: what the picture shows is what the table says, for any counts."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from web.charts import HEIGHT, TOP, WIDTH, chart, compact, requests_per_day, requests_per_hour, round_up
+
+NOW = 1_800_000_000_000  # 15 January 2027, 08:00 UTC
+COUNTS = st.lists(st.integers(0, 10**15), min_size=1, max_size=60)
+
+
+def figure_of(counts: list[int]) -> ElementTree.Element:
+    labels = [f"{number}." for number in range(len(counts))]
+    return ElementTree.fromstring(chart("Requests", "Hour", labels, counts))  # noqa: S314
+
+
+@given(COUNTS)
+def test_every_count_is_in_the_table(counts: list[int]) -> None:
+    cells = [cell.text or "" for cell in figure_of(counts).iter("td")]
+    assert [int(cell.replace(",", "")) for cell in cells] == counts
+
+
+@given(COUNTS)
+def test_bars_stay_in_the_picture_and_grow_with_their_counts(counts: list[int]) -> None:
+    bars = list(figure_of(counts).iter("rect"))
+    shown = [count for count in counts if count]
+    assert len(bars) == len(shown)
+    heights = [float(bar.get("height", "")) for bar in bars]
+    for bar, height in zip(bars, heights, strict=True):
+        x, y, width = (float(bar.get(name, "")) for name in ("x", "y", "width"))
+        assert 0 <= x <= x + width <= WIDTH
+        assert TOP - 0.01 <= y <= y + height <= HEIGHT
+    for (count, height), (next_count, next_height) in zip(
+        zip(shown, heights, strict=True), list(zip(shown, heights, strict=True))[1:], strict=False
+    ):
+        assert (count <= next_count and height <= next_height + 0.01) or (
+            count >= next_count and height >= next_height - 0.01
+        )
+
+
+@given(st.lists(st.just(0), min_size=1, max_size=60))
+def test_without_requests_there_is_no_picture_but_a_word(counts: list[int]) -> None:
+    figure = figure_of(counts)
+    assert list(figure.iter("svg")) == []
+    assert "None yet." in "".join(figure.itertext())
+
+
+def test_a_reader_without_a_picture_is_told_what_it_shows() -> None:
+    figure = figure_of([1, 2, 3])
+    (picture,) = figure.iter("svg")
+    assert picture.get("role") == "img"
+    assert "Requests" in (picture.get("aria-label") or "")
+    assert "6 in all, at most 3." in "".join(figure.itertext())
+
+
+def test_hours_and_days_end_with_the_current_one() -> None:
+    hours = re.findall(r'<th scope="row">([^<]*)</th>', requests_per_hour([1] * 48, NOW))
+    assert (hours[0], hours[-1], len(hours)) == ("13 Jan 09:00", "15 Jan 08:00", 48)
+    days = re.findall(r'<th scope="row">([^<]*)</th>', requests_per_day([1] * 30, NOW))
+    assert (days[0], days[-1], len(days)) == ("17 Dec", "15 Jan", 30)
+
+
+def test_labels_can_not_break_out() -> None:
+    assert "<script>" not in chart("<script>", "<script>", ["<script>"], [1])
+
+
+@given(st.integers(1, 10**15))
+def test_the_axis_ends_at_a_round_number_that_is_high_enough(highest: int) -> None:
+    assert highest <= round_up(highest) <= highest * 10
+    assert str(round_up(highest)).rstrip("0") in ("1", "2", "5")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0"), (999, "999"), (1_000, "1k"), (20_000, "20k"), (5 * 10**6, "5M"), (10**12, "1T")],
+)
+def test_large_numbers_are_short_at_the_axis(count: int, text: str) -> None:
+    assert compact(count) == text

@@ -1,0 +1,86 @@
+"""`make screenshots`: every page of the dashboard as a picture, in docs/images.
+
+Wide and light, and narrow and dark: of a system of its own with an app that was used and paid for.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from local.browser import NONE_LINE, find_browser
+from tests.system.conftest import ARGUMENTS
+from tests.system.journeys import address, deploy, log_in, submit_repository, wait_until_deployed
+from tests.system.running import ROOT, RunningStack
+
+IMAGES = ROOT / "docs" / "images"
+SHAPES = (("wide", 1280, "light"), ("phone", 375, "dark"))
+
+
+def prepare(page: Page, stack: RunningStack) -> str:
+    """Deploy two examples as the operator; one has been used up and topped up. Return its id."""
+    log_in(page, stack, "operator")
+    deploy(page, stack, "codius/examples/tree/main/hello")
+    wait_until_deployed(page)
+    app = deploy(page, stack, "codius/examples/tree/main/palette")
+    wait_until_deployed(page)
+    for _ in range(100):
+        stack.get(app)
+    stack.billing(app, "add_worker_funds", "example-payment", 500)
+    for _ in range(150):
+        stack.get(app)
+    deploy(page, stack, "codius/examples/tree/main/hello-python")
+    return app
+
+
+def take(page: Page, stack: RunningStack, app: str, shape: str) -> None:
+    for name, path in (
+        ("home", "/"),
+        ("apps", "/apps"),
+        ("app", f"/apps/{app}"),
+        ("402", "/apps/hello/402"),
+        ("operator", "/operator"),
+        ("not-found", "/nothing"),
+    ):
+        page.goto(address(stack, path))
+        page.screenshot(path=IMAGES / f"{name}-{shape}.png", full_page=True)
+    submit_repository(page, stack, "https://example.com/not/github")
+    page.screenshot(path=IMAGES / f"form-{shape}.png", full_page=True)
+
+
+def run(browser: Browser, stack: RunningStack) -> None:
+    context = browser.new_context()
+    app = prepare(context.new_page(), stack)
+    for _ in range(100):
+        stack.get("hello")
+    session = context.storage_state()
+    for shape, width, theme in SHAPES:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800},
+            color_scheme=theme,  # type: ignore[arg-type]
+            storage_state=session,
+        )
+        take(context.new_page(), stack, app, shape)
+    print(f"Written to {IMAGES.relative_to(ROOT)}/: {len(list(IMAGES.glob('*.png')))} pictures.")
+
+
+def main() -> int:
+    path = find_browser()
+    if path is None:
+        print(NONE_LINE, file=sys.stderr)
+        return 1
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as state, sync_playwright() as playwright:
+        stack = RunningStack(Path(state))
+        try:
+            run(playwright.chromium.launch(executable_path=path, args=ARGUMENTS), stack.start())
+        finally:
+            stack.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
