@@ -19,13 +19,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import dashboard
 from bench.cases import CONNECTIONS, FAR, FAR_HOT, HOT, MANY, MAX_ROUNDS, Bench, Case, Turns
+from bench.dashboard import DashboardTimes
 from bench.load import LoadError
 from bench.report import PAGE, RESULTS, Report
 from bench.workerd import Workerd, WorkerdError
 from local.staging import ROOT
 
 MAX_SECONDS = 60
+DASHBOARD_ROUNDS = 3
 
 
 class BenchError(Exception):
@@ -39,7 +42,7 @@ def number_setting(name: str, default: int, most: int) -> int:
     return int(value)
 
 
-async def measure(rounds: int, seconds: int) -> dict[Case, Turns]:
+async def measure(rounds: int, seconds: int) -> tuple[dict[Case, Turns], DashboardTimes]:
     turns = {}
     # Not in /tmp, which may be in memory: the objects' storage is meant to be on disk.
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / ".local") as folder:
@@ -54,7 +57,9 @@ async def measure(rounds: int, seconds: int) -> dict[Case, Turns]:
                     turns[case] = await bench.measure(case, rounds, seconds)
         finally:
             await workerd.stop()
-    return turns
+        with step("dashboard"):
+            times = await dashboard.measure(Path(folder), min(rounds, DASHBOARD_ROUNDS))
+    return turns, times
 
 
 @contextlib.contextmanager
@@ -93,9 +98,10 @@ async def run() -> None:
     seconds = number_setting("BENCH_SECONDS", 2, MAX_SECONDS)
     print(f"Measuring on {os.cpu_count()} cores, for about 3 minutes unless shortened:", flush=True)
     with alone():
-        turns = await measure(rounds, seconds)
+        turns, times = await measure(rounds, seconds)
     report = Report(
         turns,
+        times,
         {
             "rounds": rounds,
             "seconds": seconds,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local import staging
-from local.staging import BILLING, DISPATCH, ROOT, Worker
+from local.staging import BILLING, DASHBOARD, DISPATCH, ROOT, Worker
 
 OBJECT_CLASS = "BillingDurableObject"
 OBJECT_DELAY_MS = 20
@@ -29,7 +29,16 @@ class Embed:
 
 
 def write(folder: Path, ports: dict[str, int]) -> Path:
-    """Write the config into an empty folder, with links to what it embeds; return its path."""
+    """Write the config of all that is measured at once into an empty folder; return its path."""
+    disks = [disk(folder / name) for name in ("source-objects", "billing-objects")]
+    return write_config(folder, workers() + disks, ports)
+
+
+def write_config(folder: Path, services: Sequence[Struct], ports: dict[str, int]) -> Path:
+    """Write a config of these services into a folder, with links to what they embed; return its path.
+
+    The services in `ports` are reached there.
+    """
     for name, target in (
         ("workers", ROOT / "bench" / "workers"),
         ("workerd", staging.WORKERD_FOLDER),
@@ -37,14 +46,15 @@ def write(folder: Path, ports: dict[str, int]) -> Path:
         ("dispatch_modules", DISPATCH.dependencies),
         ("billing", BILLING.modules),
         ("billing_modules", BILLING.dependencies),
+        ("dashboard", DASHBOARD.modules),
+        ("dashboard_modules", DASHBOARD.dependencies),
     ):
         (folder / name).symlink_to(target)
-    disks = [disk(folder / name) for name in ("source-objects", "billing-objects")]
     sockets = [
         {"name": name, "address": f"{ADDRESS}:{port}", "service": name, "http": {}}
         for name, port in ports.items()
     ]
-    config = capnp_text({"services": workers() + disks, "sockets": sockets})
+    config = capnp_text({"services": list(services), "sockets": sockets})
     path = folder / "bench.capnp"
     path.write_text(
         f'using Workerd = import "/workerd/workerd.capnp";\nconst config :Workerd.Config = {config};\n'

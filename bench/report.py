@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
 from bench import figures
 from bench.cases import FAR, FAR_HOT, HOT, MANY, Case, Turns
+from bench.dashboard import DashboardTimes
 from bench.figures import Summary
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -23,6 +25,8 @@ TARGETS = (
     ("object_calls_per_1000", False, 20.0),
     ("cost_ratio", False, 0.25),
     ("many_apps_ratio", True, 1.0),
+    ("dashboard_start_ratio", False, 3.0),
+    ("dashboard_page_ms", False, 30.0),
 )
 
 Row = Sequence[str]
@@ -33,6 +37,7 @@ class Report:
     """The turns of every case; `setting` says how it was measured."""
 
     turns: Mapping[Case, Turns]
+    dashboard: DashboardTimes
     setting: Mapping[str, str | int | float]
 
     def figures(self) -> dict[str, float]:
@@ -51,17 +56,21 @@ class Report:
             "many_apps_ratio": figures.throughput_ratio(many["ours"], many["source"]),
             "many_apps_object_calls_per_1000": many_ours.calls,
             "many_apps_cost_ratio": many_ours.object_cost / many_source.object_cost,
+            "dashboard_start_ratio": self.dashboard.start_ratio,
+            "dashboard_page_ms": self.dashboard.slowest_page,
         }
 
     def tables(self) -> str:
-        return "\n\n".join((self._load_table(), self._cost_table(), self._target_table(), self._footnote()))
+        tables = (self._load_table(), self._cost_table(), self._dashboard_table(), self._target_table())
+        return "\n\n".join((*tables, self._footnote()))
 
     def save(self) -> None:
         cases = {
             case.title: {system: asdict(Summary.of(turns)) for system, turns in by_system.items()}
             for case, by_system in self.turns.items()
         }
-        results = {**self.figures(), "setting": self.setting, "cases": cases}
+        dashboard = asdict(self.dashboard)
+        results = {**self.figures(), "setting": self.setting, "dashboard": dashboard, "cases": cases}
         RESULTS.write_text(json.dumps(rounded(results), indent=2) + "\n")
         page = PAGE.read_text()
         before, rest = page.split(BEGIN)
@@ -109,6 +118,15 @@ class Report:
         ]
         return table(header, rows)
 
+    def _dashboard_table(self) -> str:
+        starts = (
+            ("first answer of an empty Python Worker, cold", self.dashboard.empty_starts),
+            ("first answer of the dashboard, cold", self.dashboard.starts),
+        )
+        rows = [(name, f"{median(times) * 1000:,.0f}") for name, times in starts]
+        rows += [(f"`{path}`, warm", f"{time:.1f}") for path, time in self.dashboard.pages.items()]
+        return table(("dashboard", "p50 ms"), rows)
+
     def _target_table(self) -> str:
         found = self.figures()
         rows = []
@@ -153,4 +171,6 @@ def table(header: Row, rows: Sequence[Row], names: int = 1) -> str:
 def rounded(value: object) -> object:
     if isinstance(value, dict):
         return {name: rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
     return round(value, 4) if isinstance(value, float) else value
