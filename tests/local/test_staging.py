@@ -69,7 +69,7 @@ def test_staged_dispatch_has_the_local_namespace_and_addresses(staged: tuple[Pat
 
 def test_the_front_and_the_namespace_know_where_the_stand_ins_are(staged: tuple[Path, list[Path]]) -> None:
     configs = configs_of(staged)
-    assert configs["front"]["vars"]["CLOUDFLARE_API_ORIGIN"] == "http://127.0.0.1:9999"
+    assert configs["front"]["vars"]["OTHERS_ORIGIN"] == "http://127.0.0.1:9999"
     assert configs["front"]["vars"]["CONTROL_TOKEN"] == "token"
     assert configs["namespace"]["vars"]["SCRIPTS_ORIGIN"] == "http://127.0.0.1:9999/local/scripts"
 
@@ -161,3 +161,17 @@ def test_copying_again_keeps_the_local_entry_module(tmp_path: Path) -> None:
     for _ in range(2):
         staging.copy_modules(DISPATCH, tmp_path)
         assert (tmp_path / "dispatch" / "src" / "local_dispatch.py").is_file()
+
+
+def test_the_staged_dashboard_asks_the_stand_ins_and_has_the_runs_secrets(tmp_path: Path) -> None:
+    addresses = Addresses(
+        port=8787, stand_in_port=9999, control_token="token", secrets={"GITHUB_TOKEN": "one"}
+    )
+    staging.stage(tmp_path, addresses)
+    config = json.loads((tmp_path / "dashboard" / "wrangler.json").read_text())
+    variables = config["vars"]
+    assert variables["GITHUB_TOKEN"] == "one"
+    assert variables["DASHBOARD_URL"] == "http://localhost:8787"
+    others = {name: value for name, value in variables.items() if str(value).startswith("http://127.0.0.1")}
+    assert set(others) == {"GITHUB_URL", "GITHUB_API_URL", "CLOUDFLARE_API_URL"}
+    assert Path(config["d1_databases"][0]["migrations_dir"]).is_dir()
