@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local.github.expression_values import WorkflowError, equal, formatted, text_of, truthy
+
 CONTEXTS = frozenset({"inputs", "secrets", "vars", "github", "needs", "steps", "runner", "env", "job"})
 STATUS_FUNCTIONS = frozenset({"always", "success", "failure", "cancelled"})
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
@@ -23,10 +25,6 @@ LITERALS: dict[str, Any] = {"true": True, "false": False, "null": None}
 
 # Evaluates a parsed expression.
 Evaluate = Callable[["Contexts"], Any]
-
-
-class WorkflowError(Exception):
-    """The workflow says something that is wrong, or that isn't run here; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,47 +205,3 @@ def both(left: Evaluate, right: Evaluate) -> Evaluate:
 
 def comparison(left: Evaluate, right: Evaluate, wanted: bool) -> Evaluate:
     return lambda contexts: equal(left(contexts), right(contexts)) is wanted
-
-
-def equal(left: Any, right: Any) -> bool:
-    if isinstance(left, str) and isinstance(right, str):
-        return left.casefold() == right.casefold()
-    if type(left) is type(right):
-        return bool(left == right)
-    return number_of(left) == number_of(right)
-
-
-def number_of(value: Any) -> float:
-    """GitHub compares values of different types as numbers; what is none is equal to nothing."""
-    if value is None or value == "":
-        return 0.0
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
-
-
-def formatted(template: str, *values: str) -> str:
-    """GitHub's format(): `{0}` is the first value, `{{` and `}}` are braces."""
-    try:
-        return re.sub(
-            r"\{\{|\}\}|\{(\d+)\}",
-            lambda match: values[int(match[1])] if match[1] else match[0][0],
-            template,
-        )
-    except IndexError:
-        raise WorkflowError(f"format({template!r}) names a value that isn't given") from None
-
-
-def truthy(value: Any) -> bool:
-    return bool(value)
-
-
-def text_of(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.github import orphans
 from local.github.expressions import Contexts, render
 
 # What processes see of this machine's environment: how to find programs and to reach the network.
@@ -59,6 +61,7 @@ class JobEnvironment:
     env: dict[str, str] = field(default_factory=dict)
     path: list[str] = field(default_factory=list)
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tracking_id: str = field(default_factory=lambda: f"local_{uuid.uuid4()}")
 
     def contexts(self) -> Contexts:
         values = {
@@ -87,6 +90,7 @@ class JobEnvironment:
             "HOME": str(self.place.home),
             "RUNNER_OS": "Linux",
             "RUNNER_TEMP": str(self.place.temp),
+            orphans.VARIABLE: self.tracking_id,
             **contexts.values["env"],
         }
         variables |= {name: render(value, contexts) for name, value in step_env.items()}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.github.command_files import CommandFileError, CommandFiles
-from local.github.expressions import WorkflowError, condition_holds
+from local.github.expression_values import WorkflowError
+from local.github.expressions import condition_holds
 from local.github.job_environment import JobEnvironment, Place
 from local.github.job_log import JobLog
 from local.github.local_actions import ActionCall, ActionError, find_action
+from local.github.orphans import end_orphans
 from local.github.workflow import Job, Step
 from local.processes import ProcessGroup
 
@@ -26,7 +28,10 @@ SHELLS = {
     "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail"),
     "sh": ("sh", "-e"),
 }
-DRAIN_SECONDS = 5
+POLL_SECONDS = 0.02
+# What has left the process group, where it can't be found, may keep its output open for ever.
+STOP_SECONDS = 10
+DRAIN_SECONDS = 2
 
 
 class StepFailedError(Exception):
@@ -147,14 +152,28 @@ class JobRun:
 
     async def _execute(self, variables: Mapping[str, str], folder: Path, *command: str | Path) -> None:
         """Run a program to its end; nothing that it started goes on after that."""
-        group = await ProcessGroup.start(*command, env=variables, cwd=folder)
+        group = await start_whole(ProcessGroup.start(*command, env=variables, cwd=folder))
         assert group.process.stdout is not None
         copying = asyncio.create_task(self._log.copy(group.process.stdout))
         try:
-            code = await group.process.wait()
+            # Process.wait() waits for the output's end, too, which what runs in the background keeps open.
+            while group.process.returncode is None:
+                await asyncio.sleep(POLL_SECONDS)
         finally:
-            await group.stop()
+            end_orphans(self._environment.tracking_id)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(group.stop(), STOP_SECONDS)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(copying, DRAIN_SECONDS)
-        if code != 0:
-            raise StepFailedError(f"Process completed with exit code {code}.")
+        if group.process.returncode != 0:
+            raise StepFailedError(f"Process completed with exit code {group.process.returncode}.")
+
+
+async def start_whole(start: Coroutine[Any, Any, ProcessGroup]) -> ProcessGroup:
+    """Start a program. One that is cancelled amid its start is started and ended, not left to nobody."""
+    starting = asyncio.create_task(start)
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await (await starting).stop()
+        raise

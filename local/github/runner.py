@@ -75,6 +75,8 @@ class Runner:
                 for job in self._workflow.jobs.values():
                     group.create_task(self._take_turn(job, report))
         finally:
+            for job_id in self._workflow.jobs.keys() - self._results.keys():
+                await report.job_completed(job_id, "cancelled")  # before it could begin
             shutil.rmtree(self._workspace)
         return overall(self._results.values())
 

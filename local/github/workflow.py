@@ -6,18 +6,20 @@ local runner would not honour is refused here, with its name, instead of being i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from local.github.expressions import EXPRESSION, Contexts, WorkflowError, bare, parse, render
+from local.github.expression_values import WorkflowError
+from local.github.expressions import Contexts, render
+from local.github.workflow_fields import check_expressions, mapping, minutes, only, texts, truth
 
 __all__ = ["Input", "Job", "Step", "Workflow", "WorkflowError"]
 
-DEFAULT_TIMEOUT_MINUTES = 360.0
+DEFAULT_TIMEOUT_MINUTES = "360"
 # What says nothing about how a local run goes: there are no hosted machines and no tokens here.
 WORKFLOW_KEYS = {"name", "run-name", "on", "permissions", "concurrency", "env", "defaults", "jobs"}
 JOB_KEYS = {
@@ -158,7 +160,7 @@ def job_of(job_id: str, content: Mapping[str, Any], shared: Mapping[str, str]) -
         condition=content.get("if"),
         env=texts(content, "env"),
         outputs=texts(content, "outputs"),
-        timeout_minutes=float(content.get("timeout-minutes", DEFAULT_TIMEOUT_MINUTES)),
+        timeout_minutes=minutes(content.get("timeout-minutes", DEFAULT_TIMEOUT_MINUTES)),
         steps=tuple(
             step_of(mapping(step, f"a step of {place}"), defaults) for step in content.get("steps", ())
         ),
@@ -181,7 +183,7 @@ def step_of(content: Mapping[str, Any], defaults: Mapping[str, str]) -> Step:
         shell=content.get("shell", defaults.get("shell")),
         working_directory=content.get("working-directory", defaults.get("working-directory")),
         env=texts(content, "env"),
-        timeout_minutes=None if timeout is None else float(timeout),
+        timeout_minutes=None if timeout is None else minutes(timeout),
     )
 
 
@@ -207,51 +209,3 @@ def in_order(jobs: Mapping[str, Job]) -> dict[str, Job]:
             raise WorkflowError(f"these jobs need one that isn't there, or each other: {waiting}")
         ordered |= ready
     return ordered
-
-
-def check_expressions(content: Any) -> None:
-    """Parse every expression once, so that an unknown one is found before anything runs."""
-    for key, value in walk(content):
-        if key == "if":
-            parse(bare(value))
-        for match in EXPRESSION.finditer(value):
-            parse(match[1])
-
-
-def walk(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(content, str):
-        yield key, content
-    elif isinstance(content, Mapping):
-        for name, value in content.items():
-            yield from walk(value, name)
-    else:
-        for value in content:
-            yield from walk(value, key)
-
-
-def mapping(value: Any, place: str) -> Mapping[str, Any]:
-    if value is None or value == "":
-        return {}
-    if not isinstance(value, Mapping):
-        raise WorkflowError(f"{place} must be a mapping")
-    return value
-
-
-def texts(content: Mapping[str, Any], key: str) -> Mapping[str, str]:
-    values = mapping(content.get(key), key)
-    for name, value in values.items():
-        if not isinstance(value, str):
-            raise WorkflowError(f"{key}.{name} must be text")
-    return values
-
-
-def truth(value: Any, place: str) -> bool:
-    if value not in ("true", "false"):
-        raise WorkflowError(f"{place} must be true or false")
-    return bool(value == "true")
-
-
-def only(content: Mapping[str, Any], known: set[str], place: str) -> None:
-    for key in content:
-        if key not in known:
-            raise WorkflowError(f"{place} has {key!r}, which isn't known here")

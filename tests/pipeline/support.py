@@ -78,7 +78,6 @@ class GitHandler(BaseHTTPRequestHandler):
             env=GIT_ENVIRONMENT | variables,
             input=body,
             capture_output=True,
-            check=True,
         )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())

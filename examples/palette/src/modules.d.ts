@@ -1,0 +1,5 @@
+// Wrangler imports HTML as text.
+declare module "*.html" {
+  const text: string;
+  export default text;
+}

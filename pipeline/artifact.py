@@ -1,0 +1,183 @@
+"""What a build hands to the deployment: a Worker's modules, and the settings it runs with.
+
+A folder with `modules/`, in it exactly the modules that are uploaded under their names, and `wrangler.json`:
+`main`, `compatibility_date`, `compatibility_flags`, `vars`, and `rules` that name each module with its type.
+(Wrangler fixes two kinds of types itself, and its rules can't name them: a Python Worker's `.py` modules, and
+what it vendors in `python_modules/`.) Who reads an artifact trusts nothing in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.upload_form import UploadForm
+
+CONFIG = "wrangler.json"
+MODULES = "modules"
+VENDORED = "python_modules/"
+PYTHON = "text/x-python"
+TYPES = {
+    "application/javascript+module": "ESModule",
+    "application/javascript": "CommonJS",
+    "application/javascript+commonjs": "CommonJS",
+    "application/wasm": "CompiledWasm",
+    "text/plain": "Text",
+    "application/octet-stream": "Data",
+}
+KEYS = {"main", "compatibility_date", "compatibility_flags", "rules", "vars"}
+# Refused in names: what an artifact's file names can't have (actions/upload-artifact), and globs.
+UNFIT = re.compile(r'["*:<>?|\\\x00-\x1f\x7f]')
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+VARIABLE = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """`modules` are contents by name; `types` are wrangler's module types of those that rules name."""
+
+    main: str
+    compatibility_date: str
+    compatibility_flags: tuple[str, ...]
+    variables: Mapping[str, Any]
+    modules: Mapping[str, bytes]
+    types: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if self.main not in self.modules:
+            raise PipelineError(f"The main module {self.main} is not among the modules.")
+        if not DATE.fullmatch(self.compatibility_date):
+            raise PipelineError(f"{self.compatibility_date!r} is not a compatibility date.")
+        for name in self.modules:
+            check_name(name)
+            if name not in self.types and not self._has_fixed_type(name):
+                raise PipelineError(f"The module {name} has no type.")
+        for name in self.types:
+            if name not in self.modules:
+                raise PipelineError(f"A rule names the module {name}, which isn't there.")
+        for name in self.variables:
+            if not VARIABLE.fullmatch(name):
+                raise PipelineError(f"{name!r} is not the name of a variable.")
+
+    def _has_fixed_type(self, name: str) -> bool:
+        return self.main.endswith(".py") and (name.startswith(VENDORED) or name.endswith(".py"))
+
+    @classmethod
+    def of_form(cls, form: UploadForm) -> Artifact:
+        """What is deployed of an upload: its modules, and its plain variables of all bindings."""
+        main = form.metadata["main_module"]
+        types = {}
+        for module in form.modules:
+            if main.endswith(".py") and (module.name.startswith(VENDORED) or module.content_type == PYTHON):
+                continue
+            if module.content_type not in TYPES:
+                raise PipelineError(f"The module {module.name} has the unknown type {module.content_type}.")
+            types[module.name] = TYPES[module.content_type]
+        modules = {module.name: module.content for module in form.modules}
+        if len(modules) != len(form.modules):
+            raise PipelineError("Two modules have the same name.")
+        return cls(
+            main=main,
+            compatibility_date=form.metadata.get("compatibility_date", ""),
+            compatibility_flags=tuple(form.metadata.get("compatibility_flags", ())),
+            variables=plain_variables(form.metadata.get("bindings", ())),
+            modules=modules,
+            types=types,
+        )
+
+    def config(self) -> dict[str, Any]:
+        """The content of wrangler.json."""
+        # Each type has a rule, an empty one if need be: wrangler's own rules would add modules.
+        rules = [
+            {"type": kind, "globs": sorted(name for name, found in self.types.items() if found == kind)}
+            for kind in sorted(set(TYPES.values()))
+        ]
+        return {
+            "main": f"{MODULES}/{self.main}",
+            "compatibility_date": self.compatibility_date,
+            "compatibility_flags": list(self.compatibility_flags),
+            "vars": dict(self.variables),
+            "rules": [{**rule, "fallthrough": False} for rule in rules],
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write it to a folder that isn't there yet."""
+        folder.mkdir(parents=True)
+        write_modules(folder / MODULES, self.modules)
+        (folder / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Artifact:
+        """Raises PipelineError naming whatever doesn't belong into an artifact."""
+        modules = {}
+        for path in files_in(folder):
+            name = path.relative_to(folder).as_posix()
+            if name.startswith(f"{MODULES}/"):
+                modules[name.removeprefix(f"{MODULES}/")] = path.read_bytes()
+            elif name != CONFIG:
+                raise PipelineError(f"The artifact has a file {name}, which doesn't belong there.")
+        try:
+            config = json.loads((folder / CONFIG).read_text())
+        except (OSError, ValueError) as error:
+            raise PipelineError(f"The artifact's {CONFIG} can't be read: {error}") from error
+        return cls.of_config(config, modules)
+
+    @classmethod
+    def of_config(cls, config: Any, modules: Mapping[str, bytes]) -> Artifact:
+        match config:
+            case {
+                "main": str(main),
+                "compatibility_date": str(date),
+                "compatibility_flags": [*flags],
+                "vars": {},
+                "rules": [*rules],
+            } if set(config) == KEYS and all(isinstance(flag, str) for flag in flags):
+                pass
+            case _:
+                raise PipelineError(f"The artifact's {CONFIG} must have {', '.join(sorted(KEYS))} alone.")
+        main = main.removeprefix(f"{MODULES}/")
+        return cls(main, date, tuple(flags), config["vars"], modules, dict(types_of(rules)))
+
+
+def types_of(rules: list[Any]) -> Iterator[tuple[str, str]]:
+    for rule in rules:
+        match rule:
+            case {"type": str(kind), "globs": [*names], "fallthrough": False} if (
+                len(rule) == 3 and kind in TYPES.values() and all(isinstance(name, str) for name in names)
+            ):
+                yield from ((name, kind) for name in names)
+            case _:
+                raise PipelineError(f"The artifact's {CONFIG} has an unknown rule.")
+
+
+def plain_variables(bindings: Any) -> dict[str, Any]:
+    keys = {"plain_text": "text", "json": "json"}
+    return {item["name"]: item[keys[item["type"]]] for item in bindings if item["type"] in keys}
+
+
+def check_name(name: str) -> None:
+    """Raises PipelineError for a name that isn't that of a file inside a folder."""
+    parts = name.split("/")
+    if UNFIT.search(name) or any(part in ("", ".", "..") for part in parts):
+        raise PipelineError(f"{name!r} can't be the name of a module here.")
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise PipelineError(f"The artifact has {path.relative_to(folder)}, which is not a plain file.")
+        if path.is_file():
+            yield path
+
+
+def write_modules(folder: Path, modules: Mapping[str, bytes]) -> None:
+    for name, content in modules.items():
+        check_name(name)
+        path = folder / PurePosixPath(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

@@ -1,0 +1,74 @@
+"""The job `build`: from an app's commit to the artifact that is deployed.
+
+    python -m pipeline.build CHECKOUT ARTIFACT
+
+reads the inputs from APP_ID, REPOSITORY, COMMIT, REF and DIRECTORY. The app's own code runs here (install
+scripts, build commands), so this job must have no secrets, and nobody trusts what it hands on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from pipeline import dependencies
+from pipeline.artifact import Artifact
+from pipeline.commands import WRANGLER, environment, output_of, run
+from pipeline.config import Config
+from pipeline.errors import PipelineError, run_job
+from pipeline.inputs import Source
+from pipeline.upload_form import UploadForm
+
+
+def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
+    """Build the Worker in a checkout; `temporary` is an empty folder. Raises PipelineError."""
+    env = environment(temporary / "home")
+    (temporary / "home").mkdir()
+    require_commit(source, checkout, env)
+    config = Config.find(source.folder(checkout), source.directory)
+    for name in config.left_out():
+        print(f"Left out: {name} (an app is hosted with its code and plain variables only)")
+    dependencies.install(config, checkout.resolve(), env)
+    return Artifact.of_form(bundle(config, source.app_id, temporary / "upload", env))
+
+
+def require_commit(source: Source, checkout: Path, env: dict[str, str]) -> None:
+    failure = f"{checkout} is not a checkout of {source.repository}."
+    found = output_of("git", "rev-parse", "HEAD", cwd=checkout, env=env, failure=failure)
+    if found != source.commit:
+        raise PipelineError(f"The checkout is at {found}, not at {source.commit}.")
+
+
+def bundle(config: Config, name: str, outfile: Path, env: dict[str, str]) -> UploadForm:
+    """What wrangler would upload."""
+    run(
+        *(WRANGLER, "deploy", "--dry-run", "--autoconfig=false"),
+        *("--config", config.path, "--name", name, "--outfile", outfile),
+        cwd=config.path.parent,
+        env=env,
+        failure="wrangler could not bundle the Worker; its message is above.",
+    )
+    if not outfile.is_file():
+        raise PipelineError("wrangler wrote no upload.")
+    return UploadForm.parse(outfile.read_bytes())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("artifact", type=Path)
+    arguments = parser.parse_args()
+    source = Source.read(os.environ)
+    place = f"{source.directory} of {source.repository}" if source.directory else source.repository
+    print(f"Building {place} at {source.commit} ({source.ref or 'no ref'}) for {source.app_id}", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        artifact = build(source, arguments.checkout, Path(temporary))
+    artifact.write(arguments.artifact)
+    for name, content in artifact.modules.items():
+        print(f"{len(content):>10,}  {name}")
+
+
+if __name__ == "__main__":
+    run_job(main)

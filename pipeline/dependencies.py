@@ -1,0 +1,99 @@
+"""Install what an app's code imports, by the package manager whose lock file the app has."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.commands import run
+from pipeline.config import Config
+from pipeline.errors import PipelineError
+
+# npm fetches the other package managers; each in the newest major version that reads all its locks.
+NPX = ("npx", "--yes")
+INSTALL_BY_LOCK = {
+    "package-lock.json": ("npm", "ci"),
+    "npm-shrinkwrap.json": ("npm", "ci"),
+    "pnpm-lock.yaml": (*NPX, "pnpm@10", "install", "--frozen-lockfile"),
+    "bun.lock": (*NPX, "bun@1", "install", "--frozen-lockfile"),
+    "bun.lockb": (*NPX, "bun@1", "install", "--frozen-lockfile"),
+    "yarn.lock": (*NPX, "yarn@1", "install", "--frozen-lockfile"),
+}
+YARN_BERRY = (*NPX, "@yarnpkg/cli-dist@4", "install", "--immutable")
+WITHOUT_LOCK = ("npm", "install", "--no-package-lock")
+
+SDK = "workers-runtime-sdk"  # every Python Worker needs it; pywrangler adds it, too
+# The Python of a Worker by compatibility flag or date, newest first, as in workers-py's metadata.py, with the
+# wheels' platform. (3.14 has a platform of its own that uv doesn't know yet; pure wheels are the same.)
+PYTHONS = (
+    ("3.14", "python_workers_314", "2026-09-08", "wasm32-pyodide2025"),
+    ("3.13", "python_workers_20250116", "2025-09-29", "wasm32-pyodide2025"),
+)
+OLDEST_PYTHON = ("3.12", "wasm32-pyodide2024")
+
+
+def install(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
+    """Install for the Worker of `config` what its project names. Raises PipelineError."""
+    folder = config.path.parent
+    if (folder / "package.json").is_file():
+        install_node_packages(folder, checkout, env)
+    if config.is_python and not (folder / "python_modules").exists():
+        vendor_python_packages(config, env)
+
+
+def install_node_packages(folder: Path, checkout: Path, env: Mapping[str, str]) -> None:
+    lock = find_lock(folder, checkout)
+    command = WITHOUT_LOCK if lock is None else command_for(lock)
+    reason = "package.json" if lock is None else lock.name
+    failure = f"The packages of {reason} could not be installed by {' '.join(command)}."
+    run(*command, cwd=folder if lock is None else lock.parent, env=env, failure=failure)
+
+
+def find_lock(folder: Path, checkout: Path) -> Path | None:
+    """The lock file beside package.json, or of the workspace that it belongs to."""
+    for parent in (folder, *folder.parents):
+        for name in INSTALL_BY_LOCK:
+            if (parent / name).is_file():
+                return parent / name
+        if parent == checkout:
+            break
+    return None
+
+
+def command_for(lock: Path) -> tuple[str, ...]:
+    if lock.name == "yarn.lock" and "__metadata:" in lock.read_text():
+        return YARN_BERRY
+    return INSTALL_BY_LOCK[lock.name]
+
+
+def vendor_python_packages(config: Config, env: Mapping[str, str]) -> None:
+    """Install pylock.toml or pyproject.toml into the `python_modules/` that wrangler uploads."""
+    folder = config.path.parent
+    target = folder / "python_modules"
+    version, platform = python_of(config)
+    command = (
+        *("uv", "pip", "install", "--target", target, "--link-mode", "copy"),
+        *("--python-version", version, "--python-platform", platform),
+    )
+    # A package without a wheel for Pyodide may still be one of pure Python: it is when no compiler is there.
+    env = {**env, "CC": "/bin/false"}
+    for name in ("pylock.toml", "pyproject.toml"):
+        if (folder / name).is_file():
+            failure = f"The packages of {name} could not be installed for Python {version} in Workers."
+            run(*command, "--requirements", name, cwd=folder, env=env, failure=failure)
+            break
+    if not (target / "workers").is_dir():
+        run(*command, SDK, cwd=folder, env=env, failure=f"{SDK} could not be installed.")
+    (target / ".lock").unlink(missing_ok=True)
+    shutil.rmtree(target / "bin", ignore_errors=True)
+
+
+def python_of(config: Config) -> tuple[str, str]:
+    """The Python version of a Worker, and its platform for wheels."""
+    if "python_workers" not in config.compatibility_flags:
+        raise PipelineError(f"{config.path.name} lacks the compatibility flag python_workers.")
+    for version, flag, date, platform in PYTHONS:
+        if flag in config.compatibility_flags or config.compatibility_date >= date:
+            return version, platform
+    return OLDEST_PYTHON

@@ -1,0 +1,70 @@
+"""The job `deploy`: upload a built Worker to the dispatch namespace, with wrangler.
+
+    python -m pipeline.upload ARTIFACT
+
+reads APP_ID and DISPATCH_NAMESPACE, and what wrangler needs: CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and,
+where it isn't Cloudflare's own, CLOUDFLARE_API_BASE_URL. Nothing of the app's runs here. Wrangler works in a
+fresh folder with the checked modules and a config made from checked values, so that no file of the app's can
+be taken for one of wrangler's (`.env`, `package.json`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.artifact import CONFIG, MODULES, VENDORED, Artifact, write_modules
+from pipeline.commands import WRANGLER, environment, run
+from pipeline.errors import run_job
+from pipeline.inputs import Target, required
+
+
+def upload(artifact: Artifact, target: Target, credentials: Mapping[str, str], temporary: Path) -> None:
+    """Deploy to the namespace; `temporary` is an empty folder. Raises PipelineError."""
+    home, folder = temporary / "home", temporary / "worker"
+    home.mkdir()
+    stage(artifact, folder)
+    run(
+        *(WRANGLER, "deploy", "--no-bundle", "--autoconfig=false", "--config", folder / CONFIG),
+        *("--dispatch-namespace", target.namespace, "--name", target.app_id),
+        cwd=folder,
+        env={**environment(home), **credentials},
+        failure="wrangler could not deploy the Worker; its message is above.",
+    )
+
+
+def stage(artifact: Artifact, folder: Path) -> None:
+    """Lay the artifact out as wrangler takes it: what a Python Worker vendors is beside its config."""
+    is_python = artifact.main.endswith(".py")
+    vendored = {name for name in artifact.modules if is_python and name.startswith(VENDORED)}
+    modules = {name: content for name, content in artifact.modules.items() if name not in vendored}
+    write_modules(folder / MODULES, modules)
+    write_modules(folder, {name: artifact.modules[name] for name in vendored})
+    config = {**artifact.config(), "base_dir": MODULES, "find_additional_modules": True}
+    (folder / CONFIG).write_text(json.dumps(config))
+
+
+def credentials_of(env: Mapping[str, str]) -> dict[str, str]:
+    names = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID")
+    found = {name: required(env, name) for name in names}
+    base_url = env.get("CLOUDFLARE_API_BASE_URL")
+    return {**found, "CLOUDFLARE_API_BASE_URL": base_url} if base_url else found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("artifact", type=Path)
+    arguments = parser.parse_args()
+    target = Target.read(os.environ)
+    credentials = credentials_of(os.environ)
+    artifact = Artifact.read(arguments.artifact)
+    with tempfile.TemporaryDirectory() as temporary:
+        upload(artifact, target, credentials, Path(temporary))
+
+
+if __name__ == "__main__":
+    run_job(main)
