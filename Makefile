@@ -18,7 +18,7 @@ check: setup  ## Lint, formatting and types.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@for worker in dispatch billing dashboard; do (cd $$worker && ../$(BIN)/mypy --config-file ../pyproject.toml .) || exit 1; done
-	@$(BIN)/mypy local bench
+	@$(BIN)/mypy local bench pipeline
 
 format: setup  ## Format the code.
 	@$(BIN)/ruff check --fix .

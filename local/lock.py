@@ -30,7 +30,8 @@ def compile_lock(name: str, *arguments: str) -> None:
 
 
 def main() -> None:
-    compile_lock("dev", "--universal", "--python-version", TOOLS_PYTHON, "--group", "dev")
+    for group in ("dev", "pipeline"):
+        compile_lock(group, "--universal", "--python-version", TOOLS_PYTHON, "--group", group)
     for name, source in WORKERS.items():
         compile_lock(name, "--python-version", WORKER_PYTHON, source)
 
