@@ -76,10 +76,10 @@ def test_a_state_folder_in_use_is_said(stack: RunningStack):
 def test_an_edited_worker_is_reloaded_and_a_broken_one_comes_back(tmp_path: Path):
     root = copy_of_the_repository(tmp_path / "repository")
     running = RunningStack(tmp_path / "state", root=root).start()
-    page = root / "dashboard" / "site_app.py"
+    page = root / "dashboard" / "web" / "application.py"
     code = page.read_text()
     try:
-        edited = code.replace('"home.html", hosted=hosted', '"home.html", hosted=123456')
+        edited = code.replace('"home.html", hosted=counts.get("deployed", 0)', '"home.html", hosted=123456')
         assert edited != code
         page.write_text(edited)
         running.wait_for("Local server updated and ready")
