@@ -97,7 +97,7 @@ def table(title: str, column: str, labels: Sequence[str], counts: Sequence[int])
 
 def round_up(highest: int) -> int:
     """The next of 1, 2, 5, 10, 20, 50, …: a readable end of an axis."""
-    power = 10 ** (len(str(highest)) - 1)
+    power: int = 10 ** (len(str(highest)) - 1)
     return next(step * power for step in (1, 2, 5, 10) if step * power >= highest)
 
 

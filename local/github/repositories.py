@@ -211,4 +211,3 @@ def folders_setting(text: str) -> dict[str, Path]:
             raise GitError(f"{part} is no folder")
         folders[f"alice/{folder.name}"] = folder
     return folders
-
