@@ -31,4 +31,4 @@ class Default(WorkerEntrypoint):
         return await asgi.fetch(app, request, self.env)
 
     async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:
-        await services_of(self.env).upkeep.run(now_ms(), errors.log_app)
+        await services_of(self.env).upkeep.run(now_ms(), errors.log_upkeep)

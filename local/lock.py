@@ -33,7 +33,9 @@ def main() -> None:
     for group in ("dev", "pipeline"):
         compile_lock(group, "--universal", "--python-version", TOOLS_PYTHON, "--group", group)
     for name, source in WORKERS.items():
-        compile_lock(name, "--python-version", WORKER_PYTHON, source)
+        overrides = ROOT / name / "overrides.txt"
+        more = ("--override", str(overrides)) if overrides.exists() else ()
+        compile_lock(name, "--python-version", WORKER_PYTHON, source, *more)
 
 
 if __name__ == "__main__":

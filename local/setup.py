@@ -117,7 +117,7 @@ def vendor(worker: str, folder: str) -> Callable[[], None]:
         run(
             *("uv", "pip", "install", "--target", target, "--require-hashes", "-r", f"locks/{worker}.txt"),
             *("--python-platform", "wasm32-pyodide2025", "--python-version", "3.14"),
-            *("--only-binary", ":all:", "--no-binary", "markupsafe"),
+            *("--only-binary", ":all:", "--no-binary", "markupsafe", "--no-deps"),
             hint=f"uv could not install locks/{worker}.txt. Is the Python package index reachable?",
             # MarkupSafe has no wheel for Pyodide; without a C compiler its build gives the pure one.
             env={"CC": "/bin/false", "UV_PYTHON": str(VENV_BIN / "python")},

@@ -28,6 +28,7 @@ from local.namespace_store import NamespaceStore
 from local.processes import ProcessGroup
 from local.pyodide_bundle import BUNDLE
 from local.staging import ROOT, Addresses
+from local.stripe.server import Stripe, StripeSettings
 
 EXAMPLE = ROOT / "examples" / "hello"
 EXAMPLE_ID = "hello"
@@ -83,6 +84,7 @@ class Stack:
             await self._migrate_database()
             self._wrangler = await self._start_workers()
             self._github.actions.end_interrupted()
+            self._stripe.start()
             await self._deploy_example()
         except BaseException:
             await self._exits.aclose()
@@ -145,7 +147,7 @@ class Stack:
         api = CloudflareApi(self._store, (self._namespace,), self._on_script_change)
         self._github = await self._start_github()
         config = uvicorn.Config(
-            others(api.application(), self._github.application()),
+            others(api.application(), self._github.application(), self._start_stripe().application()),
             host="127.0.0.1",
             port=self._addresses.stand_in_port,
             log_level="warning",
@@ -193,6 +195,20 @@ class Stack:
         await github.start()
         self._exits.push_async_callback(github.stop)
         return github
+
+    def _start_stripe(self) -> Stripe:
+        addresses = self._addresses
+        settings = StripeSettings(
+            origin=addresses.others,
+            hook_url=f"{addresses.others}/webhooks/stripe",
+            hook_host=addresses.host,
+            price_id=staging.TOPUP_PRICE_ID,
+            secret_key=addresses.secrets["STRIPE_SECRET_KEY"],
+            webhook_secret=addresses.secrets["STRIPE_WEBHOOK_SECRET"],
+        )
+        self._stripe = Stripe(settings, self._state / "stripe")
+        self._exits.push_async_callback(self._stripe.stop)
+        return self._stripe
 
     async def _on_script_change(self, name: str) -> None:
         """An uploaded Worker gets an account, as the dashboard opens one when it deploys."""
@@ -331,12 +347,16 @@ class Stack:
         print(f"  {title} …", flush=True)
 
 
-def others(cloudflare: ASGIApp, github: ASGIApp) -> ASGIApp:
+def others(cloudflare: ASGIApp, github: ASGIApp, stripe: ASGIApp) -> ASGIApp:
     """The stand-ins for other people's servers, behind one port."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        is_cloudflare = scope["path"].startswith(("/client/v4/", "/local/"))
-        await (cloudflare if is_cloudflare else github)(scope, receive, send)
+        path, server = scope["path"], github
+        if path.startswith(("/client/v4/", "/local/scripts/")):
+            server = cloudflare
+        elif path.startswith(("/v1/", "/c/pay/", "/local/stripe")):
+            server = stripe
+        await server(scope, receive, send)
 
     return application
 
@@ -344,8 +364,12 @@ def others(cloudflare: ASGIApp, github: ASGIApp) -> ASGIApp:
 def dashboard_secrets() -> dict[str, str]:
     """What the dashboard shares with other people's servers, new in each run."""
     names = ("GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET", "GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET")
-    cloudflare = {"CLOUDFLARE_ACCOUNT_ID": "local", "CLOUDFLARE_API_TOKEN": "local"}
-    return {name: secrets.token_urlsafe(24) for name in names} | cloudflare
+    return {name: secrets.token_urlsafe(24) for name in names} | {
+        "CLOUDFLARE_ACCOUNT_ID": "local",
+        "CLOUDFLARE_API_TOKEN": "local",
+        "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(12)}",
+        "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(12)}",
+    }
 
 
 class Server(uvicorn.Server):

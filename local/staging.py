@@ -24,6 +24,7 @@ COMPATIBILITY_DATE = "2026-11-01"
 DEVELOPMENT_FLAGS = ["python_workers_development", "experimental"]
 OPERATOR = "operator"  # a user of the local GitHub
 OPERATOR_REPOSITORY = "codius/codius-workers"
+TOPUP_PRICE_ID = "price_topup"
 BILLING_OBJECT = {"name": "BILLING", "class_name": "BillingDurableObject", "script_name": "codius-billing"}
 NAMESPACE_SERVICE = {"binding": "NAMESPACE", "service": "local-namespace", "entrypoint": "Namespace"}
 
@@ -125,6 +126,9 @@ def dashboard_config(addresses: Addresses) -> Config:
         "GITHUB_API_URL": f"{addresses.others}/api/v3",
         "GITHUB_REPOSITORY": OPERATOR_REPOSITORY,
         "CLOUDFLARE_API_URL": f"{addresses.others}/client/v4",
+        "STRIPE_API_URL": addresses.others,
+        "STRIPE_CHECKOUT_URL": addresses.others,
+        "STRIPE_TOPUP_PRICE_ID": TOPUP_PRICE_ID,
         "OPERATORS": OPERATOR,
         **addresses.secrets,
     }

@@ -40,15 +40,6 @@ class BillingAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Payment:
-    """A payment, or a refund with a negative amount; `created_at` in milliseconds since 1970."""
-
-    id: str
-    amount_cents: int
-    created_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Usage:
     """Requests in each of the last hours and days (UTC), oldest first, the current one last."""
 
@@ -73,10 +64,11 @@ class Billing:
         result = await ask(self.objects.getByName(app_id).get_worker_billing())
         return None if result is None else BillingAccount.from_rpc(result)
 
-    async def payments(self, app_id: str) -> list[Payment]:
-        """The latest, newest first."""
-        found = await ask(self.objects.getByName(app_id).list_payments())
-        return [Payment(item["id"], item["amount_cents"], item["created_at"]) for item in found]
+    async def add_funds(self, app_id: str, payment_id: str, amount_cents: int) -> None:
+        """Credit a payment, or take one back with a negative amount: once under its id."""
+        result = await ask(self.objects.getByName(app_id).add_worker_funds(payment_id, amount_cents))
+        if result != "credited":
+            raise BillingUnavailableError(f"{payment_id} was not booked: {result}")
 
     async def usage(self, app_id: str, hours: int, days: int) -> Usage:
         result = await ask(self.objects.getByName(app_id).get_usage(hours, days))

@@ -1,4 +1,4 @@
-"""What is done now and then, whoever asks for pages or not: deploys and removals that were left behind."""
+"""What is done now and then: deploys, removals and payments that were left behind."""
 
 from __future__ import annotations
 
@@ -11,31 +11,54 @@ from clients.github_api import GitHubError, GitHubRateLimitedError
 from hosting.app import App
 from hosting.deployments import Deployments
 from hosting.removals import Removals
+from payments.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
+from payments.fulfilment import Fulfilment
 from store.apps import Apps
+from store.payments import Payments
 from store.users import Users
 
 OVERDUE_MS = 120_000
 APPS_AT_ONCE = 20
-# Told what could not be done, and for which app.
-OnFailure = Callable[[App, Exception], None]
+PAYMENTS_AT_ONCE = 20
+# Told what could not be done, and for which app or payment.
+OnFailure = Callable[[str, Exception], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     apps: Apps
     users: Users
+    payments: Payments
     deployments: Deployments
     removals: Removals
+    fulfilment: Fulfilment
 
     async def run(self, now: int, on_failure: OnFailure) -> None:
         """Do what is due; what fails is tried again the next time, after all others."""
         await self.users.forget_expired_sessions(now)
+        await self._finish_payments(now, on_failure)
+        await self._finish_apps(now, on_failure)
+
+    async def _finish_payments(self, now: int, on_failure: OnFailure) -> None:
+        """Credit what was paid, and take back what is to be, where that was left half done."""
+        for session_id in await self.payments.unfinished(now - OVERDUE_MS, PAYMENTS_AT_ONCE):
+            await self.payments.mark_asked(session_id, now)
+            try:
+                await self.fulfilment.fulfil(session_id, now)
+            except (PaymentsUnavailableError, PaymentsNotConfiguredError, BillingUnavailableError) as error:
+                on_failure(session_id, error)
+        try:
+            await self.fulfilment.apply_adjustments(now)
+        except BillingUnavailableError as error:
+            on_failure("adjustments", error)
+
+    async def _finish_apps(self, now: int, on_failure: OnFailure) -> None:
         for app in await self.apps.overdue(now - OVERDUE_MS, APPS_AT_ONCE):
             await self.apps.mark_asked(app.id, now)
             try:
                 await self._look_after(app, now)
             except (GitHubError, BillingUnavailableError, CloudflareError) as error:
-                on_failure(app, error)
+                on_failure(app.id, error)
                 if isinstance(error, GitHubRateLimitedError):
                     return
 

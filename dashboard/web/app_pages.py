@@ -25,6 +25,7 @@ from web.services import Services
 from web.steps import steps_of
 
 APPS_PER_PAGE = 50
+PAYMENTS_SHOWN = 50
 PAGE_START = re.compile(r"[0-9]{1,20}")
 FAR_FUTURE = 10**15  # milliseconds; a JavaScript number still is exact
 CHART_HOURS, CHART_DAYS = 48, 30
@@ -79,6 +80,7 @@ def created_before(request: Request) -> int:
 
 
 async def app(request: Request) -> Response:
+    services: Services = request.state.services
     found = await visible_app(request)
     response = page(
         request,
@@ -86,7 +88,8 @@ async def app(request: Request) -> Response:
         app=found,
         is_deployer=found.is_deployed_by(request.state.viewer),
         steps=steps_of(found),
-        can_top_up=False,
+        can_top_up=found.status == "deployed",
+        payments=await services.payments.of_app(found.id, PAYMENTS_SHOWN),
         **await billing_of(request, found),
     )
     if "hx-request" in request.headers and not found.is_unfinished:
@@ -99,16 +102,15 @@ async def billing_of(request: Request, app: App) -> dict[str, Any]:
     """What the page shows of an app's account; that it can't be read is shown, too."""
     services: Services = request.state.services
     try:
-        account, payments, usage = await asyncio.gather(
+        account, usage = await asyncio.gather(
             services.billing.account(app.id),
-            services.billing.payments(app.id),
             services.billing.usage(app.id, CHART_HOURS, CHART_DAYS),
         )
     except BillingUnavailableError:
-        return {"account": None, "billing_failed": True, "payments": [], "charts": []}
+        return {"account": None, "billing_failed": True, "charts": []}
     now = services.now()
     charts = [requests_per_hour(usage.hours, now), requests_per_day(usage.days, now)] if account else []
-    return {"account": account, "billing_failed": False, "payments": payments, "charts": charts}
+    return {"account": account, "billing_failed": False, "charts": charts}
 
 
 async def payment_required(request: Request) -> Response:
@@ -122,7 +124,14 @@ async def payment_required(request: Request) -> Response:
     account = await services.billing.account(app_id)
     if account is None or (found is not None and not found.is_visible_to(request.state.viewer)):
         raise HTTPException(404)
-    return page(request, "payment_required.html", app_id=app_id, app=found, account=account, can_top_up=False)
+    return page(
+        request,
+        "payment_required.html",
+        app_id=app_id,
+        app=found,
+        account=account,
+        can_top_up=found is not None and found.status == "deployed",
+    )
 
 
 async def retry(request: Request) -> Response:

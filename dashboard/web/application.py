@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from web import app_pages, errors, login, operator_page, webhooks
+from web import app_pages, errors, login, operator_page, payment_pages, webhooks
 from web.pages import page
 from web.security import SameOriginMiddleware, SecurityHeadersMiddleware
 from web.services import Services
@@ -33,8 +33,12 @@ def application(make_services: MakeServices) -> ASGIApp:
             Route("/apps/{app_id}/402", app_pages.payment_required),
             Route("/apps/{app_id}/retry", app_pages.retry, methods=["POST"]),
             Route("/apps/{app_id}/delete", app_pages.delete, methods=["POST"]),
+            Route("/apps/{app_id}/top-up", payment_pages.top_up, methods=["POST"]),
+            Route("/checkout-sessions/{session_id}/success", payment_pages.success),
+            Route("/payments", payment_pages.payments),
             Route("/operator", operator_page.operator),
             Route("/webhooks/github", webhooks.github, methods=["POST"]),
+            Route("/webhooks/stripe", webhooks.stripe, methods=["POST"]),
         ],
         middleware=[
             Middleware(ServicesMiddleware, make_services=make_services),

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError
-from hosting.app import App
+from payments.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from web.pages import page
 
 TITLES = {
@@ -28,6 +28,8 @@ UNAVAILABLE: dict[type[Exception], str] = {
     BillingUnavailableError: "Billing can't be reached",
     CloudflareError: "Cloudflare can't be reached",
     GitHubError: "GitHub can't be reached",
+    PaymentsNotConfiguredError: "Payments are not set up here",
+    PaymentsUnavailableError: "Stripe can't be reached",
 }
 
 
@@ -75,9 +77,9 @@ def log_request(request: Request, event: str, error: Exception) -> str:
     return request_id
 
 
-def log_app(app: App, error: Exception) -> None:
-    """Note an app that could not be looked after; it is tried again."""
-    log("upkeep_failed", error, app=app.id)
+def log_upkeep(subject: str, error: Exception) -> None:
+    """Note an app or a payment that could not be looked after; it is tried again."""
+    log("upkeep_failed", error, subject=subject)
 
 
 def log(event: str, error: Exception, **values: str) -> None:

@@ -11,3 +11,7 @@ def dollars(nano_usd: int) -> str:
     whole, fraction = divmod(abs(nano_usd), NANO_USD_PER_DOLLAR)
     decimals = f"{fraction:09}".rstrip("0").ljust(2, "0")
     return f"{'-' if nano_usd < 0 else ''}${whole:,}.{decimals}"
+
+
+def cents(amount: int) -> str:
+    return dollars(amount * NANO_USD_PER_CENT)

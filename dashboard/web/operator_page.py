@@ -34,6 +34,8 @@ async def operator(request: Request) -> Response:
         requests=sum(account.requests for account in known),
         funding_nano_usd=sum(account.funding_nano_usd for account in known),
         cost_nano_usd=sum(account.cost_nano_usd for account in known),
+        paid_cents=await services.payments.total_cents(),
+        too_late=await services.payments.too_late(FAILURES_SHOWN),
         failures=await services.apps.latest_failed(FAILURES_SHOWN),
     )
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from hosting.app import User
-from web.money import dollars
+from web.money import cents, dollars
 from web.services import Services
 from web.settings import Settings
 
@@ -68,4 +68,4 @@ def when(milliseconds: int) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(exact, readable)
 
 
-templates.env.filters |= {"dollars": dollars, "count": "{:,}".format, "when": when}
+templates.env.filters |= {"dollars": dollars, "cents": cents, "count": "{:,}".format, "when": when}

@@ -15,7 +15,7 @@ HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "form-action 'self'{payment_page}; base-uri 'none'; frame-ancestors 'none'"
     ),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -38,11 +38,19 @@ class SecurityHeadersMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in headers_for(scope).items():
                     headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def headers_for(scope: Scope) -> dict[str, str]:
+    """The headers, with the site that the form for a payment leads to."""
+    services = scope.get("state", {}).get("services")
+    page = f" {services.settings.stripe_checkout_url}" if services else ""
+    policy = HEADERS["content-security-policy"].format(payment_page=page)
+    return HEADERS | {"content-security-policy": policy}
 
 
 class SameOriginMiddleware:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clients.billing import Billing
 from clients.cloudflare import Namespace
@@ -17,10 +17,16 @@ from clients.http import Fetch
 from hosting.deployments import Deployments
 from hosting.removals import Removals
 from hosting.upkeep import Upkeep
+from payments.checkout import PaymentsNotConfiguredError
+from payments.fulfilment import Fulfilment
 from store.apps import Apps
 from store.database import Database
+from store.payments import Payments
 from store.users import Users
 from web.settings import Settings
+
+if TYPE_CHECKING:
+    from clients.stripe_api import StripeApi
 
 WORKFLOW = "deploy-worker.yml"
 CALLBACK_PATH = "/login/github/callback"
@@ -42,6 +48,9 @@ class Services:
     repositories: GitHubRepositories
     deployments: Deployments
     removals: Removals
+    payments: Payments
+    fulfilment: Fulfilment
+    stripe: Callable[[], StripeApi]
     upkeep: Upkeep
     now: Callable[[], int]
 
@@ -70,6 +79,12 @@ class Services:
             secrets.cloudflare_token,
             settings.dispatch_namespace,
         )
+        payments = Payments(database)
+
+        def stripe() -> StripeApi:
+            return connect_to_stripe(settings, fetch)
+
+        fulfilment = Fulfilment(apps, payments, billing, stripe)
         deployments = Deployments(apps, billing, actions, settings.dispatch_namespace)
         removals = Removals(apps, billing, actions, namespace)
         login = GitHubLogin(
@@ -89,6 +104,20 @@ class Services:
             repositories=GitHubRepositories(as_app),
             deployments=deployments,
             removals=removals,
-            upkeep=Upkeep(apps, users, deployments, removals),
+            payments=payments,
+            fulfilment=fulfilment,
+            stripe=stripe,
+            upkeep=Upkeep(apps, users, payments, deployments, removals, fulfilment),
             now=now,
         )
+
+
+def connect_to_stripe(settings: Settings, fetch: Fetch) -> StripeApi:
+    """Raises PaymentsNotConfiguredError."""
+    # Not at the top: the SDK takes long to import, and few requests need it.
+    from clients.stripe_api import StripeApi
+
+    key, webhooks = settings.secrets.stripe_key, settings.secrets.stripe_webhooks
+    if key is None or settings.stripe_price_id is None or not webhooks:
+        raise PaymentsNotConfiguredError
+    return StripeApi(fetch, settings.stripe_api_url, settings.stripe_price_id, key, webhooks)

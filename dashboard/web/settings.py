@@ -17,7 +17,9 @@ class Settings:
 
     `github_url` is GitHub's web address and `github_api_url` its API's, which differ for Enterprise Server.
     `github_repository` (owner/name) holds the deploy workflow, which runs from its branch `github_branch`.
-    `operators` are the GitHub logins, in lower case, of those who see the operator's page.
+    `stripe_price_id` is of the price whose amount the customer chooses, `stripe_checkout_url` where Stripe's
+    payment pages are: without the price and Stripe's secrets nothing can be paid. `operators` are the GitHub
+    logins, in lower case, of those who see the operator's page.
     """
 
     dashboard_url: str
@@ -30,6 +32,9 @@ class Settings:
     cloudflare_api_url: str
     cloudflare_account_id: str
     dispatch_namespace: str
+    stripe_api_url: str
+    stripe_checkout_url: str
+    stripe_price_id: str | None
     operators: frozenset[str]
     secrets: Secrets
 
@@ -46,7 +51,10 @@ class Settings:
             cloudflare_api_url=address(env, "CLOUDFLARE_API_URL"),
             cloudflare_account_id=text(env, "CLOUDFLARE_ACCOUNT_ID"),
             dispatch_namespace=text(env, "DISPATCH_NAMESPACE"),
-            operators=frozenset(getattr(env, "OPERATORS", "").lower().replace(",", " ").split()),
+            stripe_api_url=address(env, "STRIPE_API_URL"),
+            stripe_checkout_url=address(env, "STRIPE_CHECKOUT_URL"),
+            stripe_price_id=optional(env, "STRIPE_TOPUP_PRICE_ID"),
+            operators=frozenset((optional(env, "OPERATORS") or "").lower().replace(",", " ").split()),
             secrets=Secrets.read(env),
         )
 
@@ -63,6 +71,8 @@ class Secrets:
     github_token: str
     github_webhook: str
     cloudflare_token: str
+    stripe_key: str | None
+    stripe_webhooks: tuple[str, ...]
 
     @classmethod
     def read(cls, env: Any) -> Secrets:
@@ -71,14 +81,21 @@ class Secrets:
             text(env, "GITHUB_TOKEN"),
             text(env, "GITHUB_WEBHOOK_SECRET"),
             text(env, "CLOUDFLARE_API_TOKEN"),
+            optional(env, "STRIPE_SECRET_KEY"),
+            tuple((optional(env, "STRIPE_WEBHOOK_SECRET") or "").split()),
         )
 
 
 def text(env: Any, name: str) -> str:
-    value = getattr(env, name, None)
-    if not isinstance(value, str) or not value.strip():
+    value = optional(env, name)
+    if value is None:
         raise SettingError(f"the setting {name} is missing")
-    return value.strip()
+    return value
+
+
+def optional(env: Any, name: str) -> str | None:
+    value = getattr(env, name, None)
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def address(env: Any, name: str) -> str:

@@ -1,7 +1,8 @@
-"""`/webhooks/github`: what GitHub tells of workflow runs.
+"""`/webhooks/github`: what GitHub tells of workflow runs. `/webhooks/stripe`: what Stripe tells of payments.
 
-After GitHub's "Validating webhook deliveries" and "Webhook events and payloads". A delivery that comes
-again, late, or for something else changes nothing and is answered 204.
+After GitHub's "Validating webhook deliveries" and "Webhook events and payloads", and Stripe's "Receive Stripe
+events in your webhook endpoint". A delivery that comes again, late, or for something else changes nothing and
+is answered 204; what can't be done now is answered 503, and Stripe sends it again.
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hosting.progress import RunReport, job_report, run_report
+from payments.checkout import BadSignatureError, Event
 from web.bodies import limited_body
 from web.services import WORKFLOW, Services
+
+CHECKOUT_EVENTS = frozenset(
+    f"checkout.session.{name}"
+    for name in ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
+)
+REFUND_EVENTS = frozenset({"charge.refunded", "refund.updated", "refund.failed"})
 
 
 async def github(request: Request) -> Response:
@@ -32,6 +40,30 @@ async def github(request: Request) -> Response:
         if app_id is not None:
             await services.deployments.report(app_id, report, services.now())
     return Response(status_code=204)
+
+
+async def stripe(request: Request) -> Response:
+    services: Services = request.state.services
+    body = await limited_body(request)
+    try:
+        event = services.stripe().event(body, request.headers.get("stripe-signature", ""))
+    except BadSignatureError:
+        raise HTTPException(400, "The signature is missing, wrong or old.") from None
+    except ValueError:
+        raise HTTPException(400, "The body is not JSON.") from None
+    if event is not None:
+        await follow_event(services, event)
+    return Response(status_code=204)
+
+
+async def follow_event(services: Services, event: Event) -> None:
+    now = services.now()
+    if event.type in CHECKOUT_EVENTS:
+        await services.fulfilment.fulfil(event.object_id, now)
+    elif event.type in REFUND_EVENTS and event.payment_intent is not None:
+        await services.fulfilment.take_refunds_back(event.payment_intent, now)
+    elif event.type.startswith("charge.dispute."):
+        await services.fulfilment.take_dispute_back(event.object_id, now)
 
 
 def read_report(event: str, body: bytes, repository: str) -> RunReport | None:

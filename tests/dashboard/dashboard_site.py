@@ -45,12 +45,17 @@ VARIABLES = {
     "CLOUDFLARE_API_URL": f"{CLOUDFLARE}/client/v4",
     "CLOUDFLARE_ACCOUNT_ID": "account",
     "DISPATCH_NAMESPACE": "testing",
+    "STRIPE_API_URL": "https://stripe.example",
+    "STRIPE_CHECKOUT_URL": "https://checkout.example",
+    "STRIPE_TOPUP_PRICE_ID": "price_topup",
 }
 SECRETS = {
     "GITHUB_CLIENT_SECRET": "the-client-secret",
     "GITHUB_TOKEN": "the-github-token",
     "GITHUB_WEBHOOK_SECRET": "the-webhook-secret",
     "CLOUDFLARE_API_TOKEN": "the-cloudflare-token",
+    "STRIPE_SECRET_KEY": "sk_test_the-stripe-key",
+    "STRIPE_WEBHOOK_SECRET": "whsec_the-stripe-secret whsec_the-next-secret",
 }
 ALICE, BOB, OPERATOR = User(1, "alice", "Alice"), User(2, "bob", None), User(3, "operator", None)
 SOURCE = Source("alice/hello", "main", "a" * 40, "")
@@ -149,6 +154,10 @@ class BillingObject:
         values = {name: getattr(billing, name) for name in billing.__slots__}
         values |= {name: getattr(PRICE, name) for name in PRICE.__slots__}
         return {name: None if value is None else str(value) for name, value in values.items()}
+
+    async def add_worker_funds(self, payment: str, amount_cents: int) -> str:
+        self._require_up()
+        return self._ledger.add_funds(self._now, payment, amount_cents)
 
     async def list_payments(self) -> list[dict[str, Any]]:
         self._require_up()

@@ -51,7 +51,7 @@ class World:
     async def upkeep(self) -> App:
         """What the cron trigger does when enough time has passed for everything to be overdue."""
         self.site.now += OVERDUE_MS + 1
-        await self.services.upkeep.run(self.site.now, lambda app, error: self.failures.append(str(error)))
+        await self.services.upkeep.run(self.site.now, lambda subject, error: self.failures.append(str(error)))
         return await self.app()
 
     def run_is(self, status: str, conclusion: str | None = None, title: str = f"Deploy {APP}") -> None:
@@ -198,7 +198,7 @@ def test_nothing_is_asked_before_it_is_overdue_and_not_again_at_once() -> None:
 
         async def upkeep_after(milliseconds: int) -> int:
             world.site.now += milliseconds
-            await world.services.upkeep.run(world.site.now, lambda app, error: None)
+            await world.services.upkeep.run(world.site.now, lambda subject, error: None)
             asked = len(world.github.asked)
             world.github.asked.clear()
             return asked
@@ -241,11 +241,11 @@ def test_upkeep_goes_on_with_the_others_when_one_fails_and_stops_at_the_rate_lim
             await world.site.add_app(f"app{number}", source=source)
         world.github.on("GET", RUNS, 500)
         world.site.now += OVERDUE_MS + 1
-        await world.services.upkeep.run(world.site.now, lambda app, error: world.failures.append(app.id))
+        await world.services.upkeep.run(world.site.now, lambda subject, error: world.failures.append(subject))
         assert world.failures == ["app0", "app1", "app2"]
         world.github.on("GET", RUNS, 429)
         world.site.now += OVERDUE_MS + 1
-        await world.services.upkeep.run(world.site.now, lambda app, error: world.failures.append(app.id))
+        await world.services.upkeep.run(world.site.now, lambda subject, error: world.failures.append(subject))
         assert len(world.failures) == 4
 
     in_world(work)
@@ -259,7 +259,9 @@ def test_however_many_apps_are_overdue_each_has_its_turn() -> None:
         world.github.on("GET", RUNS, 500)
         for _ in range(2):
             world.site.now += OVERDUE_MS + 1
-            await world.services.upkeep.run(world.site.now, lambda app, error: world.failures.append(app.id))
+            await world.services.upkeep.run(
+                world.site.now, lambda subject, error: world.failures.append(subject)
+            )
         assert set(world.failures) == set(apps)
 
     in_world(work)

@@ -173,5 +173,11 @@ def test_the_staged_dashboard_asks_the_stand_ins_and_has_the_runs_secrets(tmp_pa
     assert variables["GITHUB_TOKEN"] == "one"
     assert variables["DASHBOARD_URL"] == "http://localhost:8787"
     others = {name: value for name, value in variables.items() if str(value).startswith("http://127.0.0.1")}
-    assert set(others) == {"GITHUB_URL", "GITHUB_API_URL", "CLOUDFLARE_API_URL"}
+    assert set(others) == {
+        "GITHUB_URL",
+        "GITHUB_API_URL",
+        "CLOUDFLARE_API_URL",
+        "STRIPE_API_URL",
+        "STRIPE_CHECKOUT_URL",
+    }
     assert Path(config["d1_databases"][0]["migrations_dir"]).is_dir()

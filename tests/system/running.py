@@ -124,6 +124,13 @@ class RunningStack:
         """Call a method of an app's billing object."""
         return Control.of(self.state).call("billing", app, method, *parameters)
 
+    def stripe(self, do: str, **asked: Any) -> Any:
+        """Ask the local Stripe for what no customer does."""
+        with httpx.Client(timeout=60) as client:
+            response = client.post(f"{self.origin}/local/stripe", json={"do": do, **asked})
+        response.raise_for_status()
+        return response.json()
+
     def wrangler(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run the real wrangler against the stand-in."""
         environment = {

@@ -1,0 +1,51 @@
+"""Topping up: to Stripe's payment page, back from it, and what was paid."""
+
+from __future__ import annotations
+
+import uuid
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from hosting.app import User
+from payments.checkout import SESSION_ID
+from web.app_pages import require_viewer, visible_app
+from web.pages import page
+from web.services import Services
+
+PAYMENTS_SHOWN = 100
+
+
+async def top_up(request: Request) -> Response:
+    """Begin a payment for a live app, by anyone, and go to Stripe's page for it."""
+    services: Services = request.state.services
+    app, viewer = await visible_app(request), request.state.viewer
+    if app.status != "deployed":
+        raise HTTPException(409, "This app doesn't serve, so it can't be topped up.")
+    user_id = None if viewer is None else viewer.id
+    session_id, address = await services.stripe().create_checkout(
+        app.id, user_id, services.settings.dashboard_url, idempotency_key=str(uuid.uuid4())
+    )
+    await services.payments.add_open(session_id, app.id, user_id, services.now())
+    return RedirectResponse(address, 303)
+
+
+async def success(request: Request) -> Response:
+    """Where Stripe sends people after they paid: credits the payment if no webhook has."""
+    services: Services = request.state.services
+    session_id = request.path_params["session_id"]
+    if not SESSION_ID.fullmatch(session_id):
+        raise HTTPException(404)
+    payment = await services.fulfilment.fulfil(session_id, services.now())
+    if payment is None:
+        raise HTTPException(404)
+    return page(request, "payment.html", payment=payment)
+
+
+async def payments(request: Request) -> Response:
+    """What the user has paid."""
+    services: Services = request.state.services
+    viewer: User = require_viewer(request)
+    found = await services.payments.of_user(viewer.id, PAYMENTS_SHOWN)
+    return page(request, "payments.html", payments=found)

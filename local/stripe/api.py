@@ -1,0 +1,202 @@
+"""Stripe's API: its authorization, idempotency and errors, and the endpoints that a top-up asks.
+
+After Stripe's API reference: "Authentication", "Errors", "Idempotent requests", "Versioning".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from stripe.params import RefundCreateParams
+from stripe.params.checkout import SessionCreateParams
+
+from local.stripe.forms import ParameterError, check, decode
+from local.stripe.objects import Json, Objects
+
+Endpoint = Callable[[Request, Json], Awaitable[Json]]
+
+
+class ApiError(Exception):
+    """An answer in Stripe's shape for errors."""
+
+    def __init__(self, status: int, type_: str, message: str, code: str = "", parameter: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        fields = {"type": type_, "message": message, "code": code, "param": parameter}
+        self.content = {"error": {name: value for name, value in fields.items() if value}}
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What a test asks for: so many answers that fail or come late."""
+
+    status: int = 500
+    seconds: float = 0
+    times: int = 0
+
+    async def strike(self) -> None:
+        if self.times <= 0:
+            return
+        self.times -= 1
+        await asyncio.sleep(self.seconds)
+        if self.status:
+            raise ApiError(self.status, "api_error", "An error occurred with our connection to Stripe.")
+
+
+class Api:
+    """`price_id` is the price whose amount the customer chooses."""
+
+    def __init__(self, objects: Objects, origin: str, secret_key: str, price_id: str) -> None:
+        self._objects, self._origin, self._key, self._price_id = objects, origin, secret_key, price_id
+        self._answers: dict[str, tuple[str, Json]] = {}
+        self.trouble = Trouble()
+
+    def routes(self) -> list[Route]:
+        return [
+            self._route("/v1/checkout/sessions", self.create_session, "POST"),
+            self._route("/v1/checkout/sessions", self.list_sessions),
+            self._route("/v1/checkout/sessions/{id}", self.one("checkout.session")),
+            self._route("/v1/refunds", self.create_refund, "POST"),
+            self._route("/v1/refunds", self.list_refunds),
+            self._route("/v1/refunds/{id}", self.one("refund")),
+            self._route("/v1/charges/{id}", self.one("charge")),
+            self._route("/v1/payment_intents/{id}", self.one("payment_intent")),
+            self._route("/v1/disputes/{id}", self.one("dispute")),
+            self._route("/v1/events/{id}", self.one("event")),
+        ]
+
+    # What all endpoints share.
+
+    def _route(self, path: str, endpoint: Endpoint, method: str = "GET") -> Route:
+        async def answer(request: Request) -> Response:
+            headers = {"request-id": f"req_{secrets.token_hex(7)}"}
+            if version := request.headers.get("stripe-version"):
+                headers["stripe-version"] = version
+            try:
+                return JSONResponse(await self._answer(request, endpoint, headers), headers=headers)
+            except ApiError as error:
+                return JSONResponse(error.content, error.status, headers)
+
+        return Route(path, answer, methods=[method])
+
+    async def _answer(self, request: Request, endpoint: Endpoint, headers: dict[str, str]) -> Json:
+        self._require_key(request)
+        await self.trouble.strike()
+        body = (await request.body()).decode()
+        parameters = decode(body if request.method == "POST" else request.url.query)
+        parameters.pop("expand", None)
+        key = request.headers.get("idempotency-key")
+        if request.method != "POST" or key is None:
+            return await self._checked(request, endpoint, parameters)
+        if key in self._answers:
+            asked, known = self._answers[key]
+            if asked != body:
+                message = f"Keys for idempotent requests can only be used with the same parameters: {key}"
+                raise ApiError(400, "idempotency_error", message)
+            headers["idempotent-replayed"] = "true"
+            return known
+        answer = await self._checked(request, endpoint, parameters)
+        self._answers[key] = (body, answer)
+        return answer
+
+    async def _checked(self, request: Request, endpoint: Endpoint, parameters: Json) -> Json:
+        try:
+            answer = await endpoint(request, parameters)
+        except ParameterError as error:
+            raise invalid(str(error), error.code, error.parameter) from error
+        self._objects.save()
+        return answer
+
+    def _require_key(self, request: Request) -> None:
+        kind, _, value = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "basic":
+            value = base64.b64decode(value).decode().removesuffix(":")
+        if not value:
+            raise ApiError(401, "invalid_request_error", "You did not provide an API key.")
+        if value != self._key:
+            raise ApiError(401, "invalid_request_error", f"Invalid API Key provided: {value[:7]}****")
+
+    def one(self, kind: str) -> Endpoint:
+        async def get(request: Request, parameters: Json) -> Json:
+            return self._find(kind, request.path_params["id"], "id")
+
+        return get
+
+    def _find(self, kind: str, id_: str, parameter: str) -> Json:
+        found = self._objects.get(kind, id_)
+        if found is None:
+            name = kind.rpartition(".")[2]
+            raise ApiError(
+                404, "invalid_request_error", f"No such {name}: '{id_}'", "resource_missing", parameter
+            )
+        return found
+
+    # Endpoints.
+
+    async def create_session(self, request: Request, parameters: Json) -> Json:
+        check(parameters, SessionCreateParams)
+        if parameters.get("mode") != "payment":
+            raise missing("mode")
+        match parameters.get("line_items"):
+            case [{"price": price, **more}]:
+                if price != self._price_id:
+                    message = f"No such price: '{price}'"
+                    raise invalid(message, "resource_missing", "line_items[0][price]")
+                if more.get("quantity", "1") != "1":
+                    raise invalid("The quantity must be 1.", "", "line_items[0][quantity]")
+            case _:
+                raise missing("line_items")
+        if not parameters.get("success_url"):
+            raise missing("success_url")
+        return self._objects.add_session(self._origin, parameters)
+
+    async def list_sessions(self, request: Request, parameters: Json) -> Json:
+        fields = {name: value for name, value in parameters.items() if name == "payment_intent"}
+        return listed(request, self._objects.of("checkout.session", **fields))
+
+    async def create_refund(self, request: Request, parameters: Json) -> Json:
+        check(parameters, RefundCreateParams)
+        intents = {"payment_intent": parameters["payment_intent"]} if "payment_intent" in parameters else {}
+        charges = self._objects.of("charge", **intents)
+        charge = self._objects.get("charge", parameters.get("charge", "")) or (
+            charges[0] if intents else None
+        )
+        if charge is None:
+            raise missing("charge")
+        left = charge["amount"] - charge["amount_refunded"]
+        cents = int(parameters.get("amount", left))
+        if not 0 < cents <= left:
+            raise invalid("Refund amount is greater than unrefunded amount on charge.", "", "amount")
+        return self._objects.refund(charge, cents)
+
+    async def list_refunds(self, request: Request, parameters: Json) -> Json:
+        fields = {name: value for name, value in parameters.items() if name in ("charge", "payment_intent")}
+        return listed(request, self._objects.of("refund", **fields))
+
+
+def listed(request: Request, items: list[Json]) -> Json:
+    return {"object": "list", "data": items, "has_more": False, "url": request.url.path}
+
+
+def invalid(message: str, code: str, parameter: str) -> ApiError:
+    return ApiError(400, "invalid_request_error", message, code, parameter)
+
+
+def missing(parameter: str) -> ApiError:
+    return invalid(f"Missing required param: {parameter}.", "parameter_missing", parameter)
+
+
+async def unknown_path(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"Unrecognized request URL ({request.method}: {request.url.path})."
+    content: dict[str, Any] = {"error": {"type": "invalid_request_error", "message": message}}
+    return JSONResponse(content, error.status_code)

@@ -1,0 +1,173 @@
+"""A stand-in for Stripe: the API that a top-up asks, Checkout's payment page, and signed webhooks.
+
+What no customer does (refunds, disputes, trouble) is asked for at `/local/stripe`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import stripe
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from local.stripe.api import Api, Trouble, unknown_path
+from local.stripe.objects import Json, Objects
+from local.stripe.webhooks import Webhook
+
+AMOUNT = re.compile(r"\$?([0-9]{1,6})(?:\.([0-9]{2}))?")
+LEAST_CENTS, MOST_CENTS = 50, 999_999_99
+environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StripeSettings:
+    """`origin` is the address of all of it; webhooks go to `hook_url` under the host name `hook_host`."""
+
+    origin: str
+    hook_url: str
+    hook_host: str
+    price_id: str
+    secret_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+
+
+class Stripe:
+    """Use `application()` while it is started. What it knows outlives it, in `state`."""
+
+    def __init__(self, settings: StripeSettings, state: Path) -> None:
+        self.objects = Objects(state / "objects.json")
+        self.webhook = Webhook(settings.hook_url, settings.hook_host, settings.webhook_secret, self.objects)
+        self.api = Api(self.objects, settings.origin, settings.secret_key, settings.price_id)
+        self._origin = settings.origin
+
+    def application(self) -> Starlette:
+        return Starlette(
+            routes=[
+                *self.api.routes(),
+                Route("/c/pay/{id}", self.payment_page, methods=["GET", "POST"]),
+                Route("/local/stripe", self.control, methods=["POST"]),
+            ],
+            exception_handlers={HTTPException: unknown_path},
+        )
+
+    def start(self) -> None:
+        """Go on with the deliveries that have not succeeded."""
+        self.webhook.resume()
+
+    async def stop(self) -> None:
+        await self.webhook.stop()
+
+    # The payment page.
+
+    async def payment_page(self, request: Request) -> Response:
+        session = self.objects.get("checkout.session", request.path_params["id"])
+        if session is None:
+            raise HTTPException(404)
+        if request.method == "GET" or session["status"] != "open":
+            return pay_page(session, "5.00", None)
+        form = dict(parse_qsl((await request.body()).decode()))
+        amount = form.get("amount", "")
+        cents = cents_of(amount)
+        if cents is None:
+            return pay_page(session, amount, "The amount must be from $0.50 to $999,999.99, like 5.00.")
+        if form.get("card") == "declined":
+            return pay_page(session, amount, "Your card was declined.")
+        self.pay(session, cents, form.get("card") == "later")
+        return RedirectResponse(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]), 303)
+
+    def pay(self, session: Json, cents: int, settles_later: bool) -> None:
+        self.objects.pay(session, cents, settles_later)
+        self._tell("checkout.session.completed", session)
+        if not settles_later:
+            self._tell("charge.succeeded", self._charge_of(session))
+
+    # What is asked for at `/local/stripe`.
+
+    async def control(self, request: Request) -> Response:
+        asked = await request.json()
+        return JSONResponse(getattr(self, f"do_{asked.pop('do')}")(**asked))
+
+    def do_pay(self, session: str, cents: int) -> Json:
+        """A customer pays, and is gone before their browser comes back."""
+        self.pay(self.objects.all[session], cents, settles_later=False)
+        return self.objects.all[session]
+
+    def do_settle(self, session: str, succeeds: bool = True) -> Json:
+        """End a payment that settles later."""
+        item = self.objects.all[session]
+        if succeeds:
+            self.objects.settle(item)
+        self._tell(f"checkout.session.async_payment_{'succeeded' if succeeds else 'failed'}", item)
+        return item
+
+    def do_refund(self, session: str, cents: int) -> Json:
+        charge = self._charge_of(self.objects.all[session])
+        refund = self.objects.refund(charge, cents)
+        self._tell("charge.refunded", charge)
+        return refund
+
+    def do_dispute(self, session: str) -> Json:
+        dispute = self.objects.dispute(self._charge_of(self.objects.all[session]))
+        self._tell("charge.dispute.created", dispute)
+        return dispute
+
+    def do_close_dispute(self, dispute: str, won: bool) -> Json:
+        item = self.objects.all[dispute]
+        item["status"] = "won" if won else "lost"
+        self._tell("charge.dispute.closed", item)
+        return item
+
+    def do_session(self, parameters: Json, **fields: object) -> Json:
+        """A session in any state, as another system may have made it."""
+        session = self.objects.add_session(self._origin, parameters, **fields)
+        self._tell("checkout.session.completed", session)
+        return session
+
+    def do_trouble(self, times: int, status: int = 500, seconds: float = 0) -> Json:
+        self.api.trouble = Trouble(status, seconds, times)
+        return {}
+
+    def do_webhooks(self, copies: int = 1, paused: bool = False) -> Json:
+        self.webhook.copies = copies
+        if paused:
+            self.webhook.is_paused = True
+        else:
+            self.webhook.resume()
+        return {}
+
+    def do_undelivered(self) -> list[str]:
+        return self.objects.undelivered
+
+    def do_list(self, kind: str) -> list[Json]:
+        return self.objects.of(kind)
+
+    def _charge_of(self, session: Json) -> Json:
+        return self.objects.of("charge", payment_intent=session["payment_intent"])[0]
+
+    def _tell(self, type_: str, item: Json) -> None:
+        event = self.objects.add_event(type_, item, stripe.api_version or "")
+        self.objects.save()
+        self.webhook.send(event)
+
+
+def cents_of(amount: str) -> int | None:
+    found = AMOUNT.fullmatch(amount.strip())
+    if found is None:
+        return None
+    cents = int(found[1]) * 100 + int(found[2] or 0)
+    return cents if LEAST_CENTS <= cents <= MOST_CENTS else None
+
+
+def pay_page(session: Json, amount: str, error: str | None) -> Response:
+    template = environment.get_template("pay.html")
+    return HTMLResponse(template.render(session=session, amount=amount, error=error), 402 if error else 200)

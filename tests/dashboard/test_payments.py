@@ -1,0 +1,512 @@
+"""Topping up: credited once, however often, in whatever order and by whomever it is reported."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from clients.billing import BillingUnavailableError
+from local.stripe.objects import Json
+from local.stripe.server import Stripe, StripeSettings
+from local.stripe.webhooks import signature
+from payments.checkout import PaymentsUnavailableError
+from tests.dashboard.dashboard_site import ALICE, BOB, DASHBOARD, OPERATOR, SECRETS, VARIABLES, Site
+
+APP = "bcdfghjkmnpq"
+STRIPE = VARIABLES["STRIPE_API_URL"]
+PAYMENT_PAGES = VARIABLES["STRIPE_CHECKOUT_URL"]
+WEBHOOK_SECRET, NEXT_SECRET = SECRETS["STRIPE_WEBHOOK_SECRET"].split()
+
+
+class Shop:
+    """A site with a deployed app of alice's, and a Stripe whose events the test delivers by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = StripeSettings(
+            origin=PAYMENT_PAGES,
+            hook_url=f"{DASHBOARD}/webhooks/stripe",
+            hook_host="dashboard.example",
+            price_id=VARIABLES["STRIPE_TOPUP_PRICE_ID"],
+            secret_key=SECRETS["STRIPE_SECRET_KEY"],
+            webhook_secret=WEBHOOK_SECRET,
+        )
+        self.stripe = Stripe(settings, folder)
+        self.stripe.webhook.is_paused = True
+        self.site = Site({STRIPE: self.stripe.application()})
+        self.services = self.site.services
+
+    async def begin(self, user: Any = None, app: str = APP) -> Json:
+        """Press "Top Up Balance"; return Stripe's session."""
+        response = await self.site.visitor(user).post(f"/apps/{app}/top-up")
+        assert response.status_code == 303, response.text
+        assert response.headers["location"].startswith(f"{PAYMENT_PAGES}/c/pay/")
+        found = self.stripe.objects.get("checkout.session", response.headers["location"].rpartition("/")[2])
+        assert found is not None
+        return found
+
+    async def paid(self, cents: int = 500, user: Any = None) -> Json:
+        session = await self.begin(user)
+        self.stripe.pay(session, cents, settles_later=False)
+        return session
+
+    async def success(self, session: Json) -> httpx.Response:
+        return await self.site.visitor().get(f"/checkout-sessions/{session['id']}/success")
+
+    def events(self, type_: str) -> list[Json]:
+        return [event for event in self.stripe.objects.of("event") if event["type"] == type_]
+
+    async def deliver(self, event: Json, secret: str = WEBHOOK_SECRET, age: int = 0) -> int:
+        import time
+
+        body = json.dumps(event)
+        header = signature(body, secret, int(time.time()) - age)
+        response = await self.site.visitor().ask(
+            "POST", "/webhooks/stripe", {"stripe-signature": header}, body
+        )
+        return response.status_code
+
+    async def funding(self) -> int:
+        account = await self.services.billing.account(APP)
+        assert account is not None
+        return account.funding_cents
+
+    async def upkeep(self) -> list[str]:
+        self.site.now += 200_000
+        failures: list[str] = []
+        await self.services.upkeep.run(self.site.now, lambda subject, error: failures.append(subject))
+        return failures
+
+
+def in_shop(folder: Path, work: Callable[[Shop], Awaitable[None]]) -> None:
+    async def run() -> None:
+        shop = Shop(folder)
+        await shop.site.deployed_app(APP)
+        await work(shop)
+
+    asyncio.run(run())
+
+
+def test_a_session_carries_whose_top_up_it_is(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        await shop.site.log_in(BOB)
+        session = await shop.begin(BOB)
+        assert session["metadata"] == {"app_id": APP, "user_id": str(BOB.id)}
+        assert session["success_url"] == f"{DASHBOARD}/checkout-sessions/{{CHECKOUT_SESSION_ID}}/success"
+        assert session["cancel_url"] == f"{DASHBOARD}/apps/{APP}"
+        assert (await shop.begin())["metadata"] == {"app_id": APP}
+
+    in_shop(tmp_path, work)
+
+
+def test_the_success_page_credits_and_says_so(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        page = await shop.success(session)
+        assert f"Added $5.00 to {APP}" in page.text
+        assert await shop.funding() == 500
+
+    in_shop(tmp_path, work)
+
+
+def test_fifty_reports_at_once_credit_once(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        (event,) = shop.events("checkout.session.completed")
+        reports = [shop.success(session) for _ in range(25)] + [shop.deliver(event) for _ in range(25)]
+        await asyncio.gather(*reports)  # type: ignore[arg-type]
+        assert await shop.funding() == 500
+        payment = await shop.services.payments.get(session["id"])
+        assert payment is not None
+        assert payment.status == "credited"
+
+    in_shop(tmp_path, work)
+
+
+@pytest.mark.parametrize("step", ["noted", "booked", "marked"])
+def test_whatever_step_dies_the_next_report_ends_right(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A death before `record_paid`, before the object has booked, and before that is noted."""
+    method = {"noted": "record_paid", "booked": "add_funds", "marked": "mark_credited"}[step]
+    owner = "clients.billing.Billing" if step == "booked" else "store.payments.Payments"
+
+    async def die(*_: object) -> None:
+        raise PowerCutError
+
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        with monkeypatch.context() as patched:
+            patched.setattr(f"{owner}.{method}", die)
+            with pytest.raises(PowerCutError):
+                await shop.services.fulfilment.fulfil(session["id"], shop.site.now)
+        assert await shop.upkeep() == []
+        assert await shop.funding() == 500
+        await shop.success(session)
+        assert await shop.funding() == 500
+
+    in_shop(tmp_path, work)
+
+
+class PowerCutError(Exception):
+    pass
+
+
+def test_billing_or_stripe_that_is_down_loses_nothing(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        (event,) = shop.events("checkout.session.completed")
+        shop.site.billing.is_down = True
+        assert (await shop.success(session)).status_code == 503
+        assert await shop.deliver(event) == 503
+        shop.site.billing.is_down = False
+        shop.stripe.api.trouble.times, shop.stripe.api.trouble.status = 3, 500
+        assert (await shop.success(session)).status_code == 503
+        assert await shop.upkeep() == []
+        assert await shop.funding() == 500
+
+    in_shop(tmp_path, work)
+
+
+def test_a_payment_that_nobody_reports_is_found_by_the_upkeep(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        await shop.paid(700)
+        await shop.begin()
+        assert await shop.upkeep() == []
+        assert await shop.funding() == 700
+
+    in_shop(tmp_path, work)
+
+
+def test_a_session_that_was_never_noted_is_credited_all_the_same(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500, BOB)
+        await shop.site.database.execute("DELETE FROM payments")
+        assert (await shop.success(session)).status_code == 200
+        payment = await shop.services.payments.get(session["id"])
+        assert payment is not None
+        assert (payment.login, payment.amount_cents) == ("bob", 500)
+
+    in_shop(tmp_path, work)
+
+
+def test_a_payment_that_settles_later_is_credited_then(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.begin()
+        shop.stripe.pay(session, 500, settles_later=True)
+        assert "being processed" in (await shop.success(session)).text
+        assert await shop.deliver(shop.events("checkout.session.completed")[0]) == 204
+        assert await shop.funding() == 0
+        shop.stripe.do_settle(session["id"])
+        assert await shop.deliver(shop.events("checkout.session.async_payment_succeeded")[0]) == 204
+        # The older event comes again, and last.
+        assert await shop.deliver(shop.events("checkout.session.completed")[0]) == 204
+        assert await shop.funding() == 500
+
+    in_shop(tmp_path, work)
+
+
+FOREIGN: dict[str, Json] = {
+    "another currency": {"currency": "eur"},
+    "nothing paid": {"amount_total": 0},
+    "no amount": {"amount_total": None},
+    "a free one": {"payment_status": "no_payment_required"},
+    "a subscription": {"mode": "subscription"},
+    "an unknown app": {"metadata": {"app_id": "unknown"}},
+    "no app": {"metadata": {}},
+}
+
+
+@pytest.mark.parametrize("fields", FOREIGN.values(), ids=FOREIGN)
+def test_what_is_no_paid_top_up_is_refused(tmp_path: Path, fields: Json) -> None:
+    async def work(shop: Shop) -> None:
+        paid = {"status": "complete", "payment_status": "paid", "amount_total": 500}
+        session = shop.stripe.do_session(
+            {"mode": "payment", "metadata": {"app_id": APP}}, **{**paid, **fields}
+        )
+        assert (await shop.success(session)).status_code == 404
+        assert await shop.deliver(shop.events("checkout.session.completed")[0]) == 204
+        assert await shop.funding() == 0
+        assert await shop.services.payments.get(session["id"]) is None
+
+    in_shop(tmp_path, work)
+
+
+@pytest.mark.parametrize("status", ["open", "expired"])
+def test_an_unpaid_session_credits_nothing(tmp_path: Path, status: str) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.begin()
+        session["status"] = status
+        page = await shop.success(session)
+        assert "Nothing was paid" in page.text
+        assert await shop.funding() == 0
+        assert await shop.upkeep() == []
+        assert await shop.funding() == 0
+
+    in_shop(tmp_path, work)
+
+
+@pytest.mark.parametrize("id_", ["cs_test_unknown", "nonsense", "cs_test_" + "a" * 300, "../../secrets"])
+def test_a_session_that_stripe_does_not_know_is_not_found(tmp_path: Path, id_: str) -> None:
+    async def work(shop: Shop) -> None:
+        assert (await shop.site.visitor().get(f"/checkout-sessions/{id_}/success")).status_code == 404
+
+    in_shop(tmp_path, work)
+
+
+# Webhooks.
+
+
+def test_a_webhook_must_be_signed_by_a_secret_that_is_valid_and_lately(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        await shop.paid(500)
+        (event,) = shop.events("checkout.session.completed")
+        assert await shop.deliver(event, "whsec_wrong") == 400
+        assert await shop.deliver(event, age=600) == 400
+        assert await shop.funding() == 0
+        for header in ("", "t=1", "v1=abc", "t=x,v1=y", "t=1,v1=ü"):
+            answer = await shop.site.visitor().ask(
+                "POST", "/webhooks/stripe", {"stripe-signature": header}, json.dumps(event)
+            )
+            assert answer.status_code == 400
+        # While the secret is rotated both are valid.
+        assert await shop.deliver(event, NEXT_SECRET) == 204
+        assert await shop.deliver(event, WEBHOOK_SECRET) == 204
+        assert await shop.funding() == 500
+
+    in_shop(tmp_path, work)
+
+
+def test_one_of_several_signatures_is_enough(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        import time
+
+        await shop.paid(500)
+        body = json.dumps(shop.events("checkout.session.completed")[0])
+        good = signature(body, WEBHOOK_SECRET, int(time.time()))
+        header = good.replace(",v1=", f",v1={'0' * 64},v1=")
+        answer = await shop.site.visitor().ask("POST", "/webhooks/stripe", {"stripe-signature": header}, body)
+        assert answer.status_code == 204
+        assert await shop.funding() == 500
+
+    in_shop(tmp_path, work)
+
+
+def test_events_that_are_about_something_else_are_accepted_without_a_question(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        await shop.paid(500)
+        asked = len(shop.site.asked)
+        assert await shop.deliver(shop.events("charge.succeeded")[0]) == 204
+        assert await shop.deliver({"type": "customer.created", "data": {"object": {"id": "cus_1"}}}) == 204
+        assert await shop.deliver({"type": "balance.available", "data": {"object": {}}}) == 204
+        assert len(shop.site.asked) == asked
+
+    in_shop(tmp_path, work)
+
+
+def test_what_a_webhook_claims_is_not_believed_but_asked_for(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.begin()
+        claim = {**session, "status": "complete", "payment_status": "paid", "amount_total": 10**9}
+        event = {"type": "checkout.session.completed", "data": {"object": claim}}
+        assert await shop.deliver(event) == 204
+        assert await shop.funding() == 0
+
+    in_shop(tmp_path, work)
+
+
+# Refunds and disputes.
+
+
+def test_a_refund_takes_the_funds_back_once(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        await shop.success(session)
+        for cents in (200, 300):
+            shop.stripe.do_refund(session["id"], cents)
+        for event in shop.events("charge.refunded") * 2:
+            assert await shop.deliver(event) == 204
+        assert await shop.funding() == 0
+        page = await shop.site.visitor().get(f"/apps/{APP}")
+        assert "taken back" in page.text
+
+    in_shop(tmp_path, work)
+
+
+def test_a_refund_that_is_heard_of_before_its_payment_counts_too(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        shop.stripe.do_refund(session["id"], 200)
+        assert await shop.deliver(shop.events("charge.refunded")[0]) == 204
+        assert await shop.funding() == 300
+        await shop.success(session)
+        assert await shop.funding() == 300
+
+    in_shop(tmp_path, work)
+
+
+def test_a_refund_that_fails_gives_the_funds_back(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        await shop.success(session)
+        refund = shop.stripe.do_refund(session["id"], 500)
+        await shop.deliver(shop.events("charge.refunded")[0])
+        assert await shop.funding() == 0
+        shop.stripe.objects.all[refund["id"]]["status"] = "failed"
+        event = {"type": "refund.failed", "data": {"object": {**refund, "status": "failed"}}}
+        for _ in range(2):
+            assert await shop.deliver(event) == 204
+        assert await shop.funding() == 500
+
+    in_shop(tmp_path, work)
+
+
+@pytest.mark.parametrize(("won", "left"), [(True, 500), (False, 0)])
+def test_a_dispute_takes_the_funds_back_until_it_is_won(tmp_path: Path, won: bool, left: int) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        await shop.success(session)
+        dispute = shop.stripe.do_dispute(session["id"])
+        assert await shop.deliver(shop.events("charge.dispute.created")[0]) == 204
+        assert await shop.funding() == 0
+        shop.stripe.do_close_dispute(dispute["id"], won)
+        for event in (*shop.events("charge.dispute.closed"), *shop.events("charge.dispute.created")):
+            assert await shop.deliver(event) == 204
+        assert await shop.funding() == left
+
+    in_shop(tmp_path, work)
+
+
+def test_a_question_of_the_bank_takes_nothing(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        await shop.success(session)
+        shop.stripe.do_dispute(session["id"])["status"] = "warning_needs_response"
+        assert await shop.deliver(shop.events("charge.dispute.created")[0]) == 204
+        assert await shop.funding() == 500
+
+    in_shop(tmp_path, work)
+
+
+def test_a_refund_that_could_not_be_booked_is_booked_later(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        await shop.success(session)
+        shop.stripe.do_refund(session["id"], 500)
+        shop.site.billing.is_down = True
+        assert await shop.deliver(shop.events("charge.refunded")[0]) == 503
+        assert await shop.upkeep() == ["adjustments"]
+        shop.site.billing.is_down = False
+        assert await shop.upkeep() == []
+        assert await shop.funding() == 0
+
+    in_shop(tmp_path, work)
+
+
+def test_a_refund_of_a_charge_that_is_not_of_here_changes_nothing(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        event = {"type": "charge.refunded", "data": {"object": {"id": "ch_1", "payment_intent": "pi_1"}}}
+        assert await shop.deliver(event) == 204
+        assert await shop.services.payments.total_cents() == 0
+
+    in_shop(tmp_path, work)
+
+
+# Pages.
+
+
+def test_only_a_live_app_can_be_topped_up(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        await shop.site.database.execute("UPDATE apps SET directory = 'other'")
+        await shop.site.add_app("pendingapp")
+        assert (await shop.site.visitor().post("/apps/unknown/top-up")).status_code == 404
+        assert (await shop.site.visitor().post("/apps/pendingapp/top-up")).status_code == 404
+        assert (await shop.site.visitor(ALICE).post("/apps/pendingapp/top-up")).status_code == 409
+        await shop.services.apps.mark_deleted(APP, shop.site.now)
+        assert (await shop.site.visitor().post(f"/apps/{APP}/top-up")).status_code == 409
+        assert "Top Up Balance" not in (await shop.site.visitor().get(f"/apps/{APP}")).text
+        assert shop.stripe.objects.of("checkout.session") == []
+
+    in_shop(tmp_path, work)
+
+
+def test_a_payment_for_an_app_that_was_deleted_meanwhile_is_the_operators_to_refund(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        await shop.services.apps.mark_deleted(APP, shop.site.now)
+        shop.site.now += 1
+        await shop.success(session)
+        operator = shop.site.visitor(OPERATOR)
+        page = await operator.get("/operator")
+        assert "to be refunded" in page.text
+        assert session["id"] in page.text
+        shop.stripe.do_refund(session["id"], 500)
+        await shop.deliver(shop.events("charge.refunded")[0])
+        assert session["id"] not in (await operator.get("/operator")).text
+
+    in_shop(tmp_path, work)
+
+
+def test_stripe_that_can_not_be_reached_or_is_not_set_up_says_so(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        del shop.site.servers[STRIPE]
+        page = await shop.site.visitor().post(f"/apps/{APP}/top-up")
+        assert page.status_code == 503
+        assert "Stripe can" in page.text
+        object.__setattr__(shop.services.settings, "stripe_price_id", None)
+        page = await shop.site.visitor().post(f"/apps/{APP}/top-up")
+        assert page.status_code == 503
+        assert "Payments are not set up here" in page.text
+
+    in_shop(tmp_path, work)
+
+
+def test_payments_are_on_the_apps_page_and_on_the_payers_own(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        await shop.site.log_in(BOB)
+        await shop.success(await shop.paid(1_234_567, BOB))
+        await shop.success(await shop.paid(100))
+        page = (await shop.site.visitor().get(f"/apps/{APP}")).text
+        assert "$12,345.67" in page
+        assert "$12,346.67" in page  # both, as the object tells
+        own = (await shop.site.visitor(BOB).get("/payments")).text
+        assert "$12,345.67" in own
+        assert "$1.00" not in own
+        assert "nothing yet" in (await shop.site.visitor(ALICE).get("/payments")).text
+        assert (await shop.site.visitor().get("/payments")).status_code == 303
+
+    in_shop(tmp_path, work)
+
+
+def test_amounts_stay_exact_to_ten_billion_dollars(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = shop.stripe.do_session(
+            {"mode": "payment", "metadata": {"app_id": APP}},
+            status="complete",
+            payment_status="paid",
+            amount_total=10**12 - 1,
+        )
+        page = await shop.success(session)
+        assert "$9,999,999,999.99" in page.text
+        assert await shop.funding() == 10**12 - 1
+
+    in_shop(tmp_path, work)
+
+
+def test_errors_are_told_as_such(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        shop.stripe.api.trouble.times, shop.stripe.api.trouble.status = 5, 429
+        with pytest.raises(PaymentsUnavailableError):
+            await shop.services.fulfilment.fulfil(session["id"], shop.site.now)
+        shop.stripe.api.trouble.times = 0
+        shop.site.billing.is_down = True
+        with pytest.raises(BillingUnavailableError):
+            await shop.services.fulfilment.fulfil(session["id"], shop.site.now)
+
+    in_shop(tmp_path, work)

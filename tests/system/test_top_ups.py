@@ -1,0 +1,158 @@
+"""Topping up in the running system: in a browser, many reports at once, and deaths in between."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.control import Control
+from tests.system.conftest import NewPage
+from tests.system.journeys import address, deploy, log_in, wait_until_deployed
+from tests.system.running import RunningStack, soon
+from tests.system.test_journeys import execute
+
+SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+EXAMPLES = {True: "hello", False: "palette"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack with three instances of dispatch."""
+    running = RunningStack(tmp_path_factory.mktemp("state"), settings={"DISPATCH_INSTANCES": "3"})
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+def deployed(page: Page, stack: RunningStack, user: str, example: str, scripts: bool = True) -> str:
+    log_in(page, stack, user)
+    app = deploy(page, stack, f"codius/examples/tree/main/{example}")
+    wait_until_deployed(page, scripts)
+    return app
+
+
+def pay(page: Page, amount: str, card: str = "Pays at once") -> None:
+    page.get_by_label("Amount").fill(amount)
+    page.get_by_label(card).check()
+    page.get_by_role("button", name="Pay", exact=True).click()
+
+
+@SCRIPTS
+def test_from_the_402_page_over_the_payment_page_back_to_an_app_that_serves(
+    stack: RunningStack, new_page: NewPage, scripts: bool
+):
+    owner, visitor = (new_page(java_script_enabled=scripts) for _ in range(2))
+    app = deployed(owner, stack, "alice", EXAMPLES[scripts], scripts)
+    while stack.get(app).status_code == 200:
+        pass
+    # Every instance knows that nothing is left.
+    assert all(stack.get(app, headers={"accept": "application/json"}).status_code == 402 for _ in range(20))
+    visitor.goto(f"http://{app}.localhost:{stack.port}/")
+    assert visitor.url == address(stack, f"/apps/{app}/402")
+    visitor.get_by_role("button", name="Top Up Balance").click()
+    assert visitor.url.startswith(f"http://127.0.0.1:{stack.port}/c/pay/")
+    # A mistake and a declined card can be put right.
+    pay(visitor, "nothing")
+    expect(visitor.get_by_role("alert")).to_contain_text("The amount must be")
+    pay(visitor, "5.00", "Is declined")
+    expect(visitor.get_by_role("alert")).to_contain_text("declined")
+    pay(visitor, "5.00")
+    paid_at = time.monotonic()
+    expect(visitor.get_by_role("heading", level=1)).to_have_text(f"Added $5.00 to {app}")
+    # Within a second of the credit every instance serves again.
+    time.sleep(max(0.0, paid_at + 1 - time.monotonic()))
+    assert [stack.get(app).status_code for _ in range(20)] == [200] * 20
+    visitor.get_by_role("link", name="More about this app").click()
+    expect(visitor.get_by_role("row", name="Total Funding $5.00")).to_be_visible()
+    payments = visitor.get_by_role("table", name="Payments")
+    expect(payments.get_by_role("row").nth(1)).to_contain_text("credited")
+    # Going back to the success page changes nothing.
+    visitor.go_back()
+    visitor.reload()
+    assert stack.billing(app, "get_worker_billing")["funding_cents"] == "500"
+
+
+def test_who_cancels_is_back_on_the_apps_page(stack: RunningStack, page: Page):
+    app = deployed(page, stack, "bob", "hello")
+    page.goto(address(stack, f"/apps/{app}"))
+    page.get_by_role("button", name="Top Up Balance").click()
+    page.get_by_role("link", name="Cancel").click()
+    assert page.url == address(stack, f"/apps/{app}")
+    assert stack.billing(app, "get_worker_billing")["funding_cents"] == "0"
+    page.goto(address(stack, "/payments"))
+    expect(page.get_by_text("You have paid nothing yet")).to_be_visible()
+
+
+def test_fifty_reports_of_one_session_credit_it_once(stack: RunningStack, page: Page):
+    app = deployed(page, stack, "bob", "palette")
+    page.goto(address(stack, f"/apps/{app}"))
+    stack.stripe("webhooks", paused=True)
+    page.get_by_role("button", name="Top Up Balance").click()
+    pay(page, "12.34")
+    path = page.url.removeprefix(address(stack).rstrip("/"))
+    with ThreadPoolExecutor(25) as pool:
+        pages = [pool.submit(stack.request, "localhost", "GET", path) for _ in range(25)]
+        stack.stripe("webhooks", copies=25)
+        assert [page.result().status_code for page in pages] == [200] * 25
+    assert soon(lambda: not stack.stripe("undelivered"))
+    stack.stripe("webhooks", copies=1)
+    assert stack.billing(app, "get_worker_billing")["funding_cents"] == "1234"
+    assert len(stack.billing(app, "list_payments")) == 1
+    # A refund and a dispute take it back, by webhooks alone.
+    session = path.split("/")[2]
+    stack.stripe("refund", session=session, cents=234)
+    assert soon(lambda: stack.billing(app, "get_worker_billing")["funding_cents"] == "1000")
+    dispute = stack.stripe("dispute", session=session)
+    assert soon(lambda: int(stack.billing(app, "get_worker_billing")["funding_cents"]) < 0)
+    stack.stripe("close_dispute", dispute=dispute["id"], won=True)
+    assert soon(lambda: stack.billing(app, "get_worker_billing")["funding_cents"] == "1000")
+    page.goto(address(stack, "/payments"))
+    expect(page.get_by_role("row").nth(1)).to_contain_text("$12.34")
+
+
+def test_a_payment_that_settles_later_is_credited_then(stack: RunningStack, page: Page):
+    app = deployed(page, stack, "operator", "hello")
+    page.goto(address(stack, f"/apps/{app}"))
+    page.get_by_role("button", name="Top Up Balance").click()
+    pay(page, "3.00", "Settles later")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your payment is being processed")
+    session = page.url.split("/")[4]
+    stack.stripe("settle", session=session)
+    assert soon(lambda: stack.billing(app, "get_worker_billing")["funding_cents"] == "300")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Added $3.00 to {app}")
+
+
+def test_a_payment_survives_the_death_of_everything_before_it_was_credited(tmp_path: Path, new_page: NewPage):
+    stack = RunningStack(tmp_path)
+    try:
+        stack.start()
+        page = new_page()
+        app = deployed(page, stack, "alice", "hello")
+        page.goto(address(stack, f"/apps/{app}"))
+        stack.stripe("webhooks", paused=True)
+        page.get_by_role("button", name="Top Up Balance").click()
+        session = page.url.rpartition("/")[2]
+        # Paid, and nobody came back to say so.
+        stack.stripe("pay", session=session, cents=500)
+        page.goto("about:blank")
+        stack.stop(signal.SIGKILL)
+        # What Stripe would have sent again is lost as well.
+        (tmp_path / "stripe" / "objects.json").write_text(
+            (tmp_path / "stripe" / "objects.json").read_text().replace('"undelivered": [', '"lost": [')
+        )
+        execute(stack, "UPDATE payments SET created_at = 0")
+        stack = RunningStack(tmp_path, port=stack.port).start()
+        assert stack.billing(app, "get_worker_billing")["funding_cents"] == "0"
+        for _ in range(2):
+            Control.of(stack.state).run_cron()
+        assert stack.billing(app, "get_worker_billing")["funding_cents"] == "500"
+    finally:
+        stack.stop()
