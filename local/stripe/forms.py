@@ -60,11 +60,11 @@ def check(parameters: Json, described: Any, place: str = "") -> None:
 def hints(described: Any) -> dict[str, Any]:
     """The fields of one of the SDK's TypedDicts, by its module's names."""
     names = vars(sys.modules[described.__module__])
-    found = {}
+    found: dict[str, Any] = {}
     for name, annotation in described.__annotations__.items():
-        text = annotation.__forward_arg__ if isinstance(annotation, typing.ForwardRef) else annotation
+        field = type("Field", (), {"__annotations__": {name: annotation}})
         try:
-            found[name] = eval(text, names) if isinstance(text, str) else text  # noqa: S307
+            found |= typing.get_type_hints(field, names)
         except NameError:  # one of the options of a request, which are no parameters
             continue
     return found
@@ -90,11 +90,8 @@ def check_value(value: Any, described: Any, path: str) -> None:
 
 
 def alternatives(described: Any) -> list[Any]:
-    if typing.get_origin(described) in (typing.Union, types.UnionType, typing.Required, typing.NotRequired):
+    if typing.get_origin(described) in (typing.Union, types.UnionType):
         return [choice for item in typing.get_args(described) for choice in alternatives(item)]
-    name = getattr(typing.get_origin(described), "__name__", "")
-    if name in ("NotRequired", "Required"):
-        return alternatives(typing.get_args(described)[0])
     return [described]
 
 

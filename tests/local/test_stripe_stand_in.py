@@ -1,0 +1,245 @@
+"""The local Stripe, asked by Stripe's own SDK over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+import uvicorn
+
+from local.stack import Server, free_port
+from local.stripe.forms import ParameterError, decode
+from local.stripe.server import Stripe, StripeSettings, cents_of
+
+KEY, SECRET, PRICE = "sk_test_key", "whsec_secret", "price_topup"
+PARAMETERS: Any = {
+    "mode": "payment",
+    "line_items": [{"price": PRICE, "quantity": 1}],
+    "metadata": {"app_id": "hello"},
+    "success_url": "http://shop.example/{CHECKOUT_SESSION_ID}",
+    "cancel_url": "http://shop.example/",
+}
+
+
+class Endpoint:
+    """What the operator's webhook is sent; `answers` are its next statuses, then 200."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[bytes, str]] = []
+        self.answers: list[int] = []
+        self.port = free_port()
+        self._arrived = threading.Condition()
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                self.send_response(endpoint.answers.pop(0) if endpoint.answers else 200)
+                self.end_headers()
+                with endpoint._arrived:
+                    endpoint.received.append((body, self.headers["stripe-signature"]))
+                    endpoint._arrived.notify_all()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait_for(self, number: int) -> None:
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.received) >= number, 20)
+
+    def types(self) -> list[str]:
+        return [json.loads(body)["type"] for body, _ in self.received]
+
+
+class Running:
+    """The stand-in in a thread of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.endpoint = Endpoint()
+        self.port = free_port()
+        self._folder = folder
+        self._thread: threading.Thread | None = None
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> Running:
+        settings = StripeSettings(
+            self.origin, f"http://127.0.0.1:{self.endpoint.port}/", "shop.example", PRICE, KEY, SECRET
+        )
+        stand_in = Stripe(settings, self._folder)
+        config = uvicorn.Config(stand_in.application(), port=self.port, log_level="warning", lifespan="off")
+        self._server = Server(config)
+
+        async def serve() -> None:
+            stand_in.start()
+            await self._server.serve()
+            await stand_in.stop()
+
+        self._thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        return self
+
+    def stop(self) -> None:
+        assert self._thread is not None
+        self._server.should_exit = True
+        self._thread.join()
+
+    def client(self, key: str = KEY, retries: int = 0) -> Any:
+        return stripe.StripeClient(
+            key, base_addresses={"api": self.origin}, max_network_retries=retries, http_client=None
+        ).v1
+
+    def control(self, do: str, **asked: Any) -> Any:
+        return httpx.post(f"{self.origin}/local/stripe", json={"do": do, **asked}).json()
+
+    def pay(self, session: Any, **form: str) -> httpx.Response:
+        return httpx.post(session.url, data={"amount": "5.00", "card": "good", **form})
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path)
+    yield running.start()
+    running.stop()
+    running.endpoint.server.shutdown()
+    running.endpoint.server.server_close()
+
+
+def refusal(call: Callable[[], object]) -> stripe.StripeError:
+    with pytest.raises(stripe.StripeError) as refused:
+        call()
+    return refused.value
+
+
+def test_a_session_is_paid_and_told_of(running: Running) -> None:
+    session = running.client().checkout.sessions.create(PARAMETERS)
+    assert (session.status, session.payment_status, session.currency) == ("open", "unpaid", "usd")
+    answer = running.pay(session, amount="12.34")
+    assert answer.headers["location"] == f"http://shop.example/{session.id}"
+    paid = running.client().checkout.sessions.retrieve(session.id)
+    assert (paid.status, paid.payment_status, paid.amount_total) == ("complete", "paid", 1234)
+    running.endpoint.wait_for(2)
+    for body, header in running.endpoint.received:
+        event = stripe.Webhook.construct_event(body, header, SECRET)
+        assert event.data.object["metadata"]["app_id"] == "hello"
+    assert set(running.endpoint.types()) == {"checkout.session.completed", "charge.succeeded"}
+    (found,) = running.client().checkout.sessions.list({"payment_intent": paid.payment_intent}).data
+    assert found.id == session.id
+
+
+@pytest.mark.parametrize(
+    ("changed", "parameter"),
+    [
+        ({"mode": "gift"}, "mode"),
+        ({"line_items": []}, "line_items"),
+        ({"line_items": [{"price": "price_other", "quantity": 1}]}, "line_items[0][price]"),
+        ({"line_items": [{"price": PRICE, "quantity": 2}]}, "line_items[0][quantity]"),
+        ({"line_items": [{"price": PRICE, "colour": "red"}]}, "line_items[0][colour]"),
+        ({"colour": "red"}, "colour"),
+        ({"payment_intent_data": {"colour": "red"}}, "payment_intent_data[colour]"),
+        ({"success_url": ""}, "success_url"),
+    ],
+    ids=str,
+)
+def test_wrong_parameters_are_named(running: Running, changed: dict[str, Any], parameter: str) -> None:
+    error = refusal(lambda: running.client().checkout.sessions.create(PARAMETERS | changed))
+    assert isinstance(error, stripe.InvalidRequestError)
+    assert error.param == parameter
+
+
+def test_a_wrong_key_is_refused_and_an_unknown_id_not_found(running: Running) -> None:
+    sessions = running.client("sk_test_wrong").checkout.sessions
+    assert isinstance(refusal(lambda: sessions.create(PARAMETERS)), stripe.AuthenticationError)
+    error = refusal(lambda: running.client().checkout.sessions.retrieve("cs_test_unknown"))
+    assert (error.http_status, error.code) == (404, "resource_missing")
+
+
+def test_an_idempotency_key_gives_the_same_answer_to_the_same_question_only(running: Running) -> None:
+    create, options = running.client().checkout.sessions.create, {"idempotency_key": "once"}
+    first, second = create(PARAMETERS, options), create(PARAMETERS, options)
+    assert first.id == second.id
+    assert first.id != create(PARAMETERS).id
+    other = PARAMETERS | {"client_reference_id": "other"}
+    assert isinstance(refusal(lambda: create(other, options)), stripe.IdempotencyError)
+
+
+def test_it_can_be_told_to_fail_and_the_sdk_tries_again(running: Running) -> None:
+    running.control("trouble", times=1)
+    assert isinstance(refusal(lambda: running.client().checkout.sessions.create(PARAMETERS)), stripe.APIError)
+    running.control("trouble", times=1)
+    assert running.client(retries=2).checkout.sessions.create(PARAMETERS).status == "open"
+
+
+def test_a_declined_card_and_a_wrong_amount_leave_the_session_open(running: Running) -> None:
+    session = running.client().checkout.sessions.create(PARAMETERS)
+    assert "declined" in running.pay(session, card="declined").text
+    for amount in ("0.49", "five", "-1.00", "1000000.00", "", "1.005"):
+        assert "amount must be" in running.pay(session, amount=amount).text
+    assert running.client().checkout.sessions.retrieve(session.id).status == "open"
+
+
+def test_a_delivery_that_fails_is_sent_again_also_after_a_restart(running: Running) -> None:
+    session = running.client().checkout.sessions.create(PARAMETERS)
+    running.endpoint.answers = [500, 500, 500, 500]
+    running.pay(session)
+    running.endpoint.wait_for(2)
+    running.stop()
+    running.endpoint.answers = []
+    running.start()
+    running.endpoint.wait_for(4)
+    assert set(running.endpoint.types()[2:]) == {"checkout.session.completed", "charge.succeeded"}
+
+
+def test_refunds_and_disputes_are_told_of(running: Running) -> None:
+    session = running.client().checkout.sessions.create(PARAMETERS)
+    running.pay(session)
+    refund = running.control("refund", session=session.id, cents=200)
+    dispute = running.control("dispute", session=session.id)
+    running.control("close_dispute", dispute=dispute["id"], won=False)
+    running.endpoint.wait_for(5)
+    assert {"charge.refunded", "charge.dispute.created", "charge.dispute.closed"} <= set(
+        running.endpoint.types()
+    )
+    assert running.client().refunds.retrieve(refund["id"]).amount == 200
+    assert running.client().disputes.retrieve(dispute["id"]).status == "lost"
+
+
+@pytest.mark.parametrize(
+    ("body", "decoded"),
+    [
+        ("", {}),
+        ("a=1", {"a": "1"}),
+        ("a[b]=1&a[c]=2", {"a": {"b": "1", "c": "2"}}),
+        ("a[0][b]=1&a[1][b]=2", {"a": [{"b": "1"}, {"b": "2"}]}),
+        ("a[]=1", {"a": ["1"]}),
+    ],
+)
+def test_brackets_are_dictionaries_and_lists(body: str, decoded: dict[str, Any]) -> None:
+    assert decode(body) == decoded
+
+
+def test_a_parameter_error_names_the_parameter() -> None:
+    assert ParameterError("code", "a[b]", "message").parameter == "a[b]"
+
+
+@pytest.mark.parametrize(
+    ("text", "cents"), [("5", 500), ("5.00", 500), ("$0.50", 50), ("999999.99", 99_999_999), ("0.49", None)]
+)
+def test_amounts_are_read_as_cents(text: str, cents: int | None) -> None:
+    assert cents_of(text) == cents
