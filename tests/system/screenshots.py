@@ -20,8 +20,11 @@ IMAGES = ROOT / "docs" / "images"
 SHAPES = (("wide", 1280, "light"), ("phone", 375, "dark"))
 
 
-def prepare(page: Page, stack: RunningStack) -> str:
-    """Deploy two examples as the operator; one has been used up and topped up. Return its id."""
+def prepare(page: Page, stack: RunningStack) -> tuple[str, str]:
+    """Deploy examples as the operator; one has been used up and topped up.
+
+    Return its id, and the path of its payment.
+    """
     log_in(page, stack, "operator")
     deploy(page, stack, "codius/examples/tree/main/hello")
     wait_until_deployed(page)
@@ -29,19 +32,24 @@ def prepare(page: Page, stack: RunningStack) -> str:
     wait_until_deployed(page)
     for _ in range(100):
         stack.get(app)
-    stack.billing(app, "add_worker_funds", "example-payment", 500)
+    page.goto(address(stack, f"/apps/{app}"))
+    page.get_by_role("button", name="Top Up Balance").click()
+    page.get_by_role("button", name="Pay", exact=True).click()
+    success = page.url.removeprefix(address(stack).rstrip("/"))
     for _ in range(150):
         stack.get(app)
     deploy(page, stack, "codius/examples/tree/main/hello-python")
-    return app
+    return app, success
 
 
-def take(page: Page, stack: RunningStack, app: str, shape: str) -> None:
+def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) -> None:
     for name, path in (
         ("home", "/"),
         ("apps", "/apps"),
         ("app", f"/apps/{app}"),
-        ("402", "/apps/hello/402"),
+        ("402", f"/apps/{app}/402"),
+        ("payment", success),
+        ("payments", "/payments"),
         ("operator", "/operator"),
         ("not-found", "/nothing"),
     ):
@@ -53,9 +61,7 @@ def take(page: Page, stack: RunningStack, app: str, shape: str) -> None:
 
 def run(browser: Browser, stack: RunningStack) -> None:
     context = browser.new_context()
-    app = prepare(context.new_page(), stack)
-    for _ in range(100):
-        stack.get("hello")
+    app, success = prepare(context.new_page(), stack)
     session = context.storage_state()
     for shape, width, theme in SHAPES:
         context = browser.new_context(
@@ -63,7 +69,7 @@ def run(browser: Browser, stack: RunningStack) -> None:
             color_scheme=theme,  # type: ignore[arg-type]
             storage_state=session,
         )
-        take(context.new_page(), stack, app, shape)
+        take(context.new_page(), stack, app, success, shape)
     print(f"Written to {IMAGES.relative_to(ROOT)}/: {len(list(IMAGES.glob('*.png')))} pictures.")
 
 

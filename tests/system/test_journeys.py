@@ -163,13 +163,15 @@ def test_a_deploy_whose_webhooks_were_lost_is_finished_by_the_cron_trigger(tmp_p
         log_in(page, stack, "alice")
         app = deploy(page, stack, "codius/examples/tree/main/hello")
         wait_until_deployed(page)
-        page.goto("about:blank")
+        browser = page.context
+        page.close()
         stack.stop()
         execute(
             stack,
             "UPDATE apps SET status = 'building', deployed_at = NULL, run_ended = 0, changed_at = 0",
         )
         stack = RunningStack(tmp_path, port=stack.port).start()
+        page = browser.new_page()
         page.goto(address(stack, f"/apps/{app}"))
         expect(page.get_by_role("status")).to_have_text("building")
         Control.of(stack.state).run_cron()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.system.conftest import NewPage
 from tests.system.journeys import deploy, log_in, wait_until_deployed
@@ -13,6 +11,8 @@ from tests.system.running import ROOT, RunningStack
 
 AXE = (ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 WIDTHS, THEMES = (375, 1280), ("light", "dark")
+# Every page there is, but an app's own.
+PATHS = ("/", "/apps", "/apps/hello/402", "/nothing", "/operator", "/payments", "/login/github/callback")
 
 
 def test_the_first_page_says_what_this_is(stack: RunningStack, page: Page):
@@ -85,27 +85,22 @@ def test_a_keyboard_reaches_everything_and_can_skip_the_navigation(stack: Runnin
     assert page.evaluate("document.activeElement.textContent").strip() == "Deploy an app"
 
 
-@pytest.fixture(scope="module")
-def paths(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Every page there is."""
-    return ["/", "/apps", "/apps/hello/402", "/nothing", "/operator", "/login/github/callback"]
-
-
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_is_accessible_and_as_wide_as_the_window(
-    stack: RunningStack, new_page: NewPage, paths: list[str], width: int, theme: str, tmp_path: Path
+    stack: RunningStack, new_page: NewPage, width: int, theme: str
 ):
     page = new_page(viewport={"width": width, "height": 800}, color_scheme=theme, bypass_csp=True)
     log_in(page, stack, "operator")
     own = f"/apps/{deploy_once(page, stack)}"
     found = []
-    for path in [*paths, own, f"{own}/402"]:
+    for path in (*PATHS, own, f"{own}/402"):
         page.goto(f"http://localhost:{stack.port}{path}")
         found += problems_of(page, path, width)
     page.goto(f"http://localhost:{stack.port}/apps")
     page.get_by_label("GitHub Repository").fill("nonsense")
     page.get_by_role("button", name="Deploy App").click()
+    expect(page.get_by_role("alert")).to_be_visible()
     found += problems_of(page, "/apps with an error", width)
     assert found == []
 

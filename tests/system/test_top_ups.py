@@ -142,7 +142,7 @@ def test_a_payment_survives_the_death_of_everything_before_it_was_credited(tmp_p
         session = page.url.rpartition("/")[2]
         # Paid, and nobody came back to say so.
         stack.stripe("pay", session=session, cents=500)
-        page.goto("about:blank")
+        page.close()
         stack.stop(signal.SIGKILL)
         # What Stripe would have sent again is lost as well.
         (tmp_path / "stripe" / "objects.json").write_text(
