@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.types import Scope
-from workers import WorkerEntrypoint, asgi
+from workers import Response, WorkerEntrypoint, asgi
 
 from clients.runtime_fetch import fetch
 from store.d1 import D1
 from web import errors
 from web.application import application
+from web.bodies import refusal_of_body
 from web.services import Services, now_ms
 from web.settings import Settings
 
@@ -28,6 +29,10 @@ app = application(services_for)
 
 class Default(WorkerEntrypoint):
     async def fetch(self, request: Any) -> Any:
+        # The bridge would read all of a body into memory first.
+        status = refusal_of_body(request.method, request.headers.get("content-length"))
+        if status is not None:
+            return Response(None, status=status)
         return await asgi.fetch(app, request, self.env)
 
     async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:

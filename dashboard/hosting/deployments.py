@@ -18,8 +18,17 @@ from store.apps import Apps
 
 INTERRUPTED = "The deploy was interrupted before the workflow began."
 VANISHED = "GitHub no longer knows the workflow's run."
+# Each costs the operator minutes of GitHub Actions.
+DEPLOYS_AT_ONCE = 5
 # A lost race is tried again with what the other has written; each round, one of them gets on.
 MOST_WRITERS = 10
+
+
+class TooManyDeploysError(Exception):
+    """The user has as many deploys under way as one may have."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{DEPLOYS_AT_ONCE} of your apps are being deployed. Wait until one is done.")
 
 
 class AlreadyDeployedError(Exception):
@@ -40,7 +49,12 @@ class Deployments:
     namespace: str
 
     async def deploy(self, app_id: str, user: User, source: Source, now: int) -> None:
-        """Begin a deploy. Raises AlreadyDeployedError; any other failure is the app's, and shown there."""
+        """Begin a deploy. Any failure but these is the app's, and shown there.
+
+        Raises AlreadyDeployedError and TooManyDeploysError.
+        """
+        if await self.apps.count_unfinished(user) >= DEPLOYS_AT_ONCE:
+            raise TooManyDeploysError
         if not await self.apps.insert(app_id, user, source, now):
             app = await self.apps.live_app_of(user, source)
             if app is None:

@@ -18,6 +18,7 @@ from store.payments import Payments
 from store.users import Users
 
 OVERDUE_MS = 120_000
+OPEN_PAYMENT_MS = 900_000  # how often is asked about a payment page that nobody has come back from
 APPS_AT_ONCE = 20
 PAYMENTS_AT_ONCE = 20
 # Told what could not be done, and for which app or payment.
@@ -41,7 +42,8 @@ class Upkeep:
 
     async def _finish_payments(self, now: int, on_failure: OnFailure) -> None:
         """Credit what was paid, and take back what is to be, where that was left half done."""
-        for session_id in await self.payments.unfinished(now - OVERDUE_MS, PAYMENTS_AT_ONCE):
+        overdue, long_open = now - OVERDUE_MS, now - OPEN_PAYMENT_MS
+        for session_id in await self.payments.unfinished(overdue, long_open, PAYMENTS_AT_ONCE):
             await self.payments.mark_asked(session_id, now)
             try:
                 await self.fulfilment.fulfil(session_id, now)

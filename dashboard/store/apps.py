@@ -57,6 +57,14 @@ class Apps:
             limit,
         )
 
+    async def count_unfinished(self, user: User) -> int:
+        """How many deploys of a user are under way."""
+        ((row),) = await self.database.execute(
+            "SELECT count(*) AS apps FROM apps WHERE user_id = ? AND run_ended = 0 AND deleted_at IS NULL",
+            user.id,
+        )
+        return int(row["apps"] or 0)
+
     async def latest(self, limit: int) -> list[App]:
         return await self._apps("TRUE ORDER BY apps.created_at DESC LIMIT ?", limit)
 

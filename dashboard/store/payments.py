@@ -124,12 +124,16 @@ class Payments:
         )
         return row["cents"]  # type: ignore[return-value]
 
-    async def unfinished(self, before: int, limit: int) -> list[str]:
-        """Sessions that may still be credited and that Stripe was not asked about since a time."""
+    async def unfinished(self, before: int, open_before: int, limit: int) -> list[str]:
+        """Sessions that may still be credited and that Stripe was not asked about since a time.
+
+        Those that nobody has paid yet, most of which nobody will, come last and have a time of their own.
+        """
         rows = await self.database.execute(
             "SELECT id FROM payments WHERE status IN ('open', 'processing', 'paid') AND created_at < ? "
-            "AND asked_at < ? ORDER BY asked_at LIMIT ?",
-            *(before, before, limit),
+            "AND asked_at < CASE status WHEN 'open' THEN ? ELSE ? END "
+            "ORDER BY status = 'open', asked_at LIMIT ?",
+            *(before, open_before, before, limit),
         )
         return [str(row["id"]) for row in rows]
 

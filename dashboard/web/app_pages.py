@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from clients.billing import BillingUnavailableError
 from clients.github_api import GitHubError
 from hosting.app import APP_ID, App, User, new_id
-from hosting.deployments import AlreadyDeployedError
+from hosting.deployments import AlreadyDeployedError, TooManyDeploysError
 from hosting.source import SourceError, resolve
 from web.bodies import form_field
 from web.charts import requests_per_day, requests_per_hour
@@ -52,7 +52,7 @@ async def apps(request: Request) -> Response:
     except AlreadyDeployedError as error:
         message = "You have an app of this commit and directory already:"
         return await apps_page(request, viewer, typed, FormError(message, error.app.id))
-    except (SourceError, GitHubError) as error:
+    except (SourceError, TooManyDeploysError, GitHubError) as error:
         return await apps_page(request, viewer, typed, FormError(str(error)))
     return see_app(app_id)
 

@@ -10,6 +10,15 @@ from starlette.requests import Request
 MAX_BYTES = 1_000_000  # a webhook of the events that are listened for has some 30 KB
 
 
+def refusal_of_body(method: str, length: str | None) -> int | None:
+    """The status that a request is refused with for its body's length, before any of it is read."""
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    if length is None or not (length.isascii() and length.isdecimal()):
+        return 411
+    return 413 if len(length) > 15 or int(length) > MAX_BYTES else None
+
+
 async def limited_body(request: Request) -> bytes:
     body = b""
     async for chunk in request.stream():

@@ -192,3 +192,14 @@ def test_without_the_workflow_the_app_has_failed_and_says_so(tmp_path: Path) -> 
         assert "Try again" in page.text
 
     with_github(tmp_path, work)
+
+
+def test_a_user_has_five_deploys_under_way_at_most(tmp_path: Path) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        for number in range(5):
+            await site.add_app(f"app{number}", source=Source("alice/other", "main", "a" * 40, f"d{number}"))
+        assert "Wait until one is done" in error_of(await submit(site, f"{GITHUB}/alice/hello"))
+        await site.services.apps.mark_deleted("app0", site.now)
+        await deployed_source(site, f"{GITHUB}/alice/hello")
+
+    with_github(tmp_path, work)

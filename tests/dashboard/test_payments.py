@@ -77,7 +77,7 @@ class Shop:
         return account.funding_cents
 
     async def upkeep(self) -> list[str]:
-        self.site.now += 200_000
+        self.site.now += 1_000_000
         failures: list[str] = []
         await self.services.upkeep.run(self.site.now, lambda subject, error: failures.append(subject))
         return failures
@@ -255,6 +255,20 @@ def test_an_unpaid_session_credits_nothing(tmp_path: Path, status: str) -> None:
 def test_a_session_that_stripe_does_not_know_is_not_found(tmp_path: Path, id_: str) -> None:
     async def work(shop: Shop) -> None:
         assert (await shop.site.visitor().get(f"/checkout-sessions/{id_}/success")).status_code == 404
+
+    in_shop(tmp_path, work)
+
+
+def test_however_many_pages_were_left_open_a_paid_one_has_its_turn(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        for number in range(100):
+            await shop.services.payments.add_open(f"cs_test_left{number}", APP, None, shop.site.now)
+        session = await shop.paid(500)
+        shop.site.billing.is_down = True
+        await shop.success(session)
+        shop.site.billing.is_down = False
+        await shop.upkeep()
+        assert await shop.funding() == 500
 
     in_shop(tmp_path, work)
 

@@ -9,7 +9,7 @@ import pytest
 
 from hosting.app import App
 from tests.dashboard.dashboard_site import Site, signed
-from web.bodies import MAX_BYTES
+from web.bodies import MAX_BYTES, refusal_of_body
 
 APP = "bcdfghjkmnpq"
 REPOSITORY = {"full_name": "Codius/codius-workers"}
@@ -142,3 +142,22 @@ def test_a_signed_body_that_is_not_json_is_refused() -> None:
 def test_a_body_that_is_too_large_is_refused() -> None:
     body, headers = signed(" " * (MAX_BYTES + 1))
     assert answer_to(body, headers)[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "length", "status"),
+    [
+        ("GET", None, None),
+        ("POST", "0", None),
+        ("POST", str(MAX_BYTES), None),
+        ("POST", str(MAX_BYTES + 1), 413),
+        ("POST", "9" * 5_000, 413),
+        ("POST", None, 411),
+        ("POST", "many", 411),
+        ("PUT", "-1", 411),
+    ],
+)
+def test_a_body_is_refused_by_its_length_before_it_is_read(
+    method: str, length: str | None, status: int | None
+) -> None:
+    assert refusal_of_body(method, length) == status

@@ -41,6 +41,12 @@ def test_pages_that_are_not_there(stack: RunningStack):
     assert stack.request("localhost", "PUT").status_code == 403
 
 
+def test_a_body_that_is_too_large_is_refused_without_being_read(stack: RunningStack):
+    for path in ("/apps", "/webhooks/github", "/webhooks/stripe"):
+        assert stack.request("localhost", "POST", path, content=b"x" * 2_000_000).status_code == 413
+        assert stack.request("localhost", "POST", path, content=iter([b"x"])).status_code == 411
+
+
 def test_static_files_carry_their_headers_and_the_libraries_stay_in_the_cache(stack: RunningStack):
     libraries = [path.name for path in (ROOT / "dashboard" / "static" / "vendor").iterdir()]
     assert len(libraries) == 2
