@@ -126,19 +126,21 @@ async def asked(call: Any) -> Any:
     try:
         return await call
     except stripe.StripeError as error:
-        raise PaymentsUnavailableError(f"{type(error).__name__}: {error.user_message}") from error
+        raise failure(error) from error
 
 
 async def found(call: Any) -> Any:
     """What was asked for, None when Stripe doesn't know it."""
     try:
         return await call
-    except stripe.InvalidRequestError as error:
+    except stripe.StripeError as error:
         if error.code == "resource_missing":
             return None
-        raise PaymentsUnavailableError(f"{type(error).__name__}: {error.user_message}") from error
-    except stripe.StripeError as error:
-        raise PaymentsUnavailableError(f"{type(error).__name__}: {error.user_message}") from error
+        raise failure(error) from error
+
+
+def failure(error: stripe.StripeError) -> PaymentsUnavailableError:
+    return PaymentsUnavailableError(f"{type(error).__name__}: {error.user_message}")
 
 
 def is_signed(body: bytes, signature: str, secret: str) -> bool:
