@@ -132,7 +132,7 @@ class Stack:
         api = f"CLOUDFLARE_API_BASE_URL=http://127.0.0.1:{self._addresses.port}/client/v4"
         return [
             "",
-            f"  GitHub    {self._addresses.others}  (a local one: users to log in as, repositories to deploy)",
+            f"  GitHub    {self._addresses.others}  (local: users to log in as, repositories to deploy)",
             f"  Example   http://{EXAMPLE_ID}.localhost:{self._addresses.port}",
             f"  Deploy    {api} CLOUDFLARE_API_TOKEN=local CLOUDFLARE_ACCOUNT_ID=local \\",
             f"            npx --prefix {ROOT} \\",
