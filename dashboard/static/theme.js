@@ -13,8 +13,8 @@
   document.addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
     const label = () => {
-      button.textContent = other() === "dark" ? "Dark" : "Light";
-      button.setAttribute("aria-label", `Switch to the ${other()} theme`);
+      button.title = `Switch to the ${other()} theme`;
+      button.setAttribute("aria-label", button.title);
     };
     button.addEventListener("click", () => {
       root.dataset.theme = other();

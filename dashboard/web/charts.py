@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-WIDTH, HEIGHT = 720, 240
-LEFT, BOTTOM, TOP = 64, 32, 20
-PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT, HEIGHT - BOTTOM - TOP
+WIDTH, HEIGHT = 480, 220
+LEFT, BOTTOM, TOP = 56, 32, 16
+FLOOR = HEIGHT - BOTTOM
+PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT, FLOOR - TOP
 GAP = 0.2  # of a bar's width
-AXIS_LABELS = 6  # every second one is left out where there is little room
+LOWEST_BAR = 2  # so that a single request is seen beside millions
 UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -37,52 +38,65 @@ def requests_per_day(counts: Sequence[int], now: int) -> Markup:
 
 def chart(title: str, column: str, labels: Sequence[str], counts: Sequence[int]) -> Markup:
     """A figure with a caption, the bars, and a table. Counts are at least 0; labels are as many."""
-    total, highest = sum(counts), max(counts, default=0)
-    summary = f"{total:,} in all, at most {highest:,}." if total else "None yet."
-    return Markup(
-        '<figure class="chart"><figcaption><strong>{}</strong>: {}</figcaption>{}{}</figure>'
-    ).format(
-        title, summary, picture(title, labels, counts) if total else "", table(title, column, labels, counts)
+    total = sum(counts)
+    if total == 0:
+        return figure(title, "None yet.", Markup())
+    summary = f"{total:,} in all, at most {max(counts):,}."
+    return figure(title, summary, picture(title, labels, counts) + table(title, column, labels, counts))
+
+
+def figure(title: str, summary: str, content: Markup) -> Markup:
+    return Markup('<figure class="chart"><figcaption><strong>{}</strong>: {}</figcaption>{}</figure>').format(
+        title, summary, content
     )
 
 
 def picture(title: str, labels: Sequence[str], counts: Sequence[int]) -> Markup:
-    top = round_up(max(counts))
-    width = PLOT_WIDTH / len(counts)
-    bars = [
-        f'<rect class="bar" x="{LEFT + number * width:.2f}" y="{y:.2f}" width="{width * (1 - GAP):.2f}" '
-        f'height="{TOP + PLOT_HEIGHT - y:.2f}"/>'
-        for number, y in enumerate(tops(counts, top))
-        if counts[number]
-    ]
-    every = -(-len(labels) // AXIS_LABELS)
-    ticks = [
-        f'<text x="{LEFT + number * width:.2f}" y="{HEIGHT - 6}"{minor(number // every)}>'
-        f"{escape(label)}</text>"
-        for number, label in enumerate(labels)
-        if number % every == 0
-    ]
-    lines = [
-        f'<line class="line" x1="{LEFT}" x2="{WIDTH}" y1="{y}" y2="{y}"/>'
-        f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{compact(value)}</text>'
-        for value, y in ((top, TOP), (0, TOP + PLOT_HEIGHT))
-    ]
-    parts = "".join((*lines, *bars, *ticks))
+    parts = (*grid(round_up(max(counts))), *bars(labels, counts), *time_labels(labels))
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        WIDTH,
-        HEIGHT,
-        f"Bar chart: {title}. The table has the numbers.",
-        Markup(parts),  # noqa: S704
+        WIDTH, HEIGHT, f"Bar chart: {title}. The table has the numbers.", Markup().join(parts)
     )
 
 
-def minor(number: int) -> str:
-    return ' class="minor"' if number % 2 else ""
+def grid(top: int) -> list[Markup]:
+    """Lines at the axis' end, at 0, and halfway where that is a whole number."""
+    values = (0, top // 2, top) if top % 2 == 0 else (0, top)
+    line = Markup(
+        '<line class="line" x1="{}" x2="{}" y1="{y:.2f}" y2="{y:.2f}"/>'
+        '<text x="{}" y="{:.2f}" text-anchor="end">{}</text>'
+    )
+    heights = [(value, FLOOR - PLOT_HEIGHT * value / top) for value in values]
+    return [line.format(LEFT, WIDTH, LEFT - 6, y + 4, compact(value), y=y) for value, y in heights]
 
 
-def tops(counts: Sequence[int], top: int) -> list[float]:
-    """Where each bar ends, from the picture's upper edge. `top` is the axis' highest value."""
-    return [TOP + PLOT_HEIGHT * (1 - count / top) for count in counts]
+def bars(labels: Sequence[str], counts: Sequence[int]) -> list[Markup]:
+    """A bar for each count but 0; a pointer that rests on one is told its number."""
+    top, width = round_up(max(counts)), PLOT_WIDTH / len(counts)
+    bar = Markup(
+        '<rect class="bar" x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}">'
+        "<title>{}: {:,}</title></rect>"
+    )
+    return [
+        bar.format(LEFT + number * width, FLOOR - height, width * (1 - GAP), height, label, count)
+        for number, (label, count) in enumerate(zip(labels, counts, strict=True))
+        if (height := bar_height(count, top))
+    ]
+
+
+def bar_height(count: int, top: int) -> float:
+    return max(PLOT_HEIGHT * count / top, LOWEST_BAR) if count else 0
+
+
+def time_labels(labels: Sequence[str]) -> list[Markup]:
+    """The first time, the one in the middle, and the last: as many as there is room for on a phone."""
+    last, middle = len(labels) - 1, len(labels) // 2
+    places = [(0, LEFT, "start")]
+    if last > 1:
+        places.append((middle, LEFT + round((middle + 0.5) * PLOT_WIDTH / len(labels)), "middle"))
+    if last > 0:
+        places.append((last, WIDTH, "end"))
+    text = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
+    return [text.format(x, HEIGHT - 8, anchor, labels[number]) for number, x, anchor in places]
 
 
 def table(title: str, column: str, labels: Sequence[str], counts: Sequence[int]) -> Markup:
@@ -96,9 +110,9 @@ def table(title: str, column: str, labels: Sequence[str], counts: Sequence[int])
 
 
 def round_up(highest: int) -> int:
-    """The next of 1, 2, 5, 10, 20, 50, …: a readable end of an axis."""
+    """The next of 1, 2, 4, 6, 8, 10, 20, 40, …: a readable end of an axis, and half of it as well."""
     power: int = 10 ** (len(str(highest)) - 1)
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= highest)
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if step * power >= highest)
 
 
 def compact(count: int) -> str:

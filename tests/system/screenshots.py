@@ -39,7 +39,16 @@ def prepare(page: Page, stack: RunningStack) -> tuple[str, str]:
     for _ in range(150):
         stack.get(app)
     deploy(page, stack, "codius/examples/tree/main/hello-python")
+    wait_until_settled(page, stack, app)
     return app, success
+
+
+def wait_until_settled(page: Page, stack: RunningStack, app: str) -> None:
+    """Until then the page counts a whole lease as used."""
+    page.goto(address(stack, f"/apps/{app}"))
+    while not page.get_by_role("row", name="Requests 250", exact=True).count():
+        page.wait_for_timeout(500)
+        page.reload()
 
 
 def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) -> None:
