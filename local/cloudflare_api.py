@@ -7,6 +7,7 @@ What it stores the namespace's Worker runs. Codes and paths: the API reference, 
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from local.script_upload import Part, UploadRefusedError, script_from
 
 WORKER_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}")
 MAX_UPLOAD_BYTES = 128 * 1024 * 1024
+MAX_TAGS = 8  # "Tags" in "Workers for Platforms"
 # Told the name of a script after it was stored or deleted.
 OnChange = Callable[[str], Awaitable[None]]
 
@@ -100,6 +102,8 @@ class CloudflareApi:
             Route(script, self.delete_script, methods=["DELETE"]),
             Route(f"{script}/content", self.get_content),
             Route(f"{script}/settings", self.get_settings),
+            Route(f"{script}/tags", self.get_tags, methods=["GET"]),
+            Route(f"{script}/tags", self.put_tags, methods=["PUT"]),
             # Wrangler looks for an ordinary Worker of the same name before it uploads to a namespace.
             Route("/workers/scripts/{name}/{rest:path}", self.no_ordinary_script),
         ]
@@ -205,6 +209,23 @@ class CloudflareApi:
         ]
         kept = {key: script[key] for key in ("compatibility_date", "compatibility_flags", "tags")}
         return envelope({**kept, "bindings": hidden})
+
+    async def get_tags(self, request: Request) -> Response:
+        _, _, script = self._script(request)
+        return envelope(script["tags"])
+
+    async def put_tags(self, request: Request) -> Response:
+        namespace, name, script = self._script(request)
+        try:
+            tags = json.loads(await request.body())
+        except ValueError:
+            tags = None
+        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+            raise ApiError(400, 10026, "The tags must be an array of strings.")
+        if len(tags) > MAX_TAGS or any("," in tag or "&" in tag for tag in tags):
+            raise ApiError(400, 10026, f"At most {MAX_TAGS} tags, without commas and ampersands.")
+        self._store.put(namespace, name, {**script, "tags": tags})
+        return envelope(tags)
 
     async def no_ordinary_script(self, request: Request) -> Response:
         self._require_token(request)

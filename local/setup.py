@@ -138,6 +138,13 @@ def copy_static_files() -> None:
         shutil.copyfile(folder / file, target / f"{stem}-{version}.{suffixes}")
 
 
+def install_signer() -> None:
+    run(
+        *("npm", "install", "--no-progress", "--prefix", "local/sigstore"),
+        hint="npm could not install local/sigstore/package-lock.json. Is the npm registry reachable?",
+    )
+
+
 def install_test_tools() -> None:
     run(
         *("npm", "install", "--no-progress", "--prefix", "tests"),
@@ -173,6 +180,12 @@ STEPS = (
             ("dashboard", "dashboard", "dashboard/python_modules"),
             ("hello-python", "examples/hello-python", "examples/hello-python/python_modules"),
         )
+    ),
+    Step(
+        "Local Sigstore",
+        ("local/sigstore/package.json", "local/sigstore/package-lock.json", ".npmrc"),
+        "local/sigstore/node_modules",
+        install_signer,
     ),
     Step(
         "Style sheet and script",

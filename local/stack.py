@@ -27,13 +27,13 @@ from local.github.server import GitHub, GitHubSettings
 from local.namespace_store import NamespaceStore
 from local.processes import ProcessGroup
 from local.pyodide_bundle import BUNDLE
-from local.staging import ROOT, Addresses
+from local.sigstore.authority import Authority, SigningError
+from local.staging import NODE_BIN, ROOT, Addresses
 from local.stripe.server import Stripe, StripeSettings
 
 EXAMPLE = ROOT / "examples" / "hello"
 EXAMPLE_ID = "hello"
 EXAMPLES_REPOSITORY = "codius/examples"
-NODE_BIN = ROOT / ".venv" / "bin"
 WRANGLER = ROOT / "node_modules" / ".bin" / "wrangler"
 START_SECONDS = 120
 COMMAND_SECONDS = 120
@@ -170,6 +170,7 @@ class Stack:
 
     async def _start_github(self) -> GitHub:
         addresses = self._addresses
+        authority = Authority(self._state / "sigstore")
         settings = GitHubSettings(
             origin=addresses.others,
             dashboard=addresses.dashboard,
@@ -178,6 +179,7 @@ class Stack:
             hook_host=addresses.host,
             repository=staging.OPERATOR_REPOSITORY,
             checkout=ROOT,
+            authority=authority,
             client_id=addresses.secrets["GITHUB_CLIENT_ID"],
             client_secret=addresses.secrets["GITHUB_CLIENT_SECRET"],
             token=addresses.secrets["GITHUB_TOKEN"],
@@ -189,9 +191,12 @@ class Stack:
             },
         )
         try:
+            await authority.create()
             github = await asyncio.to_thread(GitHub, settings, self._state / "github", self._repositories)
         except GitError as error:
             raise StackError(f"the local GitHub can't take a folder: {error}") from error
+        except SigningError as error:
+            raise StackError(f"the local Sigstore did not start: {error}") from error
         self._github = github
         await github.start()
         self._exits.push_async_callback(github.stop)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+NODE_BIN = ROOT / ".venv" / "bin"
 WORKERD_FOLDER = ROOT / "local" / "workerd"
 COMPATIBILITY_DATE = "2026-11-01"
 DEVELOPMENT_FLAGS = ["python_workers_development", "experimental"]

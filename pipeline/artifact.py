@@ -2,8 +2,9 @@
 
 A folder with `modules/`, in it exactly the modules that are uploaded under their names, and `wrangler.json`:
 `main`, `compatibility_date`, `compatibility_flags`, `vars`, and `rules` that name each module with its type.
-(Wrangler fixes two kinds of types itself, and its rules can't name them: a Python Worker's `.py` modules, and
-what it vendors in `python_modules/`.) Who reads an artifact trusts nothing in it.
+(Wrangler fixes two kinds of types itself, and its rules can't name them: a Python Worker's `.py` modules,
+and what it vendors in `python_modules/`.) Beside them is the manifest. Who reads an artifact trusts nothing
+in it.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from pipeline.errors import PipelineError
 from pipeline.upload_form import UploadForm
 
 CONFIG = "wrangler.json"
+MANIFEST = "manifest.json"
 MODULES = "modules"
 VENDORED = "python_modules/"
-PYTHON = "text/x-python"
+PYTHON, DATA = "text/x-python", "application/octet-stream"
 TYPES = {
     "application/javascript+module": "ESModule",
     "application/javascript": "CommonJS",
@@ -29,6 +31,14 @@ TYPES = {
     "application/wasm": "CompiledWasm",
     "text/plain": "Text",
     "application/octet-stream": "Data",
+}
+# What wrangler uploads modules of a type as.
+MEDIA_TYPES = {
+    "ESModule": "application/javascript+module",
+    "CommonJS": "application/javascript",
+    "CompiledWasm": "application/wasm",
+    "Text": "text/plain",
+    "Data": DATA,
 }
 KEYS = {"main", "compatibility_date", "compatibility_flags", "rules", "vars"}
 # Refused in names: what an artifact's file names can't have (actions/upload-artifact), and globs.
@@ -90,6 +100,12 @@ class Artifact:
             types=types,
         )
 
+    def media_type(self, name: str) -> str:
+        """What a module is uploaded as."""
+        if name in self.types:
+            return MEDIA_TYPES[self.types[name]]
+        return DATA if name.startswith(VENDORED) else PYTHON
+
     def config(self) -> dict[str, Any]:
         """The content of wrangler.json."""
         # Each type has a rule, an empty one if need be: wrangler's own rules would add modules.
@@ -119,7 +135,7 @@ class Artifact:
             name = path.relative_to(folder).as_posix()
             if name.startswith(f"{MODULES}/"):
                 modules[name.removeprefix(f"{MODULES}/")] = path.read_bytes()
-            elif name != CONFIG:
+            elif name not in (CONFIG, MANIFEST):
                 raise PipelineError(f"The artifact has a file {name}, which doesn't belong there.")
         try:
             config = json.loads((folder / CONFIG).read_text())

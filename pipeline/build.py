@@ -14,11 +14,12 @@ import tempfile
 from pathlib import Path
 
 from pipeline import dependencies
-from pipeline.artifact import Artifact
+from pipeline.artifact import MANIFEST, Artifact
 from pipeline.commands import WRANGLER, environment, output_of, run
 from pipeline.config import Config
 from pipeline.errors import PipelineError, run_job
 from pipeline.inputs import Source
+from pipeline.manifest import Manifest
 from pipeline.upload_form import UploadForm
 
 
@@ -65,9 +66,12 @@ def main() -> None:
     print(f"Building {place} at {source.commit} ({source.ref or 'no ref'}) for {source.app_id}", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         artifact = build(source, arguments.checkout, Path(temporary))
+    manifest = Manifest.of(source, artifact)
     artifact.write(arguments.artifact)
+    (arguments.artifact / MANIFEST).write_bytes(manifest.encoded)
     for name, content in artifact.modules.items():
         print(f"{len(content):>10,}  {name}")
+    print(f"Manifest: {manifest.sha256}")
 
 
 if __name__ == "__main__":

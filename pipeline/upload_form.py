@@ -40,7 +40,7 @@ class UploadForm:
     @classmethod
     def parse(cls, form: bytes) -> UploadForm:
         """Raises PipelineError when it isn't such a form, or has no module that is the main one."""
-        parts = [part_of(section) for section in sections(form)]
+        parts = parse_parts(form)
         metadata = next((part.content for part in parts if part.name == "metadata"), b"")
         try:
             settings = json.loads(metadata)
@@ -54,14 +54,19 @@ class UploadForm:
         return cls(settings, modules)
 
 
+def parse_parts(form: bytes) -> list[Part]:
+    """The parts of a multipart form that begins with its boundary. Raises PipelineError for another."""
+    return [part_of(section) for section in sections(form)]
+
+
 def sections(form: bytes) -> list[bytes]:
     """What is between the boundaries; the first line is one."""
     boundary, line_end, _ = form.partition(b"\r\n")
     if not boundary.startswith(b"--") or not line_end:
-        raise PipelineError("wrangler wrote an upload that is not a multipart form.")
+        raise PipelineError("An upload is not a multipart form.")
     first, *found, last = (b"\r\n" + form).split(b"\r\n" + boundary)
     if first or last.strip() != b"--":
-        raise PipelineError("wrangler wrote an upload that is cut off.")
+        raise PipelineError("An upload is cut off.")
     return [section.removeprefix(b"\r\n") for section in found]
 
 
@@ -69,7 +74,7 @@ def part_of(section: bytes) -> Part:
     headers, _, content = section.partition(b"\r\n\r\n")
     name, kind = NAME.search(headers), TYPE.search(headers)
     if name is None:
-        raise PipelineError("wrangler wrote an upload with a part that has no name.")
+        raise PipelineError("An upload has a part without a name.")
     text = name[1].decode(errors="replace")
     for escape, character in ESCAPES.items():
         text = text.replace(escape, character)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.github.attestations import Attestations
 from local.github.runner import Runner
 from local.github.runs import (
     FIRST_RUN_ID,
@@ -37,6 +38,7 @@ class Place:
     server_url: str
     api_url: str
     full_name: str
+    attestations: Attestations
     secrets: Mapping[str, str] = field(repr=False)
     variables: Mapping[str, str]
 
@@ -140,7 +142,8 @@ class Actions:
             run.status = "in_progress"
             self._save(run, "in_progress")
             workspace = self._place.workspaces / f"{run.id}-{run.attempt}"
-            runner = Runner(workflow, workspace, self._context(run), self._place.repository)
+            place = self._place
+            runner = Runner(workflow, workspace, self._context(run), place.repository, place.attestations)
             with contextlib.suppress(asyncio.CancelledError):
                 conclusion = await runner.run(JobReports(self, run, workflow))
         except WorkflowError:
@@ -149,6 +152,7 @@ class Actions:
             self._end(run, conclusion)
 
     def _context(self, run: Run) -> dict[str, Mapping[str, str]]:
+        workflow = f"{self._place.full_name}/.github/workflows/{run.workflow}"
         github = {
             "server_url": self._place.server_url,
             "api_url": self._place.api_url,
@@ -162,6 +166,7 @@ class Actions:
             "actor": run.actor,
             "event_name": "workflow_dispatch",
             "workflow": run.workflow,
+            "workflow_ref": f"{workflow}@refs/heads/{run.branch}",
         }
         return {
             "inputs": run.inputs,
@@ -205,12 +210,14 @@ class JobReports:
     def __init__(self, actions: Actions, run: Run, workflow: Workflow) -> None:
         self._actions, self._run, self._workflow = actions, run, workflow
 
-    def _job(self, job_id: str) -> JobRecord:
+    def _job(self, job_id: str, name: str | None = None) -> JobRecord:
+        """A job that never starts keeps the name that the workflow's file has for it."""
         known = self._run.jobs.get(job_id)
-        return known or self._actions._queue_job(self._run, job_id, self._workflow.jobs[job_id].name)
+        name = name or self._workflow.jobs[job_id].name
+        return known or self._actions._queue_job(self._run, job_id, name)
 
-    async def job_started(self, job_id: str) -> None:
-        self._actions._start_job(self._run, self._job(job_id))
+    async def job_started(self, job_id: str, name: str) -> None:
+        self._actions._start_job(self._run, self._job(job_id, name))
 
     async def step_started(self, job_id: str, number: int, name: str) -> None:
         self._job(job_id).steps.append(StepRecord(number, name, "in_progress", None, now()))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.github import orphans
+from local.github.attestations import Attestations
 from local.github.expressions import Contexts, render
 
 # What processes see of this machine's environment: how to find programs and to reach the network.
@@ -24,11 +25,12 @@ INHERITED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a job runs: its own folder, the run's artifacts, and the operator's checkout."""
+    """Where a job runs: its own folder, the run's artifacts, the operator's checkout and attestations."""
 
     folder: Path
     artifacts: Path
     repository: Path
+    attestations: Attestations | None
 
     @property
     def work(self) -> Path:

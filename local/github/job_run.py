@@ -144,6 +144,8 @@ class JobRun:
             work=self._place.work,
             artifacts=self._place.artifacts,
             repository=self._place.repository,
+            attestations=self._place.attestations,
+            permissions=self._job.permissions,
             execute=partial(self._execute, variables, self._place.work),
             log=self._log.write,
         )

@@ -6,6 +6,7 @@ gives them, and refuses others.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,10 +14,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.github.attestations import Attestations
+from local.sigstore.authority import SigningError
+
 OWN_SETUP = ".github/actions/setup"
 # actions/upload-artifact refuses these in file names, since some file systems can't hold them.
 UNFIT_NAME = re.compile(r'["*:<>?|\\\r\n]')
 GIT_ENVIRONMENT = ("GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0")
+MAX_SUBJECTS = 1024
 PRIVATE_FILES = (".dev.vars*", ".env*")
 
 
@@ -33,6 +38,8 @@ class ActionCall:
     work: Path
     artifacts: Path
     repository: Path
+    attestations: Attestations | None
+    permissions: Mapping[str, str]
     execute: Callable[..., Awaitable[None]]
     log: Callable[[str], None]
     path: list[Path] = field(default_factory=list)
@@ -137,6 +144,32 @@ async def download_artifact(call: ActionCall) -> None:
     shutil.copytree(source, call.folder(path), dirs_exist_ok=True)
 
 
+async def attest(call: ActionCall) -> None:
+    """actions/attest: sign a statement about the files that a checksums file names."""
+    checksums, predicate_type, predicate = call.take("subject-checksums", "predicate-type", "predicate-path")
+    for permission in ("id-token", "attestations"):
+        if call.permissions.get(permission) != "write":
+            raise ActionError(f"The job needs the permission {permission}: write.")
+    assert call.attestations is not None
+    subjects = dict(map(subject_of, call.folder(checksums).read_text().splitlines()))
+    if not 0 < len(subjects) <= MAX_SUBJECTS:
+        raise ActionError(f"There must be 1 to {MAX_SUBJECTS} subjects, not {len(subjects)}.")
+    try:
+        content = json.loads(call.folder(predicate).read_text())
+        number = await call.attestations.attest(subjects, predicate_type, content, call.github)
+    except (ValueError, SigningError) as error:
+        raise ActionError(f"Failed to create the attestation: {error}") from error
+    call.log(f"Attestation {number} of {len(subjects)} subjects")
+
+
+def subject_of(line: str) -> tuple[str, str]:
+    """The name and the digest of a line as `sha256sum` writes it."""
+    match = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
+    if match is None:
+        raise ActionError(f"This is not a line of checksums: {line}")
+    return match[2], match[1]
+
+
 def is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
@@ -149,6 +182,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 ACTIONS: Mapping[str, Action] = {
+    "actions/attest": attest,
     "actions/checkout": checkout,
     "actions/download-artifact": download_artifact,
     "actions/upload-artifact": upload_artifact,

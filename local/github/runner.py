@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from local.github.expressions import Contexts, condition_holds
+from local.github.attestations import Attestations
+from local.github.expressions import Contexts, condition_holds, render
 from local.github.job_environment import Place
 from local.github.job_run import JobRun
 from local.github.workflow import Job, Workflow
@@ -30,7 +31,7 @@ class Report(Protocol):
     ("Set up job") to the last ("Complete job"). `log` is given whole lines, in which secrets are masked.
     """
 
-    async def job_started(self, job_id: str) -> None: ...
+    async def job_started(self, job_id: str, name: str) -> None: ...
     async def step_started(self, job_id: str, number: int, name: str) -> None: ...
     async def step_completed(self, job_id: str, number: int, conclusion: str) -> None: ...
     def log(self, job_id: str, text: str) -> None: ...
@@ -42,7 +43,8 @@ class Runner:
 
     `workspace` is a folder for this run alone: it is made, and removed at the end. `context` has the mappings
     `inputs`, `secrets`, `vars` and `github` (with `server_url`, `repository`, `sha`, `ref`, `run_id`, …), all
-    of text. `repository` is the checkout of the operator's own repository, which the workflow belongs to.
+    of text. `repository` is the checkout of the operator's own repository, which the workflow belongs to, and
+    `attestations` are that repository's.
     """
 
     def __init__(
@@ -51,10 +53,12 @@ class Runner:
         workspace: Path,
         context: Mapping[str, Any],
         repository: Path = ROOT,
+        attestations: Attestations | None = None,
     ) -> None:
         self._workflow = workflow
         self._workspace = workspace
         self._repository = repository
+        self._attestations = attestations
         defaults = {
             name: value.default for name, value in workflow.inputs.items() if value.default is not None
         }
@@ -99,9 +103,10 @@ class Runner:
             await self._done[job_id].wait()
 
     async def _run_job(self, job: Job, report: Report) -> str:
-        place = Place(self._workspace / job.id, self._workspace / "artifacts", self._repository)
+        folder, artifacts = self._workspace / job.id, self._workspace / "artifacts"
+        place = Place(folder, artifacts, self._repository, self._attestations)
         run = JobRun(job, self._workflow.env, self._values(job), place, report)
-        await report.job_started(job.id)
+        await report.job_started(job.id, render(job.name, Contexts(self._values(job))))
         try:
             return await run.run()
         finally:

@@ -21,15 +21,18 @@ from starlette.routing import Mount, Route
 from local.github import pages, rest
 from local.github.accounts import ACCOUNTS, Tokens, account_of
 from local.github.actions import Actions, Place
+from local.github.attestations import Attestations
 from local.github.git_http import GitHttp
 from local.github.oauth import OAuth
 from local.github.payloads import Payloads
 from local.github.repositories import Repositories
 from local.github.rest import Rest
 from local.github.rest_actions import ActionsEndpoints
+from local.github.rest_attestations import AttestationsEndpoints
 from local.github.rest_repositories import RepositoryEndpoints
 from local.github.runs import RunPayloads, RunStore
 from local.github.webhooks import Webhook
+from local.sigstore.authority import Authority
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class GitHubSettings:
     """`origin` is the address of all of it. `repository` (owner/name) is the operator's, from `checkout`.
 
     Webhooks go to `hook_url` under the host name `hook_host`. `workflow_secrets` and `workflow_variables`
-    are what the operator has set for the workflows.
+    are what the operator has set for the workflows. `authority` signs for their jobs.
     """
 
     origin: str
@@ -47,6 +50,7 @@ class GitHubSettings:
     hook_host: str
     repository: str
     checkout: Path
+    authority: Authority
     client_id: str
     client_secret: str = field(repr=False)
     token: str = field(repr=False)
@@ -72,12 +76,14 @@ class GitHub:
         assert head is not None, "a snapshot has a commit"
         tokens = Tokens(settings.client_id, settings.client_secret, settings.token)
         payloads = Payloads(settings.origin, api)
+        self.attestations = Attestations(state / "attestations", settings.authority)
         place = Place(
             repository=settings.checkout,
             workspaces=state / "workspaces",
             server_url=settings.origin,
             api_url=api,
             full_name=settings.repository,
+            attestations=self.attestations,
             secrets=settings.workflow_secrets,
             variables=settings.workflow_variables,
         )
@@ -87,6 +93,7 @@ class GitHub:
         self.rest = Rest(tokens)
         self.endpoints = RepositoryEndpoints(self.rest, self.repositories, payloads)
         self._actions_endpoints = ActionsEndpoints(self.rest, self.actions, payloads, settings.repository)
+        self._attestations_endpoints = AttestationsEndpoints(self.rest, self.attestations, own)
         self._oauth = OAuth(tokens, settings.callback_url, f"{settings.origin}/")
         self._git = GitHttp(self.repositories, tokens)
 
@@ -101,7 +108,11 @@ class GitHub:
 
     def application(self) -> Starlette:
         api = Starlette(
-            routes=[*self._actions_endpoints.routes(), *self.endpoints.routes()],
+            routes=[
+                *self._actions_endpoints.routes(),
+                *self._attestations_endpoints.routes(),
+                *self.endpoints.routes(),
+            ],
             exception_handlers={HTTPException: rest.not_found},
         )
         repository = "/{owner}/{name}"

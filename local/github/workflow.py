@@ -20,7 +20,6 @@ from local.github.workflow_fields import check_expressions, mapping, minutes, on
 __all__ = ["Input", "Job", "Step", "Workflow", "WorkflowError"]
 
 DEFAULT_TIMEOUT_MINUTES = "360"
-# What says nothing about how a local run goes: there are no hosted machines and no tokens here.
 WORKFLOW_KEYS = {"name", "run-name", "on", "permissions", "concurrency", "env", "defaults", "jobs"}
 JOB_KEYS = {
     *("name", "needs", "if", "runs-on", "permissions", "timeout-minutes"),
@@ -73,6 +72,7 @@ class Job:
     name: str
     needs: tuple[str, ...]
     condition: str | None
+    permissions: Mapping[str, str]
     env: Mapping[str, str]
     outputs: Mapping[str, str]
     timeout_minutes: float
@@ -158,6 +158,7 @@ def job_of(job_id: str, content: Mapping[str, Any], shared: Mapping[str, str]) -
         name=content.get("name", job_id),
         needs=(needs,) if isinstance(needs, str) else tuple(needs),
         condition=content.get("if"),
+        permissions=texts(content, "permissions"),
         env=texts(content, "env"),
         outputs=texts(content, "outputs"),
         timeout_minutes=minutes(content.get("timeout-minutes", DEFAULT_TIMEOUT_MINUTES)),

@@ -1,5 +1,8 @@
 import asyncio
+import base64
 import dataclasses
+import hashlib
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -9,10 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sigstore.models import Bundle, TrustedRoot
+from sigstore.verify import Verifier
+from sigstore.verify.policy import Identity
 
+from local.github.attestations import Attestations
 from local.github.job_log import JobLog
 from local.github.runner import Runner
 from local.github.workflow import Workflow
+from local.sigstore.authority import Authority
 from local.staging import ROOT
 from tests.pipeline.conftest import Cloudflare, cloudflare  # noqa: F401
 from tests.pipeline.support import commit_all, copy_examples, git, git_server
@@ -26,10 +34,12 @@ class Record:
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
         self.logs: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self.on_log: Callable[[str], None] = lambda text: None
 
-    async def job_started(self, job_id: str) -> None:
+    async def job_started(self, job_id: str, name: str) -> None:
         self.events.append((job_id, "started"))
+        self.names[job_id] = name
 
     async def step_started(self, job_id: str, number: int, name: str) -> None:
         self.events.append((job_id, number, name))
@@ -60,6 +70,8 @@ class Trial:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.workspace = folder / "workspace"
+        self.authority = Authority(folder / "sigstore")
+        self.attestations = Attestations(folder / "attestations", self.authority)
         self.record = Record()
 
     def workflow(self, jobs: str) -> Workflow:
@@ -70,7 +82,8 @@ class Trial:
     def run(self, workflow: Workflow | str, **context: Mapping[str, str]) -> str:
         if isinstance(workflow, str):
             workflow = self.workflow(workflow)
-        conclusion = asyncio.run(Runner(workflow, self.workspace, context).run(self.record))
+        runner = Runner(workflow, self.workspace, context, attestations=self.attestations)
+        conclusion = asyncio.run(runner.run(self.record))
         assert not self.workspace.exists()
         return conclusion
 
@@ -541,6 +554,9 @@ def test_an_artifact_that_github_would_refuse_fails_the_step(trial: Trial, steps
 # The deploy workflow itself.
 
 
+WORKFLOW_REF = "codius/codius-workers/.github/workflows/deploy-worker.yml@refs/heads/main"
+
+
 class Deployment:
     """A repository alice/apps with the examples, and what a run of the deploy workflow needs."""
 
@@ -551,7 +567,16 @@ class Deployment:
         copy_examples(self.app)
         self.commit = commit_all(self.app)
         self.context = {
-            "github": {"server_url": address, "repository": "codius/codius-workers"},
+            "github": {
+                "server_url": address,
+                "repository": "codius/codius-workers",
+                "workflow_ref": WORKFLOW_REF,
+                "ref": "refs/heads/main",
+                "sha": "d" * 40,
+                "run_id": "77",
+                "run_attempt": "1",
+                "event_name": "workflow_dispatch",
+            },
             "vars": {"CLOUDFLARE_ACCOUNT_ID": "local", "CLOUDFLARE_API_BASE_URL": api.url},
             "secrets": {"CLOUDFLARE_API_TOKEN": "token-of-the-operator"},
         }
@@ -576,6 +601,52 @@ def test_the_deploy_workflow_deploys_an_app(deployment: Deployment, cloudflare: 
     assert script is not None
     assert script["main_module"] == "index.js"
     assert "token-of-the-operator" not in str(deployment.trial.record.logs)
+
+
+def test_what_is_deployed_was_signed_by_the_workflow(
+    deployment: Deployment,
+    cloudflare: Cloudflare,  # noqa: F811
+) -> None:
+    assert deployment.run(directory="examples/hello", ref="main") == "success"
+    trial, server = deployment.trial, deployment.context["github"]["server_url"]
+    notify, app_id, sha256 = trial.record.names["notify"].split(" ")
+    assert (notify, app_id) == ("notify", "abc")
+    (bundle,) = trial.attestations.of(sha256)
+    verifier = Verifier(trusted_root=TrustedRoot.from_file(str(trial.authority.trusted_root)))
+    workflow = Identity(
+        identity=f"{server}/{WORKFLOW_REF}", issuer="https://token.actions.githubusercontent.com"
+    )
+    kind, payload = verifier.verify_dsse(Bundle.from_json(json.dumps(bundle)), workflow)
+    assert kind == "application/vnd.in-toto+json"
+    statement = json.loads(payload)
+    script = cloudflare.store.get("testing", "abc")
+    assert script is not None
+    digests = {
+        f"modules/{module['name']}": hashlib.sha256(base64.b64decode(module["content"])).hexdigest()
+        for module in script["modules"]
+    }
+    assert {item["name"]: item["digest"]["sha256"] for item in statement["subject"]} == {
+        "manifest.json": sha256,
+        **digests,
+    }
+    assert statement["predicate"]["buildDefinition"]["resolvedDependencies"][1]["digest"] == {
+        "gitCommit": deployment.commit
+    }
+
+
+def test_only_a_job_that_may_sign_signs(trial: Trial) -> None:
+    checksums = f"{'0' * 64}  x"
+    jobs = f"""
+  sign:
+    permissions: {{id-token: write}}
+    steps:
+      - run: echo "{checksums}" > checksums; echo "{{}}" > predicate
+      - uses: actions/attest@v4
+        with: {{subject-checksums: checksums, predicate-type: x, predicate-path: predicate}}
+"""
+    assert trial.run(jobs) == "failure"
+    assert "##[error]The job needs the permission attestations: write." in trial.record.logs["sign"]
+    assert trial.attestations.of("0" * 64) == []
 
 
 def test_a_build_never_sees_the_operators_token(
@@ -607,7 +678,8 @@ def test_a_worker_that_does_not_build_is_not_deployed(
     (folder / "wrangler.toml").write_text('main = "index.js"\ncompatibility_date = "2026-11-01"\n')
     deployment.commit = commit_all(deployment.app)
     assert deployment.run(directory="broken") == "failure"
-    assert deployment.trial.record.conclusions() == {"build": "failure", "deploy": "skipped"}
+    skipped = dict.fromkeys(("attest", "deploy", "notify"), "skipped")
+    assert deployment.trial.record.conclusions() == {"build": "failure", **skipped}
     assert "##[error]wrangler could not bundle" in deployment.trial.record.logs["build"]
     assert cloudflare.store.list("testing") == []
 

@@ -1,13 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from local.cloudflare_api import CloudflareApi
-from local.namespace_store import NamespaceStore
+from local.namespace_store import NamespaceStore, Script
 from tests.pipeline.support import served
+
+
+class TamperingStore(NamespaceStore):
+    """Keeps scripts otherwise than they were uploaded, where a test says so."""
+
+    tamper: Callable[[Script], None] | None = None
+
+    def put(self, namespace: str, name: str, script: Script) -> None:
+        if self.tamper is not None:
+            self.tamper(script)
+        super().put(namespace, name, script)
 
 
 class Cloudflare:
@@ -15,7 +26,7 @@ class Cloudflare:
 
     def __init__(self, folder: Path) -> None:
         self.url = ""
-        self.store = NamespaceStore(folder)
+        self.store = TamperingStore(folder)
 
     async def on_change(self, name: str) -> None:
         pass

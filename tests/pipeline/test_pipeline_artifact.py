@@ -65,7 +65,7 @@ def test_source_maps_are_left_out_and_collected_modules_lose_their_dot() -> None
         (encoded([INDEX]), "without metadata"),
         (encoded([Part("metadata", "application/json", b"{")]), "without metadata"),
         (encoded([Part("metadata", "application/json", b'{"body_part": "x"}')]), "service worker format"),
-        (b"--x\r\nA: b\r\n\r\nc\r\n--x--\r\n", "no name"),
+        (b"--x\r\nA: b\r\n\r\nc\r\n--x--\r\n", "without a name"),
     ],
 )
 def test_what_is_not_an_upload_is_refused(content: bytes, named: str) -> None:

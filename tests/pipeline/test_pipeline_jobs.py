@@ -1,6 +1,7 @@
-"""The two jobs as the workflow runs them, with real git, npm, uv and wrangler."""
+"""The jobs as the workflow runs them, with real git, npm, uv and wrangler."""
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from local.namespace_store import Script
 from local.staging import ROOT
 from pipeline.artifact import Artifact
+from pipeline.inputs import Source
+from pipeline.manifest import Manifest
 from tests.pipeline.conftest import Cloudflare
 from tests.pipeline.support import commit_all, copy_examples
 
@@ -34,23 +38,30 @@ def run_job(module: str, *arguments: str | Path, env: Mapping[str, str]) -> subp
     )
 
 
+def inputs(commit: str = "c" * 40, directory: str = "") -> dict[str, str]:
+    """The inputs that all jobs read."""
+    return {
+        "APP_ID": "abc",
+        "REPOSITORY": "alice/apps",
+        "COMMIT": commit,
+        "REF": "main",
+        "DIRECTORY": directory,
+        "DISPATCH_NAMESPACE": "testing",
+    }
+
+
 class Build:
     """Builds of a repository whose checkout is in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.checkout = folder
         self.artifact = folder.parent / "artifact"
+        self.inputs: dict[str, str] = {}
 
     def run(self, directory: str = "", commit: str | None = None) -> subprocess.CompletedProcess[str]:
         shutil.rmtree(self.artifact, ignore_errors=True)
-        env = {
-            "APP_ID": "abc",
-            "REPOSITORY": "alice/apps",
-            "COMMIT": commit or commit_all(self.checkout),
-            "REF": "main",
-            "DIRECTORY": directory,
-        }
-        return run_job("build", self.checkout, self.artifact, env=env)
+        self.inputs = inputs(commit or commit_all(self.checkout), directory)
+        return run_job("build", self.checkout, self.artifact, env=self.inputs)
 
     def succeed(self, directory: str = "") -> Artifact:
         done = self.run(directory)
@@ -245,13 +256,148 @@ def test_a_checkout_of_another_commit_is_refused(build: Build) -> None:
     assert build.fail(commit="0" * 40) == f"The checkout is at {commit}, not at {'0' * 40}."
 
 
+# Attesting.
+
+
+def signed(build: Build) -> dict[str, str]:
+    """The inputs of the job that deploys what was built."""
+    content = (build.artifact / "manifest.json").read_bytes()
+    return {**build.inputs, "MANIFEST_SHA256": hashlib.sha256(content).hexdigest()}
+
+
+def hand_on(artifact: Artifact, folder: Path) -> dict[str, str]:
+    """Write an artifact as the job `build` does; return the inputs of the job that deploys it."""
+    manifest = Manifest.of(Source.read(inputs()), artifact)
+    artifact.write(folder)
+    (folder / "manifest.json").write_bytes(manifest.encoded)
+    return {**inputs(), "MANIFEST_SHA256": manifest.sha256}
+
+
+RUN = {
+    "GITHUB_SERVER_URL": "https://github.example",
+    "GITHUB_REPOSITORY": "operator/platform",
+    "GITHUB_WORKFLOW_REF": "operator/platform/.github/workflows/deploy-worker.yml@refs/heads/main",
+    "GITHUB_SHA": "d" * 40,
+    "GITHUB_RUN_ID": "77",
+    "GITHUB_RUN_ATTEMPT": "2",
+    "GITHUB_EVENT_NAME": "workflow_dispatch",
+}
+
+
+def attest(artifact: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    outputs = artifact.parent / "outputs"
+    outputs.unlink(missing_ok=True)
+    statement = artifact.parent / "statement"
+    return run_job("attest", artifact, statement, env={**env, **RUN, "GITHUB_OUTPUT": str(outputs)})
+
+
+def test_what_is_signed_names_the_source_and_every_module(examples: Build) -> None:
+    artifact = examples.succeed("examples/palette")
+    done = attest(examples.artifact, examples.inputs)
+    assert done.returncode == 0, done.stdout
+    folder = examples.artifact.parent
+    encoded = (examples.artifact / "manifest.json").read_bytes()
+    sha256 = hashlib.sha256(encoded).hexdigest()
+    assert (folder / "outputs").read_text() == f"manifest={sha256}\n"
+    lines = (folder / "statement" / "subjects.sha256").read_text().splitlines()
+    assert lines == [f"{sha256}  manifest.json"] + [
+        f"{hashlib.sha256(content).hexdigest()}  modules/{name}" for name, content in artifact.modules.items()
+    ]
+    predicate = json.loads((folder / "statement" / "predicate.json").read_text())
+    definition, details = predicate["buildDefinition"], predicate["runDetails"]
+    commit = examples.inputs["COMMIT"]
+    assert definition["resolvedDependencies"][1] == {
+        "name": "source",
+        "uri": "git+https://github.example/alice/apps",
+        "digest": {"gitCommit": commit},
+        "annotations": {"directory": "examples/palette"},
+    }
+    assert definition["externalParameters"]["inputs"]["appId"] == "abc"
+    assert base64.b64decode(details["byproducts"][0]["content"]) == encoded
+    assert json.loads(encoded) == {
+        "version": 1,
+        "appId": "abc",
+        "source": {"repository": "alice/apps", "commit": commit, "directory": "examples/palette"},
+        "main": artifact.main,
+        "compatibilityDate": artifact.compatibility_date,
+        "compatibilityFlags": list(artifact.compatibility_flags),
+        "vars": dict(artifact.variables),
+        "modules": [
+            {
+                "name": name,
+                "type": artifact.media_type(name),
+                "sha256": hashlib.sha256(artifact.modules[name]).hexdigest(),
+            }
+            for name in sorted(artifact.modules)
+        ],
+    }
+
+
+def test_an_app_of_very_many_modules_is_signed_by_its_manifest_alone(tmp_path: Path) -> None:
+    modules = {"index.js": WORKER.encode()} | {f"{number}.txt": b"x" for number in range(1023)}
+    types = dict.fromkeys(modules, "Text") | {"index.js": "ESModule"}
+    env = hand_on(Artifact("index.js", "2026-11-01", (), {}, modules, types), tmp_path / "artifact")
+    done = attest(tmp_path / "artifact", env)
+    assert done.returncode == 0, done.stdout
+    lines = (tmp_path / "statement" / "subjects.sha256").read_text().splitlines()
+    assert lines == [f"{env['MANIFEST_SHA256']}  manifest.json"]
+
+
+def forge_manifest(folder: Path) -> None:
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace("c" * 40, "f" * 40))
+
+
+def add_module(folder: Path) -> None:
+    (folder / "modules" / "more.js").write_text("export default 1;")
+    config = json.loads((folder / "wrangler.json").read_text())
+    next(rule for rule in config["rules"] if rule["type"] == "ESModule")["globs"].append("more.js")
+    (folder / "wrangler.json").write_text(json.dumps(config))
+
+
+FORGERIES: list[Callable[[Path], object]] = [
+    forge_manifest,
+    add_module,
+    lambda folder: (folder / "modules" / "index.js").write_text("export default 2;"),
+    lambda folder: (folder / "manifest.json").unlink(),
+]
+
+
+@pytest.mark.parametrize("forge", FORGERIES)
+def test_a_forged_build_is_neither_signed_nor_deployed(
+    cloudflare: Cloudflare, tmp_path: Path, forge: Callable[[Path], object]
+) -> None:
+    modules = {"index.js": WORKER.encode()}
+    artifact = Artifact("index.js", "2026-11-01", (), {}, modules, {"index.js": "ESModule"})
+    env = hand_on(artifact, tmp_path / "artifact")
+    forge(tmp_path / "artifact")
+    for done in (
+        attest(tmp_path / "artifact", env),
+        run_job("deploy", tmp_path / "artifact", env=env | credentials(cloudflare)),
+    ):
+        assert done.returncode == 1, done.stdout
+        assert "::error::The artifact" in done.stdout
+        assert "manifest.json" in done.stdout
+    assert not (tmp_path / "outputs").exists()
+    assert cloudflare.store.list("testing") == []
+
+
+def test_the_same_modules_can_not_be_passed_off_as_another_commit_s(
+    cloudflare: Cloudflare, tmp_path: Path
+) -> None:
+    artifact = Artifact("index.js", "2026-11-01", (), {}, {"index.js": b"1"}, {"index.js": "ESModule"})
+    env = hand_on(artifact, tmp_path / "artifact") | {"COMMIT": "e" * 40}
+    assert attest(tmp_path / "artifact", env).returncode == 1
+    done = run_job("deploy", tmp_path / "artifact", env=env | credentials(cloudflare))
+    assert done.returncode == 1
+    assert cloudflare.store.list("testing") == []
+
+
 # Deploying.
 
 
 def credentials(api: Cloudflare) -> dict[str, str]:
     return {
-        "APP_ID": "abc",
-        "DISPATCH_NAMESPACE": "testing",
         "CLOUDFLARE_API_TOKEN": "token-of-the-operator",
         "CLOUDFLARE_ACCOUNT_ID": "local",
         "CLOUDFLARE_API_BASE_URL": api.url,
@@ -263,7 +409,7 @@ def test_what_is_deployed_is_exactly_what_was_built(
     examples: Build, cloudflare: Cloudflare, directory: str
 ) -> None:
     artifact = examples.succeed(directory)
-    done = run_job("upload", examples.artifact, env=credentials(cloudflare))
+    done = run_job("deploy", examples.artifact, env=signed(examples) | credentials(cloudflare))
     assert done.returncode == 0, done.stdout
     assert "token-of-the-operator" not in done.stdout
     script = cloudflare.store.get("testing", "abc")
@@ -292,8 +438,9 @@ def test_modules_of_every_type_are_deployed_with_their_types(cloudflare: Cloudfl
     kinds = ["ESModule", "ESModule", "CommonJS", "Text", "Text", "Data", "CompiledWasm", "Data", "Text"]
     types = dict(zip(modules, kinds, strict=True))
     variables = {"A": "x", "B": {"n": [1]}, "C": 3}
-    Artifact("index.js", "2026-11-01", (), variables, modules, types).write(tmp_path / "artifact")
-    done = run_job("upload", tmp_path / "artifact", env=credentials(cloudflare))
+    artifact = Artifact("index.js", "2026-11-01", (), variables, modules, types)
+    env = hand_on(artifact, tmp_path / "artifact")
+    done = run_job("deploy", tmp_path / "artifact", env=env | credentials(cloudflare))
     assert done.returncode == 0, done.stdout
     script = cloudflare.store.get("testing", "abc")
     assert script is not None
@@ -313,18 +460,53 @@ def test_modules_of_every_type_are_deployed_with_their_types(cloudflare: Cloudfl
     } == variables
 
 
-@pytest.mark.parametrize("name", ["APP_ID", "DISPATCH_NAMESPACE", "CLOUDFLARE_API_TOKEN"])
+@pytest.mark.parametrize("name", ["APP_ID", "COMMIT", "DISPATCH_NAMESPACE", "CLOUDFLARE_API_TOKEN"])
 def test_a_missing_setting_of_the_deployment_is_named(
     cloudflare: Cloudflare, tmp_path: Path, name: str
 ) -> None:
-    done = run_job("upload", tmp_path, env={**credentials(cloudflare), name: ""})
+    done = run_job("deploy", tmp_path, env={**inputs(), **credentials(cloudflare), name: ""})
     assert (done.returncode, done.stdout) == (1, f"::error::{name} is missing.\n")
 
 
 def test_a_refused_upload_fails_the_job(examples: Build, cloudflare: Cloudflare) -> None:
     examples.succeed("examples/hello")
-    env = {**credentials(cloudflare), "CLOUDFLARE_API_BASE_URL": cloudflare.url + "/wrong"}
-    done = run_job("upload", examples.artifact, env=env)
+    env = {
+        **signed(examples),
+        **credentials(cloudflare),
+        "CLOUDFLARE_API_BASE_URL": cloudflare.url + "/wrong",
+    }
+    done = run_job("deploy", examples.artifact, env=env)
     assert done.returncode == 1
     assert "::error::wrangler could not deploy the Worker; its message is above.\n" in done.stdout
     assert cloudflare.store.list("testing") == []
+
+
+def test_what_was_not_signed_is_not_deployed(examples: Build, cloudflare: Cloudflare) -> None:
+    examples.succeed("examples/hello")
+    env = {**signed(examples), "MANIFEST_SHA256": "0" * 64, **credentials(cloudflare)}
+    done = run_job("deploy", examples.artifact, env=env)
+    assert (done.returncode, done.stdout) == (1, "::error::What was built is not what was signed.\n")
+    assert cloudflare.store.list("testing") == []
+
+
+def test_what_arrives_otherwise_than_built_is_deleted_again(examples: Build, cloudflare: Cloudflare) -> None:
+    examples.succeed("examples/hello")
+
+    def tamper(script: Script) -> None:
+        script["modules"][0]["content"] = base64.b64encode(b"export default {}").decode()
+        script["bindings"].append({"type": "plain_text", "name": "MORE", "text": "x"})
+
+    cloudflare.store.tamper = tamper
+    done = run_job("deploy", examples.artifact, env=signed(examples) | credentials(cloudflare))
+    assert done.returncode == 1
+    assert "as it arrived otherwise than built: the module index.js, the variables." in done.stdout
+    assert cloudflare.store.list("testing") == []
+
+
+def test_a_deployed_script_is_tagged_with_what_it_is(examples: Build, cloudflare: Cloudflare) -> None:
+    examples.succeed("examples/hello")
+    env = signed(examples)
+    assert run_job("deploy", examples.artifact, env=env | credentials(cloudflare)).returncode == 0
+    script = cloudflare.store.get("testing", "abc")
+    assert script is not None
+    assert script["tags"] == [f"commit-{env['COMMIT']}", f"manifest-{env['MANIFEST_SHA256']}"]

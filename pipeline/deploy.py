@@ -1,11 +1,12 @@
-"""The job `deploy`: upload a built Worker to the dispatch namespace, with wrangler.
+"""The job `deploy`: upload a built Worker to the dispatch namespace, with wrangler, and look at what arrived.
 
-    python -m pipeline.upload ARTIFACT
+    python -m pipeline.deploy ARTIFACT
 
-reads APP_ID and DISPATCH_NAMESPACE, and what wrangler needs: CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and,
-where it isn't Cloudflare's own, CLOUDFLARE_API_BASE_URL. Nothing of the app's runs here. Wrangler works in a
-fresh folder with the checked modules and a config made from checked values, so that no file of the app's can
-be taken for one of wrangler's (`.env`, `package.json`).
+reads the inputs as the job `build` does, DISPATCH_NAMESPACE, MANIFEST_SHA256 (the digest that was signed),
+and what wrangler needs: CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and, where it isn't Cloudflare's own,
+CLOUDFLARE_API_BASE_URL. Nothing of the app's runs here. Wrangler works in a fresh folder with the checked
+modules and a config made from checked values, so that no file of the app's can be taken for one of
+wrangler's (`.env`, `package.json`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.artifact import CONFIG, MODULES, VENDORED, Artifact, write_modules
+from pipeline.cloudflare import DeployedScript
 from pipeline.commands import WRANGLER, environment, run
-from pipeline.errors import run_job
-from pipeline.inputs import Target, required
+from pipeline.errors import PipelineError, run_job
+from pipeline.inputs import Source, Target, required
+from pipeline.manifest import Manifest
 
 
 def upload(artifact: Artifact, target: Target, credentials: Mapping[str, str], temporary: Path) -> None:
@@ -48,6 +51,14 @@ def stage(artifact: Artifact, folder: Path) -> None:
     (folder / CONFIG).write_text(json.dumps(config))
 
 
+def require_same(script: DeployedScript, artifact: Artifact) -> None:
+    """Raise PipelineError if what is deployed isn't the artifact, and leave nothing of it."""
+    differences = script.differences(artifact)
+    if differences:
+        script.delete()
+        raise PipelineError(f"Deleted again, as it arrived otherwise than built: {', '.join(differences)}.")
+
+
 def credentials_of(env: Mapping[str, str]) -> dict[str, str]:
     names = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID")
     found = {name: required(env, name) for name in names}
@@ -59,11 +70,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("artifact", type=Path)
     arguments = parser.parse_args()
-    target = Target.read(os.environ)
+    source, target = Source.read(os.environ), Target.read(os.environ)
     credentials = credentials_of(os.environ)
     artifact = Artifact.read(arguments.artifact)
+    manifest = Manifest.check(arguments.artifact, source, artifact)
+    if manifest.sha256 != required(os.environ, "MANIFEST_SHA256"):
+        raise PipelineError("What was built is not what was signed.")
     with tempfile.TemporaryDirectory() as temporary:
         upload(artifact, target, credentials, Path(temporary))
+    script = DeployedScript.of(credentials, target.namespace, target.app_id)
+    require_same(script, artifact)
+    script.tag([f"commit-{source.commit}", f"manifest-{manifest.sha256}"])
+    print(f"Deployed {target.app_id}, and read back: {manifest.sha256}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""A deployed Worker as Cloudflare's API tells of it, and what wrangler can't do to it.
+
+After Cloudflare's API reference, "Workers for Platforms: Dispatch namespace scripts" (content, settings,
+tags).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.artifact import Artifact, plain_variables
+from pipeline.errors import PipelineError
+from pipeline.upload_form import parse_parts
+
+API_URL = "https://api.cloudflare.com/client/v4"
+TIMEOUT_SECONDS = 60
+Answer = tuple[Mapping[str, str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedScript:
+    """One script of a dispatch namespace. `url` is its address in the API."""
+
+    url: str
+    token: str = field(repr=False)
+
+    @classmethod
+    def of(cls, credentials: Mapping[str, str], namespace: str, name: str) -> DeployedScript:
+        base = credentials.get("CLOUDFLARE_API_BASE_URL", API_URL)
+        account = credentials["CLOUDFLARE_ACCOUNT_ID"]
+        url = f"{base}/accounts/{account}/workers/dispatch/namespaces/{namespace}/scripts/{name}"
+        return cls(url, credentials["CLOUDFLARE_API_TOKEN"])
+
+    def tag(self, tags: Sequence[str]) -> None:
+        """Set its tags. Raises PipelineError."""
+        self._ask("PUT", "/tags", json.dumps(list(tags)).encode())
+
+    def delete(self) -> None:
+        """Raises PipelineError."""
+        self._ask("DELETE", "?force=true")
+
+    def differences(self, artifact: Artifact) -> list[str]:
+        """What Cloudflare has otherwise than the artifact. Raises PipelineError."""
+        headers, body = self._ask("GET", "/content")
+        found = modules_of(headers, body)
+        names = sorted(found.keys() | artifact.modules.keys())
+        modules = [f"the module {name}" for name in names if found.get(name) != artifact.modules.get(name)]
+        settings = json.loads(self._ask("GET", "/settings")[1]).get("result") or {}
+        return modules + [name for name, is_same in compared(settings, artifact) if not is_same]
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        request = urllib.request.Request(self.url + path, body, method=method)  # noqa: S310
+        request.add_header("authorization", f"Bearer {self.token}")
+        request.add_header("content-type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+                return {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
+            what = f"{method} {path.strip('/').partition('?')[0] or 'script'}"
+            raise PipelineError(f"Cloudflare's API failed ({what}): {error}.") from error
+
+
+def modules_of(headers: Mapping[str, str], body: bytes) -> dict[str, bytes]:
+    """The modules by name; a script that is a single one may come as it is."""
+    if not headers.get("content-type", "").startswith("multipart/"):
+        return {headers.get("cf-entrypoint", ""): body}
+    return {part.name: part.content for part in parse_parts(body)}
+
+
+def compared(settings: Mapping[str, Any], artifact: Artifact) -> list[tuple[str, bool]]:
+    bindings = settings.get("bindings") or []
+    variables = plain_variables(bindings)
+    return [
+        ("the compatibility date", settings.get("compatibility_date") == artifact.compatibility_date),
+        (
+            "the compatibility flags",
+            sorted(settings.get("compatibility_flags") or []) == sorted(artifact.compatibility_flags),
+        ),
+        ("the variables", variables == artifact.variables and len(variables) == len(bindings)),
+    ]
