@@ -98,6 +98,16 @@ def nothing_published(asker: Asker) -> Answer:
     return problem(asker, 404, "Not found", "The platform publishes nothing at this path.")
 
 
+def method_not_allowed(asker: Asker) -> Answer:
+    return problem(asker, 405, "Method not allowed", "This can only be read.", headers={"allow": "GET, HEAD"})
+
+
+def attestation_unavailable(asker: Asker) -> Answer:
+    headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
+    detail = "What answers here can't be told right now. Try again shortly."
+    return problem(asker, 503, "Attestation is unavailable", detail, headers=headers)
+
+
 def insufficient_balance(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
     """Send browsers to the page where the app can be topped up; tell everyone else of it."""
     page = f"{dashboard_url}/apps/{app_id}/402"

@@ -23,6 +23,9 @@ from promises import Promises, lasting_callback
 from settings import Settings
 
 PLATFORM_PATH = "/.well-known/codius"
+PUBLISHED_HEADERS = ("access-control-allow-origin", "cache-control", "content-type", "retry-after")
+# The dashboard may have to ask Cloudflare and GitHub, each within ten seconds.
+ATTESTATION_TIMEOUT_MS = 30_000
 REQUEST_ID_HEADER = "x-request-id"
 RAY_HEADER = "cf-ray"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -53,6 +56,7 @@ class Dispatcher:
         self._is_on_edge: bool | None = None
         self._get_worker = env.DISPATCHER.get
         self._billing = env.BILLING
+        self._env = env
         self._meters: dict[str, Meter] = {}
         limits = {"cpuMs": self._settings.cpu_ms, "subRequests": self._settings.sub_requests}
         self._no_arguments = object_of({})
@@ -69,11 +73,31 @@ class Dispatcher:
         if app_id is None:
             return respond(answers.no_such_app(asker_of(request)))
         if PLATFORM_PATH in url and is_platform_path(url[url.index(authority) + len(authority) :]):
-            return respond(answers.nothing_published(asker_of(request)))
+            return self._tell_what_answers(request, app_id)
         meter = self._meters.get(app_id)
         if meter is not None and meter.spend(now_ms()):
             return self._forward(request, app_id)
         return self._wait_and_forward(request, app_id)
+
+    async def _tell_what_answers(self, request: Any, app_id: str) -> Any:
+        """Ask the dashboard, which knows what was signed and reads what is deployed. Nothing is charged."""
+        asker = asker_of(request)
+        if not request.url.partition("?")[0].endswith(PLATFORM_PATH):
+            return respond(answers.nothing_published(asker))
+        if request.method not in ("GET", "HEAD"):
+            return respond(answers.method_not_allowed(asker))
+        url = f"{self._settings.dashboard_url}/apps/{app_id}/attestation.json"
+        options = object_of({"method": request.method, "redirect": "manual"})
+        options.signal = js.AbortSignal.timeout(ATTESTATION_TIMEOUT_MS)
+        try:
+            response = await self._env.DASHBOARD.fetch(url, options)
+        except JsException as error:
+            log("dashboard_failed", app_id, asker.request_id, str(error))
+            return respond(answers.attestation_unavailable(asker))
+        headers = {name: header_of(response, name) for name in PUBLISHED_HEADERS}
+        given = {name: value for name, value in headers.items() if value is not None}
+        init = {"status": response.status, "headers": given | {"x-request-id": asker.request_id}}
+        return js.Response.new(response.body, object_of(init))
 
     # The app's Worker.
 

@@ -113,7 +113,7 @@ def dispatch_config(addresses: Addresses, name: str) -> Config:
     config["name"] = f"codius-{name}"
     config["main"] = "src/local_dispatch.py"
     del config["dispatch_namespaces"]
-    config["services"] = [NAMESPACE_SERVICE]
+    config["services"].append(NAMESPACE_SERVICE)
     config["vars"] |= {"APPS_DOMAIN": "localhost", "DASHBOARD_URL": addresses.dashboard}
     return config
 

@@ -60,7 +60,7 @@ def content_of(source: Source, artifact: Artifact) -> dict[str, Any]:
         },
         "main": artifact.main,
         "compatibilityDate": artifact.compatibility_date,
-        "compatibilityFlags": list(artifact.compatibility_flags),
+        "compatibilityFlags": sorted(artifact.compatibility_flags),
         "vars": dict(artifact.variables),
         "modules": [
             {"name": name, "type": artifact.media_type(name), "sha256": digest(artifact.modules[name])}

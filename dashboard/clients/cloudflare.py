@@ -1,14 +1,24 @@
 """Cloudflare's API, as far as the dashboard needs it: the dispatch namespace's scripts.
 
-After Cloudflare's API reference, "Workers for Platforms: Dispatch namespace scripts".
+After Cloudflare's API reference, "Workers for Platforms: Dispatch namespace scripts" (script, content,
+settings).
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
-from clients.http import Fetch, UnreachableError
+from clients.http import Answer, Fetch, Receive, UnreachableError
+from clients.multipart import HashingParser, NotMultipartError, Part, parameter
+
+# The name of the main module, as wrangler reads it from the same answer.
+ENTRYPOINT = "cf-entrypoint"
+# Where the bindings that are plain variables have their values.
+PLAIN = {"plain_text": "text", "json": "json"}
 
 
 class CloudflareError(Exception):
@@ -27,13 +37,79 @@ class Namespace:
 
     async def delete_script(self, script: str) -> None:
         """Delete an app's Worker; one that isn't there is deleted already. Raises CloudflareError."""
-        url = (
-            f"{self.api_url}/accounts/{quote(self.account_id)}/workers/dispatch/namespaces/{quote(self.name)}"
-            f"/scripts/{quote(script)}?force=true"
-        )
+        await self._ask("DELETE", f"{quote(script)}?force=true", "delete")
+
+    async def read_script(self, script: str) -> DeployedScript | None:
+        """What is deployed of an app now; None where there is nothing. Raises CloudflareError."""
+        settings = await self._ask("GET", f"{quote(script)}/settings", "tell of")
+        content = Content()
+        answer = await self._ask("GET", f"{quote(script)}/content", "give out", content.receive)
+        if settings is None or answer is None:
+            return None
+        match settings.json():
+            case {"result": {**found}}:
+                return deployed_script(found, answer.headers.get(ENTRYPOINT), content.modules(answer))
+        raise CloudflareError("Cloudflare told of the Worker in an unknown form.")
+
+    async def _ask(self, method: str, path: str, verb: str, receive: Receive | None = None) -> Answer | None:
+        """The answer; None where there is no such script."""
+        namespace = f"workers/dispatch/namespaces/{quote(self.name)}"
+        url = f"{self.api_url}/accounts/{quote(self.account_id)}/{namespace}/scripts/{path}"
         try:
-            answer = await self.fetch("DELETE", url, {"authorization": f"Bearer {self.token}"})
+            headers = {"authorization": f"Bearer {self.token}"}
+            answer = await self.fetch(method, url, headers, receive=receive)
         except UnreachableError as error:
             raise CloudflareError("Cloudflare could not be reached.") from error
-        if not answer.is_success and answer.status != 404:
-            raise CloudflareError(f"Cloudflare refused to delete the Worker ({answer.status}).")
+        except NotMultipartError as error:
+            raise CloudflareError("Cloudflare sent the modules in an unknown form.") from error
+        if answer.status == 404:
+            return None
+        if not answer.is_success:
+            raise CloudflareError(f"Cloudflare refused to {verb} the Worker ({answer.status}).")
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedScript:
+    """`main` is None where Cloudflare doesn't tell. `bindings` are all but plain variables: "NAME (type)"."""
+
+    main: str | None
+    compatibility_date: str
+    compatibility_flags: list[str]
+    variables: dict[str, Any]
+    bindings: list[str]
+    modules: list[Part]
+
+
+class Content:
+    """Takes a script's modules: a form, or the one module there is."""
+
+    def __init__(self) -> None:
+        self._parser: HashingParser | None = None
+        self._single = hashlib.sha256()
+
+    def receive(self, answer: Answer) -> Callable[[bytes], None]:
+        content_type = answer.headers.get("content-type", "")
+        if not answer.is_success or not content_type.startswith("multipart/"):
+            return self._single.update
+        self._parser = HashingParser(parameter(content_type, "boundary").encode())
+        return self._parser.write
+
+    def modules(self, answer: Answer) -> list[Part]:
+        if self._parser is None:
+            return [Part(answer.headers.get(ENTRYPOINT, ""), "", self._single.hexdigest())]
+        return sorted(self._parser.parts, key=lambda part: part.name)
+
+
+def deployed_script(settings: dict[str, Any], main: str | None, modules: list[Part]) -> DeployedScript:
+    bindings = settings.get("bindings") or []
+    variables = {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item.get("type") in PLAIN}
+    others = [item for item in bindings if item.get("type") not in PLAIN]
+    return DeployedScript(
+        main=main,
+        compatibility_date=settings.get("compatibility_date") or "",
+        compatibility_flags=sorted(settings.get("compatibility_flags") or []),
+        variables=variables,
+        bindings=sorted(f"{item.get('name')} ({item.get('type')})" for item in others),
+        modules=modules,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,8 +34,20 @@ class Answer:
             return None
 
 
+# Given an answer without its body, returns what takes the body's pieces.
+Receive = Callable[[Answer], Callable[[bytes], None]]
+
+
 class Fetch(Protocol):
     async def __call__(
-        self, method: str, url: str, headers: Mapping[str, str], body: str | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: str | None = None,
+        receive: Receive | None = None,
     ) -> Answer:
-        """Ask, following redirects, within TIMEOUT_SECONDS; raise UnreachableError without an answer."""
+        """Ask, following redirects, within TIMEOUT_SECONDS; raise UnreachableError without an answer.
+
+        With `receive` the body goes there piece by piece, and the answer has none.
+        """

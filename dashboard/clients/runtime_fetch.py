@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from js import AbortSignal, Object
 from js import fetch as js_fetch
 from pyodide.ffi import JsException, to_js
 
-from clients.http import TIMEOUT_SECONDS, Answer, UnreachableError
+from clients.http import TIMEOUT_SECONDS, Answer, Receive, UnreachableError
 
 
-async def fetch(method: str, url: str, headers: Mapping[str, str], body: str | None = None) -> Answer:
+async def fetch(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: str | None = None,
+    receive: Receive | None = None,
+) -> Answer:
     options = {"method": method, "headers": dict(headers)} | ({} if body is None else {"body": body})
     init = to_js(options, dict_converter=Object.fromEntries)
     init.signal = AbortSignal.timeout(TIMEOUT_SECONDS * 1000)
     try:
         response = await js_fetch(url, init)
-        content = (await response.arrayBuffer()).to_bytes()
+        answer = Answer(response.status, {name.lower(): value for name, value in response.headers}, b"")
+        if receive is not None:
+            await pass_on(response.body, receive(answer))
+            return answer
+        return replace(answer, body=(await response.arrayBuffer()).to_bytes())
     except JsException as error:
         # The message names the failure, never the headers that were sent.
         raise UnreachableError(f"{method} {url.partition('?')[0]}: {error}") from None
-    return Answer(response.status, {name.lower(): value for name, value in response.headers}, content)
+
+
+async def pass_on(stream: Any, take: Callable[[bytes], None]) -> None:
+    if stream is None:
+        return
+    reader = stream.getReader()
+    while not (piece := await reader.read()).done:
+        take(piece.value.to_bytes())

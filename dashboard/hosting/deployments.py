@@ -15,6 +15,7 @@ from clients.github_api import GitHubError, GitHubUnreachableError
 from hosting.app import App, Source, User
 from hosting.progress import RunReport, follow
 from store.apps import Apps
+from store.attestations import Attestations
 
 INTERRUPTED = "The deploy was interrupted before the workflow began."
 VANISHED = "GitHub no longer knows the workflow's run."
@@ -44,6 +45,7 @@ class Deployments:
     """`namespace` is the dispatch namespace's name. Times are milliseconds since 1970."""
 
     apps: Apps
+    attestations: Attestations
     billing: Billing
     actions: GitHubActions
     namespace: str
@@ -97,8 +99,13 @@ class Deployments:
                 return None
             followed = follow(app, report)
             if followed == app or await self.apps.replace(app, followed, now):
+                await self._note_signature(followed, report)
                 return followed
         raise RuntimeError(f"too many reports at once for the app {app_id}")
+
+    async def _note_signature(self, app: App, report: RunReport) -> None:
+        if report.manifest_sha256 is not None and report.is_of(app):
+            await self.attestations.set_digest(app.id, report.manifest_sha256)
 
     async def look_after(self, app: App, now: int) -> App:
         """Ask GitHub about a run that was not heard of for long. Raises GitHubError."""

@@ -7,6 +7,7 @@ not news changes nothing.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +16,12 @@ from hosting.app import App, Status
 WORKFLOW_TITLE = "Deploy "  # the workflow's run-name, before the app's id
 DISPATCHED = "workflow_dispatch"
 
-JOB_STATUS: dict[str, Status] = {"build": "building", "deploy": "deploying", "attest": "attesting"}
-ORDER: tuple[Status, ...] = ("pending", "queued", "building", "deploying", "attesting", "deployed", "failed")
+JOB_STATUS: dict[str, Status] = {"build": "building", "attest": "attesting", "deploy": "deploying"}
+# The last job, which is named after the app and the digest of the manifest that was signed.
+NOTIFY_JOB = re.compile(r"notify [a-z0-9-]{1,63} ([0-9a-f]{64})")
+ORDER: tuple[Status, ...] = ("pending", "queued", "building", "attesting", "deploying", "deployed", "failed")
 FINAL: tuple[Status, ...] = ("deployed", "deleted")
-STEPS = {"building": "build", "deploying": "deploy", "attesting": "attestation"}
+STEPS = {"building": "build", "attesting": "attestation", "deploying": "deploy"}
 ENDINGS = {
     "cancelled": "The workflow was cancelled.",
     "timed_out": "The workflow took too long.",
@@ -28,17 +31,25 @@ ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """One thing that GitHub says. `app_id` where it names the app: what names none is of a known run only."""
+    """One thing that GitHub says. `app_id` where it names the app: what names none is of a known run only.
+
+    `manifest_sha256` where it tells what was signed.
+    """
 
     run_id: int
     attempt: int
     status: Status
     conclusion: str | None = None
     app_id: str | None = None
+    manifest_sha256: str | None = None
 
     @property
     def has_ended(self) -> bool:
         return self.conclusion is not None
+
+    def is_of(self, app: App) -> bool:
+        """Whether it is about the attempt that the app follows."""
+        return (self.run_id, self.attempt) == (app.run_id, app.run_attempt)
 
 
 def run_report(run: Any) -> RunReport | None:
@@ -64,12 +75,12 @@ def job_report(job: Any) -> RunReport | None:
     """Read a job of a workflow run that has begun; None for others and for those that say nothing new."""
     match job:
         case {"run_id": int(run_id), "run_attempt": int(attempt), "name": str(name), "status": str(status)}:
-            if (
-                name in JOB_STATUS
-                and status in ("in_progress", "completed")
-                and job.get("conclusion") != "skipped"
-            ):
+            if status not in ("in_progress", "completed") or job.get("conclusion") == "skipped":
+                return None
+            if name in JOB_STATUS:
                 return RunReport(run_id, attempt, JOB_STATUS[name])
+            if notified := NOTIFY_JOB.fullmatch(name):
+                return RunReport(run_id, attempt, "deploying", manifest_sha256=notified[1])
     return None
 
 

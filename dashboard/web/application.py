@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from web import app_pages, errors, login, operator_page, payment_pages, webhooks
+from web import app_pages, attestation_pages, errors, login, operator_page, payment_pages, webhooks
 from web.pages import page
 from web.security import SameOriginMiddleware, SecurityHeadersMiddleware
 from web.services import Services
@@ -31,6 +31,8 @@ def application(make_services: MakeServices) -> ASGIApp:
             Route("/apps", app_pages.apps, methods=["GET", "POST"]),
             Route("/apps/{app_id}", app_pages.app),
             Route("/apps/{app_id}/402", app_pages.payment_required),
+            Route("/apps/{app_id}/attestation", attestation_pages.attestation),
+            Route("/apps/{app_id}/attestation.json", attestation_pages.document),
             Route("/apps/{app_id}/retry", app_pages.retry, methods=["POST"]),
             Route("/apps/{app_id}/delete", app_pages.delete, methods=["POST"]),
             Route("/apps/{app_id}/top-up", payment_pages.top_up, methods=["POST"]),

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from attestation.checks import Checks, Published
 from clients.billing import Billing
 from clients.cloudflare import Namespace
 from clients.github_actions import GitHubActions
 from clients.github_api import GitHubApi, app_authorization, token_authorization
+from clients.github_attestations import GitHubAttestations
 from clients.github_login import GitHubLogin
 from clients.github_repositories import GitHubRepositories
 from clients.http import Fetch
@@ -20,6 +22,7 @@ from hosting.upkeep import Upkeep
 from payments.checkout import PaymentsNotConfiguredError
 from payments.fulfilment import Fulfilment
 from store.apps import Apps
+from store.attestations import Attestations
 from store.database import Database
 from store.payments import Payments
 from store.users import Users
@@ -47,6 +50,7 @@ class Services:
     login: GitHubLogin
     repositories: GitHubRepositories
     deployments: Deployments
+    checks: Checks
     removals: Removals
     payments: Payments
     fulfilment: Fulfilment
@@ -85,7 +89,16 @@ class Services:
             return connect_to_stripe(settings, fetch)
 
         fulfilment = Fulfilment(apps, payments, billing, stripe)
-        deployments = Deployments(apps, billing, actions, settings.dispatch_namespace)
+        attestations = Attestations(database)
+        deployments = Deployments(apps, attestations, billing, actions, settings.dispatch_namespace)
+        checks = Checks(
+            attestations,
+            deployments,
+            GitHubAttestations(as_operator, settings.github_repository),
+            namespace,
+            billing,
+            Published(settings.github_url, settings.github_repository, signer_of(settings)),
+        )
         removals = Removals(apps, billing, actions, namespace)
         login = GitHubLogin(
             fetch,
@@ -103,6 +116,7 @@ class Services:
             login=login,
             repositories=GitHubRepositories(as_app),
             deployments=deployments,
+            checks=checks,
             removals=removals,
             payments=payments,
             fulfilment=fulfilment,
@@ -110,6 +124,12 @@ class Services:
             upkeep=Upkeep(apps, users, payments, deployments, removals, fulfilment),
             now=now,
         )
+
+
+def signer_of(settings: Settings) -> str:
+    """The deploy workflow, as Sigstore's certificates name it."""
+    repository = f"{settings.github_url}/{settings.github_repository}"
+    return f"{repository}/.github/workflows/{WORKFLOW}@refs/heads/{settings.github_branch}"
 
 
 def connect_to_stripe(settings: Settings, fetch: Fetch) -> StripeApi:

@@ -10,8 +10,8 @@ from hosting.app import App, Status
 STEPS: tuple[tuple[Status, str], ...] = (
     ("queued", "Queued"),
     ("building", "Building"),
-    ("deploying", "Deploying"),
     ("attesting", "Attesting"),
+    ("deploying", "Deploying"),
     ("deployed", "Deployed"),
 )
 

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
-from clients.http import Answer, UnreachableError
+from clients.http import Answer, Receive, UnreachableError
 from hosting.app import App, Source, User
 from ledger import Ledger
 from pricing import Price
@@ -32,6 +33,7 @@ DASHBOARD = "https://dashboard.example"
 GITHUB = "https://github.example"
 CLOUDFLARE = "https://cloudflare.example"
 NOW = 1_800_000_000_000
+PIECE = 7  # bytes of a streamed body at a time
 PRICE = Price(included_requests=100, unit_price_nano_usd=300_000_000, requests_per_unit=1_000_000)
 VARIABLES = {
     "DASHBOARD_URL": DASHBOARD,
@@ -75,7 +77,12 @@ class Site:
         self.application = application(lambda _: self.services)
 
     async def fetch(
-        self, method: str, url: str, headers: Mapping[str, str], body: str | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: str | None = None,
+        receive: Receive | None = None,
     ) -> Answer:
         self.asked.append(f"{method} {url}")
         origin = "/".join(url.split("/")[:3])
@@ -84,7 +91,13 @@ class Site:
         transport = httpx.ASGITransport(self.servers[origin])
         async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
             response = await client.request(method, url, headers=dict(headers), content=body)
-        return Answer(response.status_code, dict(response.headers), response.content)
+        answer = Answer(response.status_code, dict(response.headers), b"")
+        if receive is None:
+            return replace(answer, body=response.content)
+        take = receive(answer)
+        for start in range(0, len(response.content), PIECE):
+            take(response.content[start : start + PIECE])
+        return answer
 
     def visitor(self, user: User | None = None) -> Visitor:
         return Visitor(self, user)

@@ -31,8 +31,8 @@ JOB = {"run_id": 7, "run_attempt": 1, "name": "build", "status": "in_progress", 
 SUCCESS = [
     RunReport(7, 1, "queued", app_id=PENDING.id),
     RunReport(7, 1, "building"),
-    RunReport(7, 1, "deploying"),
     RunReport(7, 1, "attesting"),
+    RunReport(7, 1, "deploying"),
     RunReport(7, 1, "deployed", "success", PENDING.id),
 ]
 FAILURE = [SUCCESS[0], SUCCESS[1], RunReport(7, 1, "failed", "failure", PENDING.id)]
@@ -50,7 +50,7 @@ def test_an_app_follows_its_run_to_the_end() -> None:
     for report in SUCCESS:
         app = follow(app, report)
         statuses.append(app.status)
-    assert statuses == ["pending", "queued", "building", "deploying", "attesting", "deployed"]
+    assert statuses == ["pending", "queued", "building", "attesting", "deploying", "deployed"]
     assert app.run_ended
 
 

@@ -13,6 +13,7 @@ import httpx
 
 from local.github.repositories import ENVIRONMENT
 from local.github.server import GitHub, GitHubSettings
+from local.sigstore.authority import Authority
 from tests.dashboard.dashboard_site import DASHBOARD, GITHUB, SECRETS, VARIABLES, Site, Visitor
 
 WORKFLOW = """
@@ -91,6 +92,7 @@ async def site_and_github(folder: Path) -> AsyncIterator[tuple[Site, GitHub]]:
         hook_host="dashboard.example",
         repository=VARIABLES["GITHUB_REPOSITORY"],
         checkout=checkout,
+        authority=Authority(folder / "sigstore"),
         client_id=VARIABLES["GITHUB_CLIENT_ID"],
         client_secret=SECRETS["GITHUB_CLIENT_SECRET"],
         token=SECRETS["GITHUB_TOKEN"],

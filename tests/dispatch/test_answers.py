@@ -15,6 +15,8 @@ AXIOS = "application/json, text/plain, */*"
 ANSWERS: list[tuple[Callable[[Asker], Answer], int]] = [
     (answers.no_such_app, 404),
     (answers.nothing_published, 404),
+    (answers.method_not_allowed, 405),
+    (answers.attestation_unavailable, 503),
     (answers.app_failed, 502),
     (answers.billing_unavailable, 503),
 ]

@@ -320,7 +320,7 @@ def test_what_is_signed_names_the_source_and_every_module(examples: Build) -> No
         "source": {"repository": "alice/apps", "commit": commit, "directory": "examples/palette"},
         "main": artifact.main,
         "compatibilityDate": artifact.compatibility_date,
-        "compatibilityFlags": list(artifact.compatibility_flags),
+        "compatibilityFlags": sorted(artifact.compatibility_flags),
         "vars": dict(artifact.variables),
         "modules": [
             {

@@ -1,0 +1,130 @@
+"""Checks of what answers under an app's address, made now and then and told to everyone who asks.
+
+A check reads the Worker's modules and settings from Cloudflare, the manifest that was signed from GitHub,
+and compares them. Checks are claimed in the database, so that visitors can't use up what Cloudflare's API
+grants the operator: between two of them everyone is given the last one's result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from attestation.comparison import described, differences
+from clients.billing import Billing, BillingUnavailableError
+from clients.cloudflare import CloudflareError, Namespace
+from clients.github_api import GitHubError
+from clients.github_attestations import GitHubAttestations
+from hosting.app import App
+from hosting.deployments import Deployments
+from store.attestations import Attestations, Check, Signed
+
+ISSUER = "https://token.actions.githubusercontent.com"
+APP_MS = 60_000
+# A check asks Cloudflare twice, who answers 1,200 questions in five minutes ("Rate limits" of its API).
+ALL_MS, ALL_CHECKS = 300_000, 300
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What every document says of the operator's: addresses, and the workflow that may sign."""
+
+    github_url: str
+    repository: str
+    signer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    store: Attestations
+    deployments: Deployments
+    attestations: GitHubAttestations
+    namespace: Namespace
+    billing: Billing
+    published: Published
+
+    async def latest(self, app: App, url: str, now: int) -> Check | None:
+        """The latest check of a deployed app at `url`, made now if it is due; None without any."""
+        last = await self.store.check(app.id)
+        if last is not None and last.began_at > now - APP_MS:
+            return last
+        if not await self.store.begin_check(app.id, now, APP_MS, ALL_MS, ALL_CHECKS):
+            return last
+        status, document = await self._check(app, url, now)
+        await self.store.finish_check(app.id, status, document)
+        return Check(now, status, document)
+
+    async def _check(self, app: App, url: str, now: int) -> tuple[int, Document]:
+        try:
+            return 200, await self._document(app, url, now)
+        except CloudflareError as error:
+            return 502, failure("cloudflare", str(error))
+        except GitHubError as error:
+            return 502, failure("github", str(error))
+        except BillingUnavailableError:
+            return 503, failure("billing", "Billing can't be asked right now.")
+
+    async def _document(self, app: App, url: str, now: int) -> Document:
+        signed = await self._signed(app, now)
+        script = await self.namespace.read_script(app.id)
+        account = await self.billing.account(app.id)
+        deployed = None if script is None else described(script)
+        if script is None or deployed is None:
+            found = ["Nothing is deployed at Cloudflare."]
+        elif signed is None or signed.manifest is None:
+            found = ["No attestation of this app is known."]
+        else:
+            found = differences(signed.manifest, deployed, script.bindings)
+        return {
+            "appId": app.id,
+            "url": url,
+            "source": {
+                "repository": f"{self.published.github_url}/{app.source.repository}",
+                "commit": app.source.commit_hash,
+                "ref": app.source.git_ref,
+                "directory": app.source.directory,
+            },
+            "manifest": signed and signed.manifest,
+            "manifestSha256": signed and signed.manifest_sha256,
+            "deployed": deployed,
+            "agrees": not found,
+            "differences": found,
+            "attestation": signed and self._attestation(app, signed),
+            "price": account
+            and {
+                "includedRequests": account.included_requests,
+                "requestsPerUnit": account.requests_per_unit,
+                "unitPriceNanoUsd": account.unit_price_nano_usd,
+            },
+            "checkedAt": datetime.fromtimestamp(now // 1000, UTC).isoformat().replace("+00:00", "Z"),
+        }
+
+    async def _signed(self, app: App, now: int) -> Signed | None:
+        """What was signed of an app; what isn't known of it yet is asked of GitHub, and kept."""
+        signed = await self.store.signed(app.id)
+        if signed is None and app.run_id is not None:
+            await self.deployments.look_after(app, now)
+            signed = await self.store.signed(app.id)
+        if signed is None or signed.manifest is not None:
+            return signed
+        manifest = await self.attestations.manifest(signed.manifest_sha256)
+        if manifest is None:
+            return signed
+        await self.store.set_manifest(app.id, signed.manifest_sha256, manifest)
+        return Signed(signed.manifest_sha256, manifest)
+
+    def _attestation(self, app: App, signed: Signed) -> Document:
+        run = f"{self.published.github_url}/{self.published.repository}/actions/runs/{app.run_id}"
+        return {
+            "url": self.attestations.url(signed.manifest_sha256),
+            "signer": self.published.signer,
+            "issuer": ISSUER,
+            "run": run,
+        }
+
+
+def failure(party: str, message: str) -> Document:
+    return {"error": f"{party}_unavailable", "message": message}

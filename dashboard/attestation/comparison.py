@@ -1,0 +1,62 @@
+"""Whether what is deployed is what was signed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clients.cloudflare import DeployedScript
+
+SETTINGS = {
+    "main": "main module",
+    "compatibilityDate": "compatibility date",
+    "compatibilityFlags": "compatibility flags",
+    "vars": "plain variables",
+}
+
+
+def described(script: DeployedScript) -> dict[str, Any]:
+    """What is deployed, in the manifest's words."""
+    return {
+        "main": script.main,
+        "compatibilityDate": script.compatibility_date,
+        "compatibilityFlags": script.compatibility_flags,
+        "vars": script.variables,
+        "modules": [
+            {"name": part.name, "type": part.content_type, "sha256": part.sha256} for part in script.modules
+        ],
+    }
+
+
+def differences(manifest: dict[str, Any], deployed: dict[str, Any], bindings: list[str]) -> list[str]:
+    """What of a deployed Worker isn't as its manifest says, in words; nothing when all is.
+
+    `bindings` are those that an app can't have been given. What Cloudflare leaves out (the main module's
+    name, a module's type) is not compared.
+    """
+    changed = [
+        f"The {words} changed."
+        for key, words in SETTINGS.items()
+        if deployed[key] is not None and deployed[key] != manifest[key]
+    ]
+    signed = {module["name"]: module for module in manifest["modules"]}
+    found = {module["name"]: module for module in deployed["modules"]}
+    modules = [
+        sentence
+        for name in sorted(signed.keys() | found.keys())
+        if (sentence := difference(name, signed.get(name), found.get(name)))
+    ]
+    if len(found) != len(deployed["modules"]):
+        modules.append("Two modules have the same name.")
+    return changed + modules + [f"It was given the binding {binding}." for binding in bindings]
+
+
+def difference(name: str, signed: dict[str, Any] | None, found: dict[str, Any] | None) -> str | None:
+    if found is None:
+        return f"The module {name} is missing."
+    if signed is None:
+        return f"The module {name} was added."
+    if found["sha256"] != signed["sha256"]:
+        return f"The module {name} changed."
+    if found["type"] and found["type"] != signed["type"]:
+        return f"The module {name} has another type."
+    return None

@@ -1,0 +1,81 @@
+"""The queries on what was signed of apps, and on checks of what is deployed.
+
+Times are milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What was signed of an app: the manifest's digest, and the manifest where it is known."""
+
+    manifest_sha256: str
+    manifest: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The result of a check, as an HTTP status and a document; when the latest one began."""
+
+    began_at: int
+    status: int | None
+    document: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attestations:
+    database: Database
+
+    async def set_digest(self, app_id: str, manifest_sha256: str) -> None:
+        """Note what the latest deploy signed."""
+        await self.database.execute(
+            "INSERT INTO attestations (app_id, manifest_sha256) VALUES (?, ?) "
+            "ON CONFLICT (app_id) DO UPDATE SET manifest_sha256 = excluded.manifest_sha256, manifest = NULL "
+            "WHERE manifest_sha256 <> excluded.manifest_sha256",
+            *(app_id, manifest_sha256),
+        )
+
+    async def set_manifest(self, app_id: str, manifest_sha256: str, manifest: dict[str, Any]) -> None:
+        await self.database.execute(
+            "UPDATE attestations SET manifest = ? WHERE app_id = ? AND manifest_sha256 = ?",
+            *(json.dumps(manifest), app_id, manifest_sha256),
+        )
+
+    async def signed(self, app_id: str) -> Signed | None:
+        rows = await self.database.execute("SELECT * FROM attestations WHERE app_id = ?", app_id)
+        if not rows:
+            return None
+        sha256, manifest = rows[0]["manifest_sha256"], rows[0]["manifest"]
+        return Signed(str(sha256), None if manifest is None else json.loads(str(manifest)))
+
+    async def check(self, app_id: str) -> Check | None:
+        rows = await self.database.execute("SELECT * FROM checks WHERE app_id = ?", app_id)
+        if not rows:
+            return None
+        began_at, status, document = (rows[0][name] for name in ("began_at", "status", "document"))
+        found = None if document is None else json.loads(str(document))
+        return Check(int(began_at or 0), None if status is None else int(status), found)
+
+    async def begin_check(self, app_id: str, now: int, app_ms: int, all_ms: int, limit: int) -> bool:
+        """Claim a check: one per app in `app_ms`, and `limit` of all apps in `all_ms`."""
+        rows = await self.database.execute(
+            "INSERT INTO checks (app_id, began_at) SELECT ?1, ?2 "
+            "WHERE (SELECT count(*) FROM checks WHERE began_at > ?2 - ?4) < ?5 "
+            "ON CONFLICT (app_id) DO UPDATE SET began_at = excluded.began_at "
+            "WHERE checks.began_at <= excluded.began_at - ?3 RETURNING app_id",
+            *(app_id, now, app_ms, all_ms, limit),
+        )
+        return bool(rows)
+
+    async def finish_check(self, app_id: str, status: int, document: dict[str, Any]) -> None:
+        await self.database.execute(
+            "UPDATE checks SET status = ?, document = ? WHERE app_id = ?",
+            *(status, json.dumps(document), app_id),
+        )

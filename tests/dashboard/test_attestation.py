@@ -1,0 +1,477 @@
+"""What the dashboard says of the code that answers: read from Cloudflare, compared with what was signed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attestation.checks import ALL_CHECKS, ALL_MS, APP_MS
+from attestation.comparison import SETTINGS, differences
+from clients.multipart import HashingParser, NotMultipartError, parameter
+from hosting.progress import job_report
+from local.cloudflare_api import CloudflareApi
+from local.namespace_store import NamespaceStore, Script
+from local.script_upload import Part, script_from
+from pipeline.artifact import Artifact
+from pipeline.inputs import Source
+from pipeline.manifest import Manifest
+from tests.dashboard.canned import CannedServer
+from tests.dashboard.dashboard_site import CLOUDFLARE, GITHUB, SOURCE, Site, signed
+
+APP = "bcdfghjkmnpq"
+DOCUMENT, PAGE = f"/apps/{APP}/attestation.json", f"/apps/{APP}/attestation"
+MODULES = {"index.js": b"export default {}", "lib/data.bin": b"\0\r\n--x\r\n\xff", "text.txt": b""}
+ARTIFACT = Artifact(
+    main="index.js",
+    compatibility_date="2026-11-01",
+    compatibility_flags=("nodejs_compat", "global_navigator"),
+    variables={"GREETING": "hi", "NUMBERS": [1, 2.5]},
+    modules=MODULES,
+    types={"index.js": "ESModule", "lib/data.bin": "Data", "text.txt": "Text"},
+)
+MANIFEST = Manifest.of(
+    Source(APP, SOURCE.repository, SOURCE.commit_hash, SOURCE.git_ref, SOURCE.directory), ARTIFACT
+)
+
+
+class Attested:
+    """A site with one deployed and attested app; `store` is Cloudflare's, `github` says what a test tells it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = NamespaceStore(folder)
+        self.github = CannedServer()
+        cloudflare = CloudflareApi(self.store, ("testing",), self.on_change).application()
+        self.site = Site({CLOUDFLARE: cloudflare, GITHUB: self.github})
+
+    async def on_change(self, name: str) -> None:
+        pass
+
+    async def deploy(self, is_known: bool = True) -> None:
+        metadata = {
+            "main_module": ARTIFACT.main,
+            "compatibility_date": ARTIFACT.compatibility_date,
+            "compatibility_flags": list(ARTIFACT.compatibility_flags),
+            "bindings": [
+                {"name": "GREETING", "type": "plain_text", "text": "hi"},
+                {"name": "NUMBERS", "type": "json", "json": [1, 2.5]},
+            ],
+        }
+        parts = [Part(name, ARTIFACT.media_type(name), content) for name, content in MODULES.items()]
+        self.store.put("testing", APP, script_from(json.dumps(metadata), parts, "now") | {"created_on": "now"})
+        await self.site.deployed_app(APP)
+        if is_known:
+            await self.site.services.checks.store.set_digest(APP, MANIFEST.sha256)
+        self.attest(MANIFEST.encoded)
+
+    def attest(self, *contents: bytes) -> None:
+        """GitHub has attestations of the manifest's digest with these byproducts."""
+        items = []
+        for content in contents:
+            byproduct = {"name": "manifest.json", "content": base64.b64encode(content).decode()}
+            statement = json.dumps({"predicate": {"runDetails": {"byproducts": [byproduct]}}}).encode()
+            envelope = {"payload": base64.b64encode(statement).decode()}
+            items.append({"repository_id": 1, "bundle": {"dsseEnvelope": envelope}})
+        path = f"/attestations/sha256:{MANIFEST.sha256}"
+        self.github.on("GET", path, content={"attestations": items})
+
+    def tamper(self, change: Callable[[Script], object]) -> None:
+        """Change what is deployed behind the platform's back."""
+        script = self.store.get("testing", APP)
+        assert script is not None
+        change(script)
+        self.store.put("testing", APP, script)
+
+    async def document(self, status: int = 200) -> Any:
+        response = await self.site.visitor().get(DOCUMENT)
+        assert response.status_code == status, response.text
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["content-type"] == "application/json"
+        return response.json()
+
+    def reads(self) -> int:
+        """How often Cloudflare was asked for the modules."""
+        return sum(asked.endswith("/content") for asked in self.site.asked)
+
+
+def with_app(folder: Path, work: Callable[[Attested], Awaitable[None]], is_known: bool = True) -> None:
+    async def run() -> None:
+        app = Attested(folder)
+        await app.deploy(is_known)
+        await work(app)
+
+    asyncio.run(run())
+
+
+def test_what_is_deployed_as_it_was_signed_agrees(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        document = await app.document()
+        assert (document["agrees"], document["differences"]) == (True, [])
+        assert document["appId"] == APP
+        assert document["url"] == f"https://{APP}.apps.example/"
+        assert document["source"] == {
+            "repository": "https://github.example/alice/hello",
+            "commit": "a" * 40,
+            "ref": "main",
+            "directory": "",
+        }
+        assert document["manifest"] == json.loads(MANIFEST.encoded)
+        assert document["manifestSha256"] == MANIFEST.sha256
+        assert document["deployed"] == {
+            key: document["manifest"][key]
+            for key in ("main", "compatibilityDate", "compatibilityFlags", "vars", "modules")
+        }
+        assert document["attestation"] == {
+            "url": f"{GITHUB}/api/v3/repos/codius/codius-workers/attestations/sha256:{MANIFEST.sha256}",
+            "signer": f"{GITHUB}/codius/codius-workers/.github/workflows/deploy-worker.yml@refs/heads/main",
+            "issuer": "https://token.actions.githubusercontent.com",
+            "run": f"{GITHUB}/codius/codius-workers/actions/runs/{(await app.site.app(APP)).run_id}",
+        }
+        assert document["price"] == {
+            "includedRequests": 100,
+            "requestsPerUnit": 1_000_000,
+            "unitPriceNanoUsd": 300_000_000,
+        }
+        assert document["checkedAt"] == "2027-01-15T08:00:00Z"
+
+    with_app(tmp_path, work)
+
+
+def change_byte(script: Script) -> None:
+    script["modules"][0]["content"] = base64.b64encode(b"export default {};").decode()
+
+
+TAMPERED: list[tuple[Callable[[Script], object], str]] = [
+    (change_byte, "The module index.js changed."),
+    (lambda script: script["modules"].pop(1), "The module lib/data.bin is missing."),
+    (
+        lambda script: script["modules"].append({"name": "x.js", "type": "text/plain", "content": ""}),
+        "The module x.js was added.",
+    ),
+    (
+        lambda script: script["modules"][2].update(type="application/javascript+module"),
+        "The module text.txt has another type.",
+    ),
+    (lambda script: script.update(main_module="text.txt"), "The main module changed."),
+    (lambda script: script.update(compatibility_date="2025-01-01"), "The compatibility date changed."),
+    (lambda script: script["compatibility_flags"].pop(), "The compatibility flags changed."),
+    (lambda script: script["bindings"][0].update(text="bye"), "The plain variables changed."),
+    (
+        lambda script: script["bindings"].append({"name": "KEY", "type": "secret_text", "text": "s"}),
+        "It was given the binding KEY (secret_text).",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "sentence"), TAMPERED)
+def test_what_was_changed_behind_the_platform_s_back_is_named(
+    tmp_path: Path, change: Callable[[Script], object], sentence: str
+) -> None:
+    async def work(app: Attested) -> None:
+        app.tamper(change)
+        document = await app.document()
+        assert (document["agrees"], document["differences"]) == (False, [sentence])
+        page = (await app.site.visitor().get(PAGE)).text
+        assert sentence in page
+
+    with_app(tmp_path, work)
+
+
+def test_a_script_that_is_gone_does_not_agree(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        app.store.delete("testing", APP)
+        document = await app.document()
+        assert (document["agrees"], document["deployed"]) == (False, None)
+
+    with_app(tmp_path, work)
+
+
+def test_cloudflare_is_asked_once_a_minute_whoever_asks(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        first = await app.document()
+        app.tamper(change_byte)
+        for _ in range(3):
+            app.site.now += APP_MS // 4
+            assert await app.document() == first
+        assert app.reads() == 1
+        app.site.now += APP_MS // 4
+        assert (await app.document())["agrees"] is False
+        assert app.reads() == 2
+
+    with_app(tmp_path, work)
+
+
+def test_many_who_ask_at_once_cause_one_check(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        await asyncio.gather(*(app.site.visitor().get(DOCUMENT) for _ in range(50)))
+        assert app.reads() == 1
+        assert (await app.document())["agrees"] is True
+
+    with_app(tmp_path, work)
+
+
+def test_checks_of_all_apps_together_are_limited(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        for number in range(ALL_CHECKS):
+            other = f"other-{number}"
+            await app.site.database.execute(
+                "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, "
+                "changed_at) VALUES (?, 1, 'alice/hello', 'main', ?, '', 1, 1)",
+                *(other, f"{number:040x}"),
+            )
+            assert await app.site.services.checks.store.begin_check(
+                other, app.site.now, APP_MS, ALL_MS, ALL_CHECKS
+            )
+        response = await app.site.visitor().get(DOCUMENT)
+        assert (response.status_code, response.json()["error"]) == (503, "busy")
+        assert int(response.headers["retry-after"]) > 0
+        assert app.reads() == 0
+        app.site.now += ALL_MS
+        assert (await app.document())["agrees"] is True
+
+    with_app(tmp_path, work)
+
+
+def test_an_older_result_is_given_with_its_time_while_there_are_too_many(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        first = await app.document()
+        app.site.now += 2 * APP_MS
+        store = app.site.services.checks.store
+        assert not await store.begin_check(APP, app.site.now, APP_MS, ALL_MS, limit=1)
+        await app.site.database.execute("UPDATE checks SET began_at = ?", app.site.now)
+        assert await app.document() == first
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize("app_id", ["nothing", "UPPER", "a" * 64, "pending", "failed", "deleted"])
+def test_only_a_deployed_app_is_told_of(tmp_path: Path, app_id: str) -> None:
+    async def work(app: Attested) -> None:
+        if app_id in ("pending", "failed", "deleted"):
+            source = SOURCE.__class__("alice/hello", "main", "b" * 40, "")
+            other = await app.site.add_app(app_id, source=source)
+            if app_id == "failed":
+                await app.site.services.deployments._fail(other, "no reason", app.site.now)
+            if app_id == "deleted":
+                await app.site.services.apps.mark_deleted(app_id, app.site.now)
+        response = await app.site.visitor().get(f"/apps/{app_id}/attestation.json")
+        assert (response.status_code, response.json()["error"]) == (404, "no_such_app")
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert (await app.site.visitor().get(f"/apps/{app_id}/attestation")).status_code == 404
+        assert app.reads() == 0
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize("party", [CLOUDFLARE, GITHUB])
+def test_who_can_not_be_asked_is_named_and_asked_again_later(tmp_path: Path, party: str) -> None:
+    async def work(app: Attested) -> None:
+        server = app.site.servers.pop(party)
+        document = await app.document(502)
+        assert document["error"] == f"{'cloudflare' if party == CLOUDFLARE else 'github'}_unavailable"
+        assert "could not be reached" in document["message"]
+        assert document["message"] in (await app.site.visitor().get(PAGE)).text
+        app.site.servers[party] = server
+        app.site.now += APP_MS
+        assert (await app.document())["agrees"] is True
+
+    with_app(tmp_path, work)
+
+
+def test_once_github_gave_the_manifest_out_it_is_not_asked_again(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        assert (await app.document())["agrees"] is True
+        del app.site.servers[GITHUB]
+        app.site.now += APP_MS
+        assert (await app.document())["agrees"] is True
+
+    with_app(tmp_path, work)
+
+
+def test_billing_that_is_down_is_named(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        app.site.billing.is_down = True
+        assert (await app.document(503))["error"] == "billing_unavailable"
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    "forged", [b"{}", MANIFEST.encoded + b" ", MANIFEST.encoded.replace(b"a" * 40, b"b" * 40)]
+)
+def test_a_manifest_of_another_digest_is_not_taken(tmp_path: Path, forged: bytes) -> None:
+    async def work(app: Attested) -> None:
+        app.attest(forged)
+        document = await app.document()
+        assert (document["agrees"], document["manifest"]) == (False, None)
+        assert document["differences"] == ["No attestation of this app is known."]
+        app.attest(forged, MANIFEST.encoded)
+        app.site.now += APP_MS
+        assert (await app.document())["agrees"] is True
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"attestations": [None, 1, {}, {"bundle": None}]}])
+def test_an_answer_of_github_s_that_makes_no_sense_is_no_attestation(tmp_path: Path, answer: Any) -> None:
+    async def work(app: Attested) -> None:
+        app.github.on("GET", f"/attestations/sha256:{MANIFEST.sha256}", content=answer)
+        assert (await app.document())["agrees"] is False
+
+    with_app(tmp_path, work)
+
+
+# How the digest gets here: by the name of the workflow's last job.
+
+
+def job(name: str, run_id: int | None, **changed: Any) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "run_attempt": 1,
+        "name": name,
+        "status": "completed",
+        "conclusion": "success",
+        **changed,
+    }
+
+
+NOTIFY = f"notify {APP} {MANIFEST.sha256}"
+
+
+def test_the_digest_comes_with_a_signed_webhook(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        run_id = (await app.site.app(APP)).run_id
+        event = {"repository": {"full_name": "codius/codius-workers"}, "workflow_job": job(NOTIFY, run_id)}
+        body, headers = signed(event)
+        for _ in range(2):
+            answer = await app.site.visitor().ask(
+                "POST", "/webhooks/github", headers | {"x-github-event": "workflow_job"}, body
+            )
+            assert answer.status_code == 204
+        assert (await app.document())["agrees"] is True
+
+    with_app(tmp_path, work, is_known=False)
+
+
+def test_a_digest_that_no_webhook_brought_is_asked_for(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        run_id = (await app.site.app(APP)).run_id
+        run = {
+            "id": run_id,
+            "run_attempt": 1,
+            "event": "workflow_dispatch",
+            "display_title": f"Deploy {APP}",
+            "status": "completed",
+            "conclusion": "success",
+        }
+        app.github.on("GET", f"/actions/runs/{run_id}", content=run)
+        app.github.on("GET", f"/actions/runs/{run_id}/jobs", content={"jobs": [job(NOTIFY, run_id)]})
+        assert (await app.document())["agrees"] is True
+
+    with_app(tmp_path, work, is_known=False)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"run_id": 7},
+        {"run_attempt": 0},
+        {"name": f"notify {APP} {'A' * 64}"},
+        {"name": f"notify {APP} ${{{{ needs.attest.outputs.manifest }}}}"},
+        {"status": "queued"},
+        {"conclusion": "skipped"},
+    ],
+)
+def test_a_job_that_is_not_the_app_s_brings_no_digest(tmp_path: Path, changed: dict[str, Any]) -> None:
+    async def work(app: Attested) -> None:
+        run_id = (await app.site.app(APP)).run_id
+        report = job_report(job(NOTIFY, run_id) | changed)
+        if report is not None:
+            await app.site.services.deployments.report(APP, report, app.site.now)
+        assert await app.site.services.checks.store.signed(APP) is None
+
+    with_app(tmp_path, work, is_known=False)
+
+
+def test_a_new_attempt_s_manifest_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        assert (await app.document())["agrees"] is True
+        store = app.site.services.checks.store
+        await store.set_digest(APP, "0" * 64)
+        signed_now = await store.signed(APP)
+        assert signed_now is not None
+        assert (signed_now.manifest_sha256, signed_now.manifest) == ("0" * 64, None)
+
+    with_app(tmp_path, work)
+
+
+# The page.
+
+
+def test_the_page_says_the_same_in_words_with_the_command(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        page = (await app.site.visitor().get(PAGE)).text
+        assert "The code that answers is what the workflow built from this source." in page
+        assert f"uvx codius verify https://{APP}.apps.example/ --signer-repo codius/codius-workers" in page
+        assert hashlib.sha256(MODULES["index.js"]).hexdigest() in page
+
+    with_app(tmp_path, work)
+
+
+# The parts.
+
+
+NAMES = st.text(min_size=1, max_size=20).filter(str.isprintable)
+
+
+@given(st.dictionaries(NAMES, st.binary(max_size=300)), st.data())
+def test_modules_are_hashed_exactly_however_their_bytes_come(
+    modules: dict[str, bytes], data: st.DataObject
+) -> None:
+    names = {name.replace('"', "'").replace("\\", "/"): content for name, content in modules.items()}
+    boundary = b"boundary-that-is-in-no-module"
+    body = b"".join(
+        b"--" + boundary + f'\r\nContent-Disposition: form-data; name="{name}"\r\n'.encode()
+        + b"Content-Type: text/plain\r\n\r\n" + content + b"\r\n"
+        for name, content in names.items()
+    ) + b"--" + boundary + b"--\r\n"
+    parser = HashingParser(boundary)
+    while body:
+        size = data.draw(st.integers(1, len(body)))
+        parser.write(body[:size])
+        body = body[size:]
+    found = {part.name: part.sha256 for part in parser.parts}
+    assert found == {name: hashlib.sha256(content).hexdigest() for name, content in names.items()}
+
+
+def test_what_is_not_multipart_is_refused() -> None:
+    with pytest.raises(NotMultipartError):
+        HashingParser(b"x").write(b"export default {}")
+
+
+@pytest.mark.parametrize(
+    ("header", "boundary"),
+    [("multipart/form-data; boundary=abc", "abc"), ('multipart/form-data; boundary="a b"', "a b"), ("x", "")],
+)
+def test_a_header_s_parameter_is_read(header: str, boundary: str) -> None:
+    assert parameter(header, "boundary") == boundary
+
+
+@given(st.data())
+def test_any_other_content_of_a_module_is_found(data: st.DataObject) -> None:
+    manifest = json.loads(MANIFEST.encoded)
+    deployed = {name: copy.deepcopy(manifest[name]) for name in (*SETTINGS, "modules")}
+    assert differences(manifest, deployed, []) == []
+    module = data.draw(st.sampled_from(deployed["modules"]))
+    digests = st.text("0123456789abcdef", min_size=64, max_size=64)
+    module["sha256"] = data.draw(digests.filter(module["sha256"].__ne__))
+    assert differences(manifest, deployed, []) == [f"The module {module['name']} changed."]
