@@ -18,6 +18,7 @@ check: setup  ## Lint, formatting and types.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@for worker in dispatch billing dashboard; do (cd $$worker && ../$(BIN)/mypy --config-file ../pyproject.toml .) || exit 1; done
+	@(cd cli && ../$(BIN)/mypy --config-file ../pyproject.toml .)
 	@$(BIN)/mypy local bench pipeline
 
 format: setup  ## Format the code.

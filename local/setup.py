@@ -93,6 +93,9 @@ def install_python_tools() -> None:
         *("--only-binary", ":all:", "--require-hashes", "-r", "locks/dev.txt"),
         hint="pip could not install locks/dev.txt. Is the Python package index reachable?",
     )
+    # `python -m codius` is then the command of cli/, as it is here.
+    (packages,) = (ROOT / ".venv" / "lib").glob("python3*/site-packages")
+    (packages / "codius.pth").write_text(f"{ROOT / 'cli'}\n")
 
 
 def install_node_tools() -> None:
@@ -163,7 +166,7 @@ def pack_pyodide() -> None:
 BROWSER_LIBRARIES = {"@picocss/pico": "css/pico.min.css", "htmx.org": "dist/htmx.min.js"}
 
 STEPS = (
-    Step("Python tools", ("locks/dev.txt",), ".venv", install_python_tools),
+    Step("Python tools", ("locks/dev.txt", "local/setup.py"), ".venv", install_python_tools),
     Step(
         "Node.js tools", ("package.json", "package-lock.json", ".npmrc"), "node_modules", install_node_tools
     ),

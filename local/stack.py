@@ -60,6 +60,7 @@ class Stack:
         repositories: Mapping[str, Path] | None = None,
     ) -> None:
         self._state = state
+        self._authority = Authority(state / "sigstore")
         self._staged = state / "staged"
         self._log = state / "wrangler.log"
         self._control = Control(port, secrets.token_urlsafe())
@@ -137,6 +138,9 @@ class Stack:
             f"  Deploy    {api} CLOUDFLARE_API_TOKEN=local CLOUDFLARE_ACCOUNT_ID=local \\",
             f"            npx --prefix {ROOT} \\",
             f"            wrangler deploy --dispatch-namespace {self._namespace} --name <id>",
+            f"  Verify    {NODE_BIN / 'python'} -m codius verify \\",
+            f"            --trusted-root {self._authority.trusted_root} \\",
+            f"            http://<id>.localhost:{self._addresses.port}",
             f"  State     {self._state}",
             "",
             f"Ready: {self._addresses.dashboard}  (Ctrl-C to stop)",
@@ -170,7 +174,6 @@ class Stack:
 
     async def _start_github(self) -> GitHub:
         addresses = self._addresses
-        authority = Authority(self._state / "sigstore")
         settings = GitHubSettings(
             origin=addresses.others,
             dashboard=addresses.dashboard,
@@ -179,7 +182,7 @@ class Stack:
             hook_host=addresses.host,
             repository=staging.OPERATOR_REPOSITORY,
             checkout=ROOT,
-            authority=authority,
+            authority=self._authority,
             client_id=addresses.secrets["GITHUB_CLIENT_ID"],
             client_secret=addresses.secrets["GITHUB_CLIENT_SECRET"],
             token=addresses.secrets["GITHUB_TOKEN"],
@@ -191,7 +194,7 @@ class Stack:
             },
         )
         try:
-            await authority.create()
+            await self._authority.create()
             github = await asyncio.to_thread(GitHub, settings, self._state / "github", self._repositories)
         except GitError as error:
             raise StackError(f"the local GitHub can't take a folder: {error}") from error

@@ -22,7 +22,7 @@ from pipeline.upload_form import UploadForm
 CONFIG = "wrangler.json"
 MANIFEST = "manifest.json"
 MODULES = "modules"
-VENDORED = "python_modules/"
+VENDORED, SDK = "python_modules/", "python_modules/workers/"
 PYTHON, DATA = "text/x-python", "application/octet-stream"
 TYPES = {
     "application/javascript+module": "ESModule",
@@ -104,7 +104,11 @@ class Artifact:
         """What a module is uploaded as."""
         if name in self.types:
             return MEDIA_TYPES[self.types[name]]
-        return DATA if name.startswith(VENDORED) else PYTHON
+        if not name.startswith(VENDORED):
+            return PYTHON
+        # The SDK's own JavaScript, which it imports at run time.
+        is_sdk_script = name.startswith(SDK) and name.endswith((".js", ".mjs"))
+        return MEDIA_TYPES["ESModule"] if is_sdk_script else DATA
 
     def config(self) -> dict[str, Any]:
         """The content of wrangler.json."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.artifact import Artifact, plain_variables
 from pipeline.errors import PipelineError
-from pipeline.upload_form import parse_parts
+from pipeline.upload_form import Part, parse_parts
 
 API_URL = "https://api.cloudflare.com/client/v4"
 TIMEOUT_SECONDS = 60
@@ -50,9 +50,9 @@ class DeployedScript:
         headers, body = self._ask("GET", "/content")
         found = modules_of(headers, body)
         names = sorted(found.keys() | artifact.modules.keys())
-        modules = [f"the module {name}" for name in names if found.get(name) != artifact.modules.get(name)]
+        modules = [f"the module {name}" for name in names if not is_same(artifact, name, found.get(name))]
         settings = json.loads(self._ask("GET", "/settings")[1]).get("result") or {}
-        return modules + [name for name, is_same in compared(settings, artifact) if not is_same]
+        return modules + [name for name, agrees in compared(settings, artifact) if not agrees]
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
         request = urllib.request.Request(self.url + path, body, method=method)  # noqa: S310
@@ -66,11 +66,19 @@ class DeployedScript:
             raise PipelineError(f"Cloudflare's API failed ({what}): {error}.") from error
 
 
-def modules_of(headers: Mapping[str, str], body: bytes) -> dict[str, bytes]:
+def modules_of(headers: Mapping[str, str], body: bytes) -> dict[str, Part]:
     """The modules by name; a script that is a single one may come as it is."""
     if not headers.get("content-type", "").startswith("multipart/"):
-        return {headers.get("cf-entrypoint", ""): body}
-    return {part.name: part.content for part in parse_parts(body)}
+        name = headers.get("cf-entrypoint", "")
+        return {name: Part(name, "", body)}
+    return {part.name: part for part in parse_parts(body)}
+
+
+def is_same(artifact: Artifact, name: str, found: Part | None) -> bool:
+    """Whether a module is there as it was built; its type counts where Cloudflare tells it."""
+    if found is None or name not in artifact.modules:
+        return False
+    return found.content == artifact.modules[name] and found.content_type in ("", artifact.media_type(name))
 
 
 def compared(settings: Mapping[str, Any], artifact: Artifact) -> list[tuple[str, bool]]:

@@ -101,7 +101,7 @@ class Content:
         return sorted(self._parser.parts, key=lambda part: part.name)
 
 
-def deployed_script(settings: dict[str, Any], main: str | None, modules: list[Part]) -> DeployedScript:
+def deployed_script(settings: dict[Any, Any], main: str | None, modules: list[Part]) -> DeployedScript:
     bindings = settings.get("bindings") or []
     variables = {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item.get("type") in PLAIN}
     others = [item for item in bindings if item.get("type") not in PLAIN]

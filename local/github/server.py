@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from local.github.accounts import ACCOUNTS, Tokens, account_of
 from local.github.actions import Actions, Place
 from local.github.attestations import Attestations
 from local.github.git_http import GitHttp
+from local.github.local_actions import copy_own_files
 from local.github.oauth import OAuth
 from local.github.payloads import Payloads
 from local.github.repositories import Repositories
@@ -33,6 +35,8 @@ from local.github.rest_repositories import RepositoryEndpoints
 from local.github.runs import RunPayloads, RunStore
 from local.github.webhooks import Webhook
 from local.sigstore.authority import Authority
+
+OWN_FOLDERS = (".github", "locks", "pipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class GitHub:
         self.repositories = Repositories(state / "repositories")
         for name, folder in folders.items():
             self.repositories.add(name, folder)
-        own = self.repositories.add(settings.repository, settings.checkout / ".github")
+        own = self.repositories.add(settings.repository, own_files(settings.checkout, state / "operator"))
         head = own.commit(f"heads/{own.default_branch}")
         assert head is not None, "a snapshot has a commit"
         tokens = Tokens(settings.client_id, settings.client_secret, settings.token)
@@ -171,6 +175,13 @@ class GitHub:
     async def run(self, request: Request) -> Response:
         run = self.actions.store.get(request.path_params["id"])
         return pages.not_found() if run is None else pages.page("run.html", run=run)
+
+
+def own_files(checkout: Path, folder: Path) -> Path:
+    """Copy what the workflow uses of the operator's repository."""
+    shutil.rmtree(folder, ignore_errors=True)
+    copy_own_files(checkout, folder, [name for name in OWN_FOLDERS if (checkout / name).is_dir()])
+    return folder
 
 
 async def page_not_found(request: Request, error: Exception) -> Response:

@@ -45,7 +45,7 @@ MANIFEST = Manifest.of(
 
 
 class Attested:
-    """A site with one deployed and attested app; `store` is Cloudflare's, `github` says what a test tells it."""
+    """A site with one deployed and attested app; `store` is Cloudflare's, `github` says what it is told."""
 
     def __init__(self, folder: Path) -> None:
         self.store = NamespaceStore(folder)
@@ -67,7 +67,8 @@ class Attested:
             ],
         }
         parts = [Part(name, ARTIFACT.media_type(name), content) for name, content in MODULES.items()]
-        self.store.put("testing", APP, script_from(json.dumps(metadata), parts, "now") | {"created_on": "now"})
+        script = script_from(json.dumps(metadata), parts, "now")
+        self.store.put("testing", APP, script | {"created_on": "now"})
         await self.site.deployed_app(APP)
         if is_known:
             await self.site.services.checks.store.set_digest(APP, MANIFEST.sha256)
@@ -439,11 +440,20 @@ def test_modules_are_hashed_exactly_however_their_bytes_come(
 ) -> None:
     names = {name.replace('"', "'").replace("\\", "/"): content for name, content in modules.items()}
     boundary = b"boundary-that-is-in-no-module"
-    body = b"".join(
-        b"--" + boundary + f'\r\nContent-Disposition: form-data; name="{name}"\r\n'.encode()
-        + b"Content-Type: text/plain\r\n\r\n" + content + b"\r\n"
-        for name, content in names.items()
-    ) + b"--" + boundary + b"--\r\n"
+    body = (
+        b"".join(
+            b"--"
+            + boundary
+            + f'\r\nContent-Disposition: form-data; name="{name}"\r\n'.encode()
+            + b"Content-Type: text/plain\r\n\r\n"
+            + content
+            + b"\r\n"
+            for name, content in names.items()
+        )
+        + b"--"
+        + boundary
+        + b"--\r\n"
+    )
     parser = HashingParser(boundary)
     while body:
         size = data.draw(st.integers(1, len(body)))

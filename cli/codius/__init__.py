@@ -1,0 +1,1 @@
+"""Check which source answers at an app of Codius Workers."""

@@ -1,0 +1,5 @@
+import sys
+
+from codius.main import main
+
+sys.exit(main())

@@ -1,0 +1,187 @@
+"""The checks of an app, in order: each has one line to say, and waits for those that it builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from codius.document import Document, check_deployed, check_manifest
+from codius.errors import CheckFailedError, UncheckableError
+from codius.fetch import fetch_json
+from codius.provenance import (
+    Signer,
+    check_signer,
+    check_statement,
+    fetch_bundles,
+    read_bundles,
+    verifier_of,
+    verify_signature,
+)
+from codius.rebuild import rebuild
+
+NAMES = ("document", "manifest", "deployed", "attestation", "signature", "identity", "source")
+PATH = "/.well-known/codius"
+Status = Literal["ok", "failed", "error", "unchecked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`url` is the app's address, without a path."""
+
+    url: str
+    signer_repository: str | None = None
+    bundle: Path | None = None
+    trusted_root: Path | None = None
+    rebuild: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    status: Status
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found. `on_check` is told of each check as it is done."""
+
+    options: Options
+    on_check: Callable[[Check], None] = lambda check: None
+    checks: list[Check] = field(default_factory=list)
+    document: Document | None = None
+    signer: Signer | None = None
+
+    @property
+    def is_verified(self) -> bool:
+        return all(check.status == "ok" for check in self.checks)
+
+    @property
+    def has_failed(self) -> bool:
+        return any(check.status == "failed" for check in self.checks)
+
+    def add(self, name: str, status: Status, detail: str = "") -> None:
+        check = Check(name, status, detail)
+        self.checks.append(check)
+        self.on_check(check)
+
+    @contextmanager
+    def check(self, name: str) -> Iterator[list[str]]:
+        """Do one check; its last word is what the body appends. A failure ends the check, not the program."""
+        words: list[str] = []
+        try:
+            yield words
+        except CheckFailedError as error:
+            self.add(name, "failed", str(error))
+        except UncheckableError as error:
+            self.add(name, "error", str(error))
+        else:
+            self.add(name, "ok", "".join(words))
+
+    def is_ok(self, name: str) -> bool:
+        return any(check.name == name and check.status == "ok" for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one attestation of several came to."""
+
+    checks: list[Check]
+    signer: Signer | None
+
+    @property
+    def is_good(self) -> bool:
+        return all(check.status == "ok" for check in self.checks)
+
+
+def run_checks(report: Report) -> None:
+    """Check an app as the report's options say, and write the report."""
+    options = report.options
+    with report.check("document") as words:
+        report.document = document_of(options.url)
+        words.append(f"{options.url}{PATH} is that of {report.document.app_id}")
+    document = report.document
+    if document is not None:
+        check_document(report, document)
+    names = (*NAMES, "rebuild") if options.rebuild else NAMES
+    for name in names[len(report.checks) :]:
+        report.add(name, "unchecked")
+
+
+def check_document(report: Report, document: Document) -> None:
+    with report.check("manifest") as words:
+        check_manifest(document)
+        words.append(f"sha256:{document.manifest_sha256}")
+    with report.check("deployed") as words:
+        count = check_deployed(document)
+        things = "module" if count == 1 else "modules"
+        words.append(f"{count} {things}, as Cloudflare has them now: those of the manifest")
+    if not report.is_ok("manifest"):
+        return
+    bundles: list[Any] = []
+    with report.check("attestation") as words:
+        options = report.options
+        bundles = fetch_bundles(document) if options.bundle is None else read_bundles(options.bundle)
+        words.append(str(options.bundle or document.attestation_url))
+    if bundles:
+        check_bundles(report, document, bundles)
+
+
+def check_bundles(report: Report, document: Document, bundles: list[Any]) -> None:
+    """One good attestation is enough; where there is none, the last one's failures are told."""
+    options = report.options
+    try:
+        verifier = verifier_of(options.trusted_root, options.bundle is not None)
+    except UncheckableError as error:
+        report.add("signature", "error", str(error))
+        return
+    for bundle in bundles:
+        attempt = attempt_of(options, document, verifier, bundle)
+        if attempt.is_good:
+            break
+    for check in attempt.checks:
+        report.add(check.name, check.status, check.detail)
+    report.signer = attempt.signer
+    if options.rebuild and attempt.is_good and attempt.signer is not None:
+        with report.check("rebuild") as words:
+            words.append(rebuild(document, attempt.signer))
+
+
+def attempt_of(options: Options, document: Document, verifier: Any, bundle: Any) -> Attempt:
+    attempt = Report(options)
+    with attempt.check("signature") as words:
+        signer, statement = verify_signature(verifier, bundle)
+        words.append("certificate, transparency log and signature are right")
+    if not attempt.is_ok("signature"):
+        return Attempt(attempt.checks, None)
+    with attempt.check("identity") as words:
+        check_signer(signer, document, options.signer_repository)
+        claim = (
+            ""
+            if options.signer_repository
+            else " (the operator's claim: --signer-repo requires one you trust)"
+        )
+        words.append(f"{signer.workflow}{claim}")
+    with attempt.check("source") as words:
+        check_statement(statement, document)
+        source = document.source
+        words.append(f"{source.url} at {source.commit}, directory {source.directory or '/'}")
+    return Attempt(attempt.checks, signer)
+
+
+def document_of(url: str) -> Document:
+    status, content = fetch_json(url + PATH)
+    if status == 404:
+        raise CheckFailedError("no such app is deployed")
+    if status != 200:
+        message = content.get("message") if isinstance(content, dict) else None
+        raise UncheckableError(f"{url}{PATH} answers with status {status}: {message or 'no reason given'}")
+    document = Document.read(content)
+    host = urlsplit(url).hostname or ""
+    if document.app_id != host.partition(".")[0]:
+        raise CheckFailedError(f"the document is that of another app: {document.app_id}")
+    return document

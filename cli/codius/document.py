@@ -1,0 +1,154 @@
+"""An app's `/.well-known/codius`, read strictly: docs/attestation.md describes it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import rfc8785
+
+from codius.errors import CheckFailedError
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+")
+SETTINGS = ("main", "compatibilityDate", "compatibilityFlags", "vars")
+WORDS = {
+    "main": "main module",
+    "compatibilityDate": "compatibility date",
+    "compatibilityFlags": "compatibility flags",
+    "vars": "plain variables",
+}
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`repository` is owner/name; `url` is where it is; `directory` "" at its root."""
+
+    url: str
+    repository: str
+    commit: str
+    ref: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`manifest` and `deployed` are as they came; `check_manifest` and `check_deployed` look into them."""
+
+    app_id: str
+    source: Source
+    manifest: Json
+    manifest_sha256: str
+    deployed: Json
+    agrees: bool
+    attestation_url: str
+    signer: str
+
+    @classmethod
+    def read(cls, content: Any) -> Document:
+        """Raises CheckFailedError naming what is missing or of another form."""
+        document = mapping(content, "the document")
+        source, attestation = mapping(document.get("source"), "source"), document.get("attestation")
+        if document.get("manifest") is None or attestation is None:
+            raise CheckFailedError("the app has no attestation")
+        if document.get("deployed") is None:
+            raise CheckFailedError("nothing is deployed at Cloudflare")
+        attestation = mapping(attestation, "attestation")
+        return cls(
+            app_id=text(document, "appId"),
+            source=source_of(source),
+            manifest=mapping(document.get("manifest"), "manifest"),
+            manifest_sha256=text(document, "manifestSha256", SHA256),
+            deployed=mapping(document.get("deployed"), "deployed"),
+            agrees=document.get("agrees") is True,
+            attestation_url=text(attestation, "url"),
+            signer=text(attestation, "signer"),
+        )
+
+
+def source_of(source: Json) -> Source:
+    url = text(source, "repository")
+    repository = "/".join(urlsplit(url).path.strip("/").split("/")[-2:])
+    if urlsplit(url).scheme not in ("http", "https") or not REPOSITORY.fullmatch(repository):
+        raise CheckFailedError("the document's source.repository is not the address of a repository")
+    return Source(
+        url, repository, text(source, "commit", COMMIT), text(source, "ref"), text(source, "directory")
+    )
+
+
+def check_manifest(document: Document) -> None:
+    """Raise CheckFailedError unless the manifest has its digest, and is this app's, of this source."""
+    try:
+        sha256 = hashlib.sha256(rfc8785.dumps(dict(document.manifest))).hexdigest()
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        raise CheckFailedError(f"the manifest has no canonical form: {error}") from error
+    if sha256 != document.manifest_sha256:
+        raise CheckFailedError(f"its digest is {sha256}, not {document.manifest_sha256}")
+    if document.manifest.get("appId") != document.app_id:
+        raise CheckFailedError(f"it is the manifest of another app: {document.manifest.get('appId')}")
+    source = document.source
+    claimed = {"repository": source.repository, "commit": source.commit, "directory": source.directory}
+    if document.manifest.get("source") != claimed:
+        raise CheckFailedError("it names another source than the document")
+
+
+def check_deployed(document: Document) -> int:
+    """Return how many modules are deployed, as the manifest says. Raises CheckFailedError naming others."""
+    manifest, deployed = document.manifest, document.deployed
+    found = [
+        f"the {WORDS[key]} changed"
+        for key in SETTINGS
+        if deployed.get(key) is not None and deployed.get(key) != manifest.get(key)
+    ]
+    signed, present = modules_of(manifest), modules_of(deployed)
+    for name in sorted(signed.keys() | present.keys()):
+        if name not in present:
+            found.append(f"the module {name} is missing")
+        elif name not in signed:
+            found.append(f"the module {name} was added")
+        elif present[name][0] != signed[name][0]:
+            found.append(f"the module {name} changed")
+        elif present[name][1] not in ("", signed[name][1]):
+            found.append(f"the module {name} has another type")
+    if found:
+        raise CheckFailedError("; ".join(found))
+    if not document.agrees:
+        raise CheckFailedError("the document itself says that what is deployed differs")
+    return len(present)
+
+
+def modules_of(content: Json) -> dict[str, tuple[str, str]]:
+    """SHA-256 and type of each module by its name."""
+    modules = content.get("modules")
+    if not isinstance(modules, list):
+        raise CheckFailedError("there is no list of modules")
+    found = {}
+    for module in modules:
+        match module:
+            case {"name": str(name), "sha256": str(sha256), "type": str(kind)} if name not in found:
+                found[name] = (sha256, kind)
+            case _:
+                raise CheckFailedError(
+                    "the list of modules has one without name, type or digest, or one twice"
+                )
+    return found
+
+
+def mapping(value: Any, name: str) -> Json:
+    if not isinstance(value, dict):
+        raise CheckFailedError(f"{name} is not a JSON object")
+    return value
+
+
+def text(content: Json, name: str, form: re.Pattern[str] | None = None) -> str:
+    value = content.get(name)
+    if not isinstance(value, str) or (form is not None and not form.fullmatch(value)):
+        raise CheckFailedError(f"the document's {name} is missing or not of its form")
+    return value

@@ -1,0 +1,123 @@
+"""`codius verify`: check which source answers at an app's address.
+
+Exit status: 0 when all of it is so, 1 when something is not, 2 when something could not be checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from codius.checks import Check, Options, Report, run_checks
+
+WORDS = {"ok": "ok", "failed": "FAIL", "error": "ERROR", "unchecked": "-"}
+VERIFIED, FAILED, UNCHECKED = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = parser_of()
+    given = parser.parse_args(arguments)
+    options = Options(
+        url=address(parser, given.url),
+        signer_repository=given.signer_repo,
+        bundle=given.offline,
+        trusted_root=given.trusted_root,
+        rebuild=given.rebuild,
+    )
+    report = Report(options) if given.json else Report(options, print_check)
+    try:
+        run_checks(report)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return UNCHECKED
+    if given.json:
+        print(json.dumps(described(report), indent=2))
+    else:
+        print(summary(report))
+    return status_of(report)
+
+
+def parser_of() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="codius", description="Check which source answers at an app's address."
+    )
+    verify = parser.add_subparsers(required=True, metavar="verify").add_parser(
+        "verify", help="check an app", description=__doc__
+    )
+    verify.add_argument("url", help="the app's address: https://<id>.<apps domain>")
+    verify.add_argument(
+        "--signer-repo", metavar="OWNER/NAME", help="the operator's repository that you trust"
+    )
+    verify.add_argument("--offline", metavar="BUNDLE", type=Path, help="read the attestation from a file")
+    verify.add_argument(
+        "--trusted-root", metavar="FILE", type=Path, help="another Sigstore than the public one"
+    )
+    verify.add_argument("--rebuild", action="store_true", help="build it anew here, and compare the bytes")
+    verify.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def address(parser: argparse.ArgumentParser, url: str) -> str:
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    try:
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.hostname[0] != "." and (parts.port or 1) > 0
+    except ValueError:
+        is_good = False
+    if not is_good or parts.username is not None:
+        parser.error(f"{printable(url)} is not the address of an app: https://<id>.<apps domain>")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def print_check(check: Check) -> None:
+    detail = printable(check.detail) if check.status != "unchecked" else "not checked"
+    print(f"{WORDS[check.status]:<6}{check.name:<13}{detail}", flush=True)
+
+
+def summary(report: Report) -> str:
+    source = report.document.source if report.document else None
+    if report.is_verified and source is not None:
+        place = f"{source.url} at {source.commit[:12]}"
+        return f"\nVerified: {report.options.url} is answered by what was built from {printable(place)}."
+    if report.has_failed:
+        return f"\nNOT verified: {report.options.url} is not shown to come from its source."
+    return f"\nNot checked: {report.options.url} could not be checked. Try again."
+
+
+def described(report: Report) -> dict[str, Any]:
+    source = report.document.source if report.document else None
+    return {
+        "url": report.options.url,
+        "appId": report.document.app_id if report.document else None,
+        "verified": report.is_verified,
+        "checks": [
+            {"name": check.name, "status": check.status, "detail": check.detail} for check in report.checks
+        ],
+        "source": source
+        and {
+            "repository": source.url,
+            "commit": source.commit,
+            "ref": source.ref,
+            "directory": source.directory,
+        },
+        "signer": report.signer.workflow if report.signer else None,
+    }
+
+
+def status_of(report: Report) -> int:
+    if report.is_verified:
+        return VERIFIED
+    return FAILED if report.has_failed else UNCHECKED
+
+
+def printable(text: str) -> str:
+    """Text of others without what a terminal would take for commands."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""The signed provenance of an app: found, verified by Sigstore's own library, and read.
+
+After Sigstore's "Bundle format" and "Fulcio OID info", in-toto's statement v1, and SLSA's provenance v1.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from sigstore.errors import Error as SigstoreError
+from sigstore.models import Bundle, TrustedRoot
+from sigstore.verify import Verifier
+
+from codius.document import Document, Json, modules_of
+from codius.errors import CheckFailedError, UncheckableError
+from codius.fetch import fetch_json, parse
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
+ISSUER = "https://token.actions.githubusercontent.com"
+MANIFEST = "manifest.json"
+SIGNER = re.compile(
+    r"(?P<server>https?://[^/]+)/(?P<repository>[^/]+/[^/]+)"
+    r"/\.github/workflows/deploy-worker\.yml@refs/heads/[^@]+"
+)
+# Fulcio's extensions of a certificate: UTF-8 text in DER.
+ISSUER_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
+BUILD_CONFIG_DIGEST_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.19")
+# What the library says, in words that tell the cases apart.
+CASES = (
+    ("expired at time of signing", "the certificate had expired, or wasn't valid yet, when it signed"),
+    (
+        "cert is not valid at validation time",
+        "the certificate had expired, or wasn't valid yet, when it signed",
+    ),
+    ("certificate chain", "the certificate was not issued by an authority that is trusted"),
+    ("SCT", "the certificate is not in a transparency log that is trusted"),
+    ("log entry", "the transparency log's entry is not this signature's"),
+    ("signature", "the signature is wrong"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Whose certificate it is: the workflow's address, who vouched for it, and the workflow's commit."""
+
+    workflow: str
+    issuer: str | None
+    commit: str | None
+
+    @property
+    def repository_url(self) -> str | None:
+        found = SIGNER.fullmatch(self.workflow)
+        return None if found is None else f"{found['server']}/{found['repository']}"
+
+
+def fetch_bundles(document: Document) -> list[Any]:
+    """The attestations that GitHub has of the manifest. Raises CheckFailedError and UncheckableError."""
+    url = document.attestation_url
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise CheckFailedError("the document gives no address of the web for it")
+    if not urlsplit(url).path.endswith(f"/attestations/sha256:{document.manifest_sha256}"):
+        raise CheckFailedError("the document gives the address of something else")
+    status, content = fetch_json(url)
+    if status not in (200, 404):
+        raise UncheckableError(f"{urlsplit(url).netloc} answers with status {status}")
+    return require_some(bundles_in(content))
+
+
+def read_bundles(path: Path) -> list[Any]:
+    """Bundles of a file: one, one on each line, or GitHub's answer. Raises as `fetch_bundles` does."""
+    try:
+        content = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UncheckableError(f"{path} can't be read: {error}") from error
+    whole = parse(content)
+    parts = [whole] if whole is not None else [parse(line) for line in content.splitlines() if line.strip()]
+    return require_some([bundle for part in parts for bundle in bundles_in(part)])
+
+
+def bundles_in(content: Any) -> list[Any]:
+    match content:
+        case {"attestations": [*items]}:
+            return [item["bundle"] for item in items if isinstance(item, dict) and item.get("bundle")]
+        case {"dsseEnvelope": _}:
+            return [content]
+        case [*items]:
+            return [bundle for item in items for bundle in bundles_in(item)]
+    return []
+
+
+def require_some(bundles: list[Any]) -> list[Any]:
+    if not bundles:
+        raise CheckFailedError("there is no attestation of this manifest")
+    return bundles
+
+
+def verifier_of(trusted_root: Path | None, is_offline: bool) -> Verifier:
+    """What Sigstore's public instance is verified by, or what a file says. Raises UncheckableError."""
+    try:
+        if trusted_root is not None:
+            return Verifier(trusted_root=TrustedRoot.from_file(str(trusted_root)))
+        return Verifier.production(offline=is_offline)
+    except Exception as error:  # the library raises those of its parsers, its files and its network
+        raise UncheckableError(f"there is no root of trust: {first_line(error)}") from error
+
+
+class AnySigner:
+    """A policy: whose signature it is is looked at by itself, to fail with a reason of its own."""
+
+    def verify(self, cert: x509.Certificate) -> None:
+        pass
+
+
+def verify_signature(verifier: Verifier, content: Any) -> tuple[Signer, Json]:
+    """Verify a bundle: certificate, transparency log and signature. Return whose it is, and its statement.
+
+    Raises CheckFailedError.
+    """
+    try:
+        bundle = Bundle.from_json(json.dumps(content))
+        kind, payload = verifier.verify_dsse(bundle, AnySigner())
+        signer = signer_of(bundle.signing_certificate)
+    except SigstoreError as error:
+        raise CheckFailedError(explained(first_line(error))) from error
+    except Exception as error:  # a bundle may be wrong in more ways than the library knows
+        raise CheckFailedError(f"the attestation can't be read: {first_line(error)}") from error
+    statement = parse(payload)
+    if kind != PAYLOAD_TYPE or not isinstance(statement, dict):
+        raise CheckFailedError("what was signed is not an in-toto statement")
+    return signer, statement
+
+
+def signer_of(certificate: x509.Certificate) -> Signer:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    (workflow,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return Signer(
+        workflow, extension(certificate, ISSUER_OID), extension(certificate, BUILD_CONFIG_DIGEST_OID)
+    )
+
+
+def extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str | None:
+    """A text in DER: a tag, its length, and the characters."""
+    try:
+        value = certificate.extensions.get_extension_for_oid(oid).value
+    except x509.ExtensionNotFound:
+        return None
+    assert isinstance(value, x509.UnrecognizedExtension)
+    return value.value[2:].decode() if len(value.value) < 130 else None
+
+
+def check_signer(signer: Signer, document: Document, signer_repository: str | None) -> None:
+    """Raise CheckFailedError unless the operator's deploy workflow signed, on GitHub Actions."""
+    if signer.issuer != ISSUER:
+        raise CheckFailedError(f"GitHub Actions doesn't vouch for it, but {signer.issuer or 'nobody'}")
+    if signer.workflow != document.signer:
+        raise CheckFailedError(f"{signer.workflow} signed, not {document.signer}")
+    found = SIGNER.fullmatch(signer.workflow)
+    if found is None:
+        raise CheckFailedError(f"{signer.workflow} is not a workflow that deploys apps")
+    if signer_repository is not None and found["repository"].lower() != signer_repository.lower():
+        raise CheckFailedError(f"a workflow of {found['repository']} signed, not of {signer_repository}")
+
+
+def check_statement(statement: Json, document: Document) -> None:
+    """Raise CheckFailedError unless the statement is about this manifest, its modules and its source."""
+    if statement.get("_type") != STATEMENT or statement.get("predicateType") != PREDICATE:
+        raise CheckFailedError("the statement is not SLSA provenance")
+    check_subjects(statement.get("subject"), document)
+    try:
+        definition = statement["predicate"]["buildDefinition"]
+        byproducts = statement["predicate"]["runDetails"]["byproducts"]
+        inputs = definition["externalParameters"]["inputs"]
+        (source,) = (item for item in definition["resolvedDependencies"] if item.get("name") == "source")
+        (content,) = (item["content"] for item in byproducts if item["name"] == MANIFEST)
+        signed = base64.b64decode(content, validate=True)
+        repository, commit = source["uri"], source["digest"]["gitCommit"]
+        directory, app_id = source["annotations"]["directory"], inputs["appId"]
+    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+        raise CheckFailedError("the statement doesn't say what it was built from") from error
+    expected = document.source
+    if app_id != document.app_id:
+        raise CheckFailedError(f"it was built for the app {app_id}")
+    if not is_repository(repository, expected.repository):
+        raise CheckFailedError(f"it was built from {repository}, not from {expected.repository}")
+    if commit != expected.commit:
+        raise CheckFailedError(f"it was built from the commit {commit}, not from {expected.commit}")
+    if directory != expected.directory:
+        raise CheckFailedError(f"it was built from the directory {directory or '/'}")
+    if hashlib.sha256(signed).hexdigest() != document.manifest_sha256:
+        raise CheckFailedError("it has another manifest")
+
+
+def check_subjects(subjects: Any, document: Document) -> None:
+    try:
+        named = {item["name"]: item["digest"]["sha256"] for item in subjects}
+    except (KeyError, TypeError) as error:
+        raise CheckFailedError("the statement has no subjects") from error
+    if named.pop(MANIFEST, None) != document.manifest_sha256:
+        raise CheckFailedError("the statement is about another manifest")
+    modules = {f"modules/{name}": sha256 for name, (sha256, _) in modules_of(document.manifest).items()}
+    # Where there are more modules than GitHub takes, only the manifest is named: it names them all.
+    if named and named != modules:
+        raise CheckFailedError("the statement is about other modules")
+
+
+def is_repository(uri: Any, repository: str) -> bool:
+    return isinstance(uri, str) and uri.startswith("git+") and uri.endswith(f"/{repository}")
+
+
+def explained(message: str) -> str:
+    """The library's message, after the case that it is."""
+    case = next((words for part, words in CASES if part.lower() in message.lower()), "it can't be verified")
+    return f"{case}: {message}"
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -1,0 +1,431 @@
+"""`codius verify`: what is so passes, and what isn't fails, each for its own reason."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from codius.main import main
+from tests.cli.conftest import (
+    APP,
+    ARTIFACT,
+    MANIFEST,
+    SIGNER,
+    SOURCE,
+    Change,
+    Internet,
+    Signer,
+    payload_of,
+    statement_of,
+)
+
+NAMES = ("document", "manifest", "deployed", "attestation", "signature", "identity", "source")
+
+
+def verify(internet: Internet, signer: Signer, *options: str, url: str = "") -> tuple[int, dict[str, Any]]:
+    """Run the command; return its status and its report."""
+    arguments = ["verify", url or internet.app_url, "--json", "--trusted-root", signer.trusted_root, *options]
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        status = main(arguments)
+    return status, json.loads(output.getvalue())
+
+
+def require_failure(internet: Internet, signer: Signer, name: str, *words: str, options: Any = ()) -> None:
+    """One check fails, and for this reason; those before it that it builds on are right."""
+    status, report = verify(internet, signer, *options)
+    checks = {check["name"]: check for check in report["checks"]}
+    assert status == 1, report
+    assert [check["name"] for check in report["checks"] if check["status"] == "failed"] == [name], report
+    assert report["verified"] is False
+    for word in words:
+        assert word in checks[name]["detail"], checks[name]
+
+
+def test_an_app_that_is_what_it_says_is_verified(internet: Internet, signer: Signer) -> None:
+    status, report = verify(internet, signer, "--signer-repo", "Operator/Platform")
+    assert status == 0, report
+    assert (report["verified"], report["appId"], report["signer"]) == (True, APP, SIGNER)
+    assert [check["name"] for check in report["checks"]] == list(NAMES)
+    assert {check["status"] for check in report["checks"]} == {"ok"}
+    assert report["source"]["commit"] == SOURCE.commit
+    # Names under .localhost are this machine's, and are told to the server.
+    assert internet.asked[0] == (f"{APP}.localhost:{internet.port}", "/.well-known/codius")
+
+
+def test_it_says_so_line_by_line(
+    internet: Internet, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["verify", internet.app_url, "--trusted-root", signer.trusted_root])
+    lines = capsys.readouterr().out.splitlines()
+    assert status == 0
+    assert [line.split()[:2] for line in lines[:7]] == [["ok", name] for name in NAMES]
+    assert "--signer-repo" in lines[5]
+    assert lines[-1].startswith(f"Verified: {internet.app_url} is answered by what was built from ")
+
+
+# What is deployed.
+
+
+def flip(document: Any) -> None:
+    sha256 = document["deployed"]["modules"][0]["sha256"]
+    document["deployed"]["modules"][0]["sha256"] = ("1" if sha256[0] == "0" else "0") + sha256[1:]
+
+
+DEPLOYED: list[tuple[Change, str]] = [
+    (flip, "index.js changed"),
+    (lambda document: document["deployed"]["modules"].pop(), "text.txt is missing"),
+    (
+        lambda document: document["deployed"]["modules"].append({"name": "x", "type": "", "sha256": "0"}),
+        "x was added",
+    ),
+    (
+        lambda document: document["deployed"]["modules"][1].update(type="application/wasm"),
+        "text.txt has another type",
+    ),
+    (lambda document: document["deployed"].update(main="text.txt"), "main module changed"),
+    (lambda document: document["deployed"].update(vars={}), "plain variables changed"),
+    (
+        lambda document: document["deployed"].update(compatibilityDate="2020-01-01"),
+        "compatibility date changed",
+    ),
+    (lambda document: document["deployed"].update(compatibilityFlags=["x"]), "compatibility flags changed"),
+    (lambda document: document.update(agrees=False), "itself says that what is deployed differs"),
+    (lambda document: document["deployed"].pop("modules"), "no list of modules"),
+]
+
+
+@pytest.mark.parametrize(("change", "word"), DEPLOYED)
+def test_what_is_deployed_otherwise_fails(
+    internet: Internet, signer: Signer, change: Change, word: str
+) -> None:
+    change(internet.document)
+    require_failure(internet, signer, "deployed", word)
+
+
+# What the document says.
+
+
+DOCUMENTS: list[tuple[Change, str, str]] = [
+    (lambda document: document["manifest"].update(version=2), "manifest", "its digest is"),
+    (lambda document: document.update(manifestSha256="0" * 64), "manifest", "its digest is"),
+    (lambda document: document["source"].update(commit="b" * 40), "manifest", "another source"),
+    (lambda document: document["source"].update(directory=""), "manifest", "another source"),
+    (
+        lambda document: document["source"].update(repository="https://github.example/bob/hello"),
+        "manifest",
+        "another source",
+    ),
+    (lambda document: document.update(appId="another"), "document", "another app: another"),
+    (lambda document: document.update(attestation=None), "document", "no attestation"),
+    (lambda document: document.update(manifest=None), "document", "no attestation"),
+    (lambda document: document.update(deployed=None), "document", "nothing is deployed"),
+    (lambda document: document.pop("manifestSha256"), "document", "manifestSha256"),
+    (lambda document: document["source"].update(commit="main"), "document", "commit"),
+    (lambda document: document["source"].update(repository="javascript:x/y"), "document", "repository"),
+    (lambda document: document["attestation"].update(url="file:///etc/passwd"), "attestation", "of the web"),
+    (
+        lambda document: document["attestation"].update(url="http://127.0.0.1/something"),
+        "attestation",
+        "something else",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "name", "word"), DOCUMENTS)
+def test_a_document_that_contradicts_itself_fails(
+    internet: Internet, signer: Signer, change: Change, name: str, word: str
+) -> None:
+    change(internet.document)
+    require_failure(internet, signer, name, word)
+
+
+def test_an_unknown_app_fails(internet: Internet, signer: Signer) -> None:
+    internet.answers["/.well-known/codius"] = (404, {"error": "no_such_app"})
+    require_failure(internet, signer, "document", "no such app")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"[]", b"{}", b"null", b"\xff", b'{"appId": 1}', b"[" * 10**5]
+)
+def test_what_is_no_document_fails(internet: Internet, signer: Signer, content: bytes) -> None:
+    internet.answers["/.well-known/codius"] = content
+    require_failure(internet, signer, "document")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+QUICKLY = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@QUICKLY
+@given(st.sampled_from(["manifest", "deployed", "attestation", "source", "appId", "manifestSha256"]), JSON)
+def test_no_document_breaks_it(internet: Internet, signer: Signer, key: str, value: Any) -> None:
+    internet.publish_document()
+    internet.document[key] = value
+    status, report = verify(internet, signer)
+    assert status == 1
+    assert not report["verified"]
+
+
+@QUICKLY
+@given(JSON)
+def test_no_answer_of_github_s_breaks_it(internet: Internet, signer: Signer, value: Any) -> None:
+    internet.answers[internet.attestation_path] = {"attestations": [{"bundle": value}]}
+    status, _ = verify(internet, signer)
+    assert status == 1
+
+
+# What was signed, and by whom.
+
+
+def test_without_an_attestation_it_fails(internet: Internet, signer: Signer) -> None:
+    internet.publish()
+    require_failure(internet, signer, "attestation", "there is no attestation")
+    del internet.answers[internet.attestation_path]
+    require_failure(internet, signer, "attestation", "there is no attestation")
+
+
+STATEMENTS: list[tuple[Any, str]] = [
+    (statement_of(replace(SOURCE, commit="b" * 40)), "another manifest"),
+    (statement_of(replace(SOURCE, app_id="another")), "another manifest"),
+    (
+        statement_of(artifact=replace(ARTIFACT, modules=ARTIFACT.modules | {"index.js": b"x"})),
+        "another manifest",
+    ),
+]
+
+
+@pytest.mark.parametrize(("statement", "word"), STATEMENTS)
+def test_an_attestation_of_something_else_fails(
+    internet: Internet, signer: Signer, statement: Any, word: str
+) -> None:
+    internet.publish(signer.sign(statement))
+    require_failure(internet, signer, "source", word)
+
+
+def changed_source(**change: Any) -> Any:
+    statement = statement_of()
+    statement["predicate"]["buildDefinition"]["resolvedDependencies"][1] |= change
+    return statement
+
+
+def changed_inputs(**change: Any) -> Any:
+    statement = statement_of()
+    statement["predicate"]["buildDefinition"]["externalParameters"]["inputs"] |= change
+    return statement
+
+
+def without_module() -> Any:
+    statement = statement_of()
+    statement["subject"][1]["digest"]["sha256"] = "0" * 64
+    return statement
+
+
+PROVENANCES: list[tuple[Any, str]] = [
+    (changed_source(digest={"gitCommit": "b" * 40}), "built from the commit bbbb"),
+    (changed_source(uri="git+https://github.example/bob/hello"), "built from git+https://github.example/bob"),
+    (changed_source(annotations={"directory": ""}), "built from the directory /"),
+    (changed_source(name="other"), "doesn't say what it was built from"),
+    (changed_inputs(appId="another"), "built for the app another"),
+    (without_module(), "about other modules"),
+    (statement_of() | {"predicateType": "https://example.com"}, "not SLSA provenance"),
+    (statement_of() | {"predicate": {}}, "doesn't say what it was built from"),
+    (statement_of() | {"subject": None}, "no subjects"),
+]
+
+
+@pytest.mark.parametrize(("statement", "word"), PROVENANCES)
+def test_a_provenance_that_says_something_else_fails(
+    internet: Internet, signer: Signer, statement: Any, word: str
+) -> None:
+    internet.publish(signer.sign(statement))
+    require_failure(internet, signer, "source", word)
+
+
+def test_another_workflow_s_signature_fails(internet: Internet, signer: Signer) -> None:
+    other = SIGNER.replace("deploy-worker", "other")
+    internet.publish(signer.sign(claims={"job_workflow_uri": other}))
+    require_failure(internet, signer, "identity", f"{other} signed")
+    internet.document["attestation"]["signer"] = other
+    require_failure(internet, signer, "identity", "not a workflow that deploys apps")
+
+
+def test_another_issuer_s_certificate_fails(internet: Internet, signer: Signer) -> None:
+    internet.publish(signer.sign(claims={"iss": "https://accounts.example.com"}))
+    require_failure(internet, signer, "identity", "https://accounts.example.com")
+
+
+def test_another_operator_s_workflow_fails_where_one_is_required(internet: Internet, signer: Signer) -> None:
+    require_failure(
+        internet, signer, "identity", "operator/platform", options=("--signer-repo", "trusted/platform")
+    )
+
+
+def test_an_expired_certificate_fails(internet: Internet, signer: Signer) -> None:
+    internet.publish(signer.sign(issuedAt="2026-01-01T00:00:00Z"))
+    require_failure(internet, signer, "signature", "expired")
+
+
+def test_a_self_made_certificate_fails(internet: Internet, signer: Signer) -> None:
+    internet.publish(signer.sign(authority="self-made"))
+    require_failure(internet, signer, "signature", "not issued by an authority that is trusted")
+
+
+def change_signature(bundle: Any) -> None:
+    signature = bytearray(base64.b64decode(bundle["dsseEnvelope"]["signatures"][0]["sig"]))
+    signature[-1] ^= 1
+    bundle["dsseEnvelope"]["signatures"][0]["sig"] = base64.b64encode(signature).decode()
+
+
+def change_payload(bundle: Any) -> None:
+    statement = payload_of(bundle) | {"more": 1}
+    bundle["dsseEnvelope"]["payload"] = base64.b64encode(json.dumps(statement).encode()).decode()
+
+
+def entry_of(bundle: Any) -> Any:
+    return bundle["verificationMaterial"]["tlogEntries"][0]
+
+
+BUNDLES: list[tuple[Change, str]] = [
+    (change_signature, "signature is wrong"),
+    (change_payload, "signature is wrong"),
+    (lambda bundle: entry_of(bundle).update(logIndex="12"), "log's entry"),
+    (lambda bundle: entry_of(bundle)["inclusionPromise"].update(signedEntryTimestamp="AAAA"), "log's entry"),
+    (lambda bundle: entry_of(bundle)["inclusionProof"].update(rootHash="AAAA"), "log's entry"),
+    (lambda bundle: bundle["verificationMaterial"].update(tlogEntries=[]), "exactly one log entry"),
+    (lambda bundle: bundle["verificationMaterial"].pop("certificate"), "can't be"),
+    (lambda bundle: bundle.pop("mediaType"), "can't be"),
+    (lambda bundle: bundle["dsseEnvelope"].pop("payload"), "can't be"),
+]
+
+
+@pytest.mark.parametrize(("change", "word"), BUNDLES)
+def test_a_bundle_that_was_changed_fails(
+    internet: Internet, signer: Signer, change: Change, word: str
+) -> None:
+    bundle = signer.sign()
+    change(bundle)
+    internet.publish(bundle)
+    require_failure(internet, signer, "signature", word)
+
+
+def test_another_entry_of_the_log_fails(internet: Internet, signer: Signer) -> None:
+    bundle, other = signer.sign(), signer.sign(statement_of(replace(SOURCE, commit="b" * 40)))
+    bundle["verificationMaterial"]["tlogEntries"] = other["verificationMaterial"]["tlogEntries"]
+    internet.publish(bundle)
+    require_failure(internet, signer, "signature", "log's entry")
+
+
+def test_one_good_attestation_of_several_is_enough(internet: Internet, signer: Signer) -> None:
+    broken = signer.sign()
+    change_signature(broken)
+    internet.publish(broken, {"nothing": 1}, signer.sign())
+    assert verify(internet, signer)[0] == 0
+    internet.publish(signer.sign(), broken)
+    assert verify(internet, signer)[0] == 0
+
+
+def test_an_app_of_very_many_modules_is_verified_by_its_manifest(internet: Internet, signer: Signer) -> None:
+    statement = statement_of()
+    del statement["subject"][1:]
+    internet.publish(signer.sign(statement))
+    assert verify(internet, signer)[0] == 0
+
+
+# Files instead of GitHub.
+
+
+def test_an_attestation_is_read_from_a_file(internet: Internet, signer: Signer, tmp_path: Path) -> None:
+    del internet.answers[internet.attestation_path]
+    bundle, file = signer.sign(), tmp_path / "bundle.json"
+    contents = [
+        json.dumps(bundle, indent=2),
+        json.dumps({"attestations": [{"bundle": bundle}]}),
+        f"{json.dumps(bundle)}\n{json.dumps(bundle)}\n",
+    ]
+    for content in contents:
+        file.write_text(content)
+        assert verify(internet, signer, "--offline", str(file))[0] == 0, content[:100]
+
+
+@pytest.mark.parametrize("content", ["", "nothing", "{}", "[1]", '{"attestations": 1}'])
+def test_a_file_without_an_attestation_fails(
+    internet: Internet, signer: Signer, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "bundle.json").write_text(content)
+    options = ("--offline", str(tmp_path / "bundle.json"))
+    require_failure(internet, signer, "attestation", "there is no attestation", options=options)
+
+
+# What can't be checked is not called wrong.
+
+
+def require_error(status: int, report: dict[str, Any], name: str, word: str) -> None:
+    assert status == 2, report
+    (check,) = (check for check in report["checks"] if check["status"] == "error")
+    assert check["name"] == name
+    assert word in check["detail"]
+
+
+def test_who_can_not_be_reached_is_named(internet: Internet, signer: Signer) -> None:
+    internet.document["attestation"]["url"] = f"http://127.0.0.1:9{internet.attestation_path}"
+    require_error(*verify(internet, signer), "attestation", "127.0.0.1:9")
+    require_error(*verify(internet, signer, url="http://127.0.0.1:9"), "document", "127.0.0.1:9")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429])
+def test_an_app_that_can_not_tell_now_is_not_called_wrong(
+    internet: Internet, signer: Signer, status: int
+) -> None:
+    internet.answers["/.well-known/codius"] = (
+        status,
+        {"error": "x", "message": "Cloudflare is \x1b[2J down."},
+    )
+    require_error(*verify(internet, signer), "document", "Cloudflare is")
+
+
+def test_a_missing_file_is_named(internet: Internet, signer: Signer) -> None:
+    require_error(*verify(internet, signer, "--offline", "/no/such/file"), "attestation", "/no/such/file")
+
+
+def test_a_missing_root_of_trust_is_named(internet: Internet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", internet.app_url, "--trusted-root", "/no/such/root"]) == 2
+    assert "there is no root of trust" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "http://a:b@c", "http://x:99999", "http://x:y", "://", "http://.x"])
+def test_what_is_no_address_is_a_usage_error(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        main(["verify", url])
+    assert error.value.code == 2
+    assert "is not the address of an app" in capsys.readouterr().err
+
+
+def test_what_others_say_can_not_command_the_terminal(
+    internet: Internet, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    internet.document["appId"] = "\x1b[2J\u202eevil"
+    main(["verify", internet.app_url, "--trusted-root", signer.trusted_root])
+    output = capsys.readouterr().out
+    assert "\x1b" not in output
+    assert "\u202e" not in output
+    assert "\\x1b[2J" in output
+
+
+def test_the_manifest_here_is_the_one_that_the_workflow_makes() -> None:
+    assert json.loads(MANIFEST.encoded)["appId"] == APP
