@@ -126,8 +126,12 @@ class Artifact:
         }
 
     def write(self, folder: Path) -> None:
-        """Write it to a folder that isn't there yet."""
-        folder.mkdir(parents=True)
+        """Write it to a folder that isn't there yet. Raises PipelineError where it is."""
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            message = f"There is something at {folder.name} already, which the build put there."
+            raise PipelineError(message) from None
         write_modules(folder / MODULES, self.modules)
         (folder / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
 

@@ -29,10 +29,20 @@ def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
     (temporary / "home").mkdir()
     require_commit(source, checkout, env)
     config = Config.find(source.folder(checkout), source.directory)
-    for name in config.left_out():
-        print(f"Left out: {name} (an app is hosted with its code and plain variables only)")
+    say_what_is_left_out(config)
     dependencies.install(config, checkout.resolve(), env)
     return Artifact.of_form(bundle(config, source.app_id, temporary / "upload", env))
+
+
+def say_what_is_left_out(config: Config) -> None:
+    """In the log and, on GitHub, in the run's summary ("Adding a job summary")."""
+    names = config.left_out()
+    for name in names:
+        print(f"Left out: {name} (an app is hosted with its code and plain variables only)")
+    if names and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        with open(summary, "a") as file:
+            file.write("Left out, as an app is hosted with its code and plain variables only:\n\n")
+            file.writelines(f"- `{name}`\n" for name in names)
 
 
 def require_commit(source: Source, checkout: Path, env: dict[str, str]) -> None:

@@ -26,6 +26,13 @@ BUILD = {
 }
 # What has no meaning for a hosted app, and whose absence changes nothing for it.
 SILENT = {"$schema", "account_id", "dev", "name", "send_metrics", "upload_source_maps", "workers_dev"}
+# What a Worker can't do without, and can't have: better no app than a broken one.
+REFUSED = {
+    "assets": "static files",
+    "containers": "containers",
+    "site": "static files",
+    "workflows": "workflows",
+}
 # A string, which may hold what looks like a comment; or a comment; or a comma before a closing bracket.
 JSONC_PART = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 JSONC_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.DOTALL)
@@ -61,6 +68,9 @@ class Config:
         main = content.get("main") if isinstance(content, dict) else None
         if not isinstance(main, str) or not main:
             raise PipelineError(f"{path.name} has no main: it must name the Worker's entry module.")
+        for key, words in REFUSED.items():
+            if key in content:
+                raise PipelineError(f"{path.name} has {key}: an app can't have {words} here.")
         return cls(path, content, main)
 
     @property

@@ -65,10 +65,11 @@ def parser_of() -> argparse.ArgumentParser:
 def address(parser: argparse.ArgumentParser, url: str) -> str:
     parts = urlsplit(url if "://" in url else f"https://{url}")
     try:
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.hostname[0] != "." and (parts.port or 1) > 0
+        has_port = (parts.port or 1) > 0
     except ValueError:
-        is_good = False
-    if not is_good or parts.username is not None:
+        has_port = False
+    host = (parts.hostname or "").strip(".")
+    if parts.scheme not in ("http", "https") or host != parts.hostname or not has_port or "@" in parts.netloc:
         parser.error(f"{printable(url)} is not the address of an app: https://<id>.<apps domain>")
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -408,7 +408,9 @@ def test_a_missing_root_of_trust_is_named(internet: Internet, capsys: pytest.Cap
     assert "there is no root of trust" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "http://", "http://a:b@c", "http://x:99999", "http://x:y", "://", "http://.x"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x", "http://", "http://a:b@c", "http://x:99999", "http://x:y", "://", "http://.x"]
+)
 def test_what_is_no_address_is_a_usage_error(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as error:
         main(["verify", url])

@@ -1,0 +1,170 @@
+"""What a visitor can check: from a deploy over its attestation to `codius verify`, and attacks on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from local.stack import NODE_BIN
+from tests.dashboard.with_github import git
+from tests.system.conftest import NewPage
+from tests.system.journeys import address, deploy, log_in, wait_until_deployed
+from tests.system.running import RunningStack
+
+PATH = "/.well-known/codius"
+INJECTION = "$(touch${IFS}owned)"
+WRANGLER = 'name = "app"\nmain = "index.js"\ncompatibility_date = "2026-11-01"\n'
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack whose GitHub has a repository with shell commands for a branch's and a directory's name."""
+    folder = tmp_path_factory.mktemp("repositories") / "injector"
+    (folder / INJECTION).mkdir(parents=True)
+    (folder / INJECTION / "wrangler.toml").write_text(WRANGLER)
+    (folder / INJECTION / "index.js").write_text('export default { fetch: () => new Response("hi") };\n')
+    git(folder, "init", "--quiet", f"--initial-branch={INJECTION}")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "first")
+    running = RunningStack(tmp_path_factory.mktemp("state"), settings={"REPOSITORIES": str(folder)})
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+def deploy_example(new_page: NewPage, stack: RunningStack, path: str, status: str = "deployed") -> str:
+    # Without scripts, with which the app's page has it checked at once.
+    page = new_page(java_script_enabled=False)
+    log_in(page, stack, "alice")
+    app = deploy(page, stack, path)
+    wait_until_deployed(page, has_scripts=False, status=status)
+    return app
+
+
+def verify(stack: RunningStack, app: str, *options: str) -> tuple[int, dict[str, Any]]:
+    """Run the command as a visitor does; return its status and its report."""
+    root = stack.state / "sigstore" / "trusted_root.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "codius", "verify", f"http://{app}.localhost:{stack.port}", "--json"),
+            *("--trusted-root", root, "--signer-repo", "codius/codius-workers", *options),
+        ],
+        env={**os.environ, "PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def failed(report: dict[str, Any]) -> dict[str, str]:
+    return {check["name"]: check["detail"] for check in report["checks"] if check["status"] == "failed"}
+
+
+def test_a_deploy_is_attested_and_verified_by_a_visitor(stack: RunningStack, new_page: NewPage) -> None:
+    app = deploy_example(new_page, stack, "codius/examples/tree/main/palette")
+    response = stack.get(app, PATH)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["cache-control"] == "public, max-age=60"
+    document = response.json()
+    assert (document["appId"], document["agrees"]) == (app, True)
+    assert stack.billing(app, "get_worker_billing")["requests"] == "0"
+    status, report = verify(stack, app, "--rebuild")
+    assert status == 0, report
+    assert report["source"]["commit"] == document["source"]["commit"]
+    # The app's page says the same, with scripts or without.
+    for scripts in (True, False):
+        page = new_page(java_script_enabled=scripts)
+        page.goto(address(stack, f"/apps/{app}"))
+        if not scripts:
+            page.get_by_role("link", name="Check which code serves this app now").click()
+        expect(page.get_by_text("The code that answers is what the workflow built")).to_be_visible()
+        expect(page.get_by_text(f"uvx codius verify http://{app}.localhost:{stack.port}/")).to_be_visible()
+
+
+def test_a_python_worker_is_verified_by_building_it_anew(stack: RunningStack, new_page: NewPage) -> None:
+    app = deploy_example(new_page, stack, "codius/examples/tree/main/hello-python")
+    status, report = verify(stack, app, "--rebuild")
+    assert status == 0, report
+
+
+def test_one_byte_changed_behind_the_platform_s_back_is_seen(stack: RunningStack, new_page: NewPage) -> None:
+    app = deploy_example(new_page, stack, "codius/examples/tree/main/hello")
+    script = f"/workers/dispatch/namespaces/testing/scripts/{app}"
+    content = stack.api("GET", f"{script}/content").content
+    module = content.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
+    settings = stack.api("GET", f"{script}/settings").json()["result"]
+    metadata = {**settings, "main_module": "index.js"}
+    files = {
+        "metadata": (None, json.dumps(metadata), "application/json"),
+        "index.js": ("index.js", module + b" ", "application/javascript+module"),
+    }
+    put = stack.api("PUT", script, files=files)
+    assert put.status_code == 200, put.text
+    document = stack.get(app, PATH).json()
+    assert (document["agrees"], document["differences"]) == (False, ["The module index.js changed."])
+    status, report = verify(stack, app)
+    assert status == 1
+    assert failed(report) == {"deployed": "the module index.js changed"}
+    page = new_page()
+    page.goto(address(stack, f"/apps/{app}/attestation"))
+    expect(page.get_by_text("What is deployed can't be shown to come from this source.")).to_be_visible()
+
+
+def test_a_build_that_steals_gets_nothing_and_spoils_nothing(stack: RunningStack, new_page: NewPage) -> None:
+    app = deploy_example(new_page, stack, "codius/examples/tree/main/malicious/thief")
+    log = build_log(stack)
+    looked = re.search(r"Looked into (\d+) files and (\d+) processes\.", log)
+    assert looked is not None
+    assert int(looked[1]) > 10
+    assert int(looked[2]) > 2
+    assert "Stolen" not in log
+    status, report = verify(stack, app)
+    assert status == 0, report
+
+
+def test_a_build_that_forges_its_artifact_fails(stack: RunningStack, new_page: NewPage) -> None:
+    app = deploy_example(new_page, stack, "codius/examples/tree/main/malicious/forger", "failed")
+    assert "There is something at artifact already, which the build put there." in build_log(stack)
+    assert stack.get(app, PATH).status_code == 404
+    assert stack.get(app).status_code == 404
+
+
+def test_a_branch_and_a_directory_are_never_commands(stack: RunningStack, new_page: NewPage) -> None:
+    app = deploy_example(new_page, stack, f"alice/injector/tree/{INJECTION}/{INJECTION}")
+    document = stack.get(app, PATH).json()
+    assert (document["source"]["ref"], document["source"]["directory"]) == (INJECTION, INJECTION)
+    assert verify(stack, app)[0] == 0
+    assert list(stack.state.rglob("owned")) == []
+
+
+def build_log(stack: RunningStack) -> str:
+    """What the latest run's first job printed."""
+    latest = max((stack.state / "github" / "runs").glob("*.json"), key=lambda path: int(path.stem))
+    return "\n".join(json.loads(latest.read_text())["jobs"]["build"]["log"])
+
+
+@pytest.mark.parametrize("app", ["nothing", "hello"])
+def test_an_app_that_nobody_deployed_here_has_no_document(stack: RunningStack, app: str) -> None:
+    response = stack.get(app, PATH)
+    assert (response.status_code, response.json()["error"]) == (404, "no_such_app")
+    assert response.headers["access-control-allow-origin"] == "*"
+
+
+def test_only_the_document_itself_is_the_platform_s_and_only_to_be_read(stack: RunningStack) -> None:
+    assert stack.get("hello", f"{PATH}/more").status_code == 404
+    assert stack.request("hello.localhost", "POST", PATH).status_code == 405
+    head = stack.request("hello.localhost", "HEAD", PATH)
+    assert (head.status_code, head.content) == (404, b"")
+    assert stack.billing("hello", "get_worker_billing")["requests"] == "0"
