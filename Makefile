@@ -14,9 +14,10 @@ test: check  ## Run all tests.
 	@$(BIN)/python -m local.browser
 	@$(BIN)/python -m pytest
 
-check: setup  ## Lint, formatting and types.
+check: setup  ## Lint, formatting, types, and security of the workflows.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/zizmor --offline --quiet .github
 	@for worker in dispatch billing dashboard; do (cd $$worker && ../$(BIN)/mypy --config-file ../pyproject.toml .) || exit 1; done
 	@(cd cli && ../$(BIN)/mypy --config-file ../pyproject.toml .)
 	@$(BIN)/mypy local bench pipeline
