@@ -1,4 +1,4 @@
-.PHONY: setup dev test check format bench screenshots lock
+.PHONY: setup dev test check format bench screenshots lock deploy
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -20,7 +20,7 @@ check: setup  ## Lint, formatting, types, and security of the workflows.
 	@$(BIN)/zizmor --offline --quiet .github
 	@for worker in dispatch billing dashboard; do (cd $$worker && ../$(BIN)/mypy --config-file ../pyproject.toml .) || exit 1; done
 	@(cd cli && ../$(BIN)/mypy --config-file ../pyproject.toml .)
-	@$(BIN)/mypy local bench pipeline
+	@$(BIN)/mypy local bench pipeline deploy
 
 format: setup  ## Format the code.
 	@$(BIN)/ruff check --fix .
@@ -32,6 +32,9 @@ bench: setup  ## Measure this system beside the source document's way; BENCH_ROU
 screenshots: setup  ## Take a picture of every page of the dashboard, for docs/images.
 	@$(BIN)/python -m local.browser
 	@$(BIN)/python -m tests.system.screenshots
+
+deploy: setup  ## Deploy to Cloudflare: ENV=production or staging, DRY_RUN=1, STEP=<name>.
+	@exec $(BIN)/python -m deploy
 
 lock: setup  ## Resolve the dependencies of pyproject.toml and of each Worker anew.
 	@$(BIN)/python -m local.lock

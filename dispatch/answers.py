@@ -94,6 +94,14 @@ def no_such_app(asker: Asker) -> Answer:
     return problem(asker, 404, "No such app", "No app is deployed at this address.")
 
 
+def health(asker: Asker, is_asked: bool) -> Answer:
+    """Whether dispatch runs; what it depends on the dashboard tells its operator."""
+    if not is_asked:
+        return no_such_app(asker)
+    headers = {"cache-control": "no-store", "content-type": "application/json"}
+    return Answer(200, headers | {"x-request-id": asker.request_id}, '{"status":"ok"}')
+
+
 def nothing_published(asker: Asker) -> Answer:
     return problem(asker, 404, "Not found", "The platform publishes nothing at this path.")
 

@@ -15,7 +15,7 @@ from pyodide.ffi import JsException, to_js
 from workers import wait_until
 
 import answers
-from answers import Answer, Asker
+from answers import Asker
 from billing_client import BillingClient, Grant
 from hosts import app_id_of, authority_of
 from leases import Lease, Meter
@@ -29,7 +29,10 @@ ATTESTATION_TIMEOUT_MS = 30_000
 REQUEST_ID_HEADER = "x-request-id"
 RAY_HEADER = "cf-ray"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# No app has this id: the dashboard's have twelve characters, and no vowels.
+HEALTH_ID, HEALTH_PATH = "healthz", "/healthz"
 SWITCHING_PROTOCOLS = 101
+MAX_LOGGED = 500
 MAX_METERS = 10_000
 # A call for a lease that has not ended after this long never will: its request is gone.
 STALE_CALL_MS = 35_000
@@ -71,7 +74,7 @@ class Dispatcher:
         authority = authority_of(url)
         app_id = app_id_of(authority, self._apps_domain)
         if app_id is None:
-            return respond(answers.no_such_app(asker_of(request)))
+            return self._refuse(asker_of(request), authority[:MAX_LOGGED], "no_such_app")
         if PLATFORM_PATH in url and is_platform_path(url[url.index(authority) + len(authority) :]):
             return self._tell_what_answers(request, app_id)
         meter = self._meters.get(app_id)
@@ -132,7 +135,7 @@ class Dispatcher:
         message = str(getattr(error, "message", error)).removeprefix("Error: ")
         if message.startswith("Worker not found"):
             self._give_back(app_id)
-            return respond(answers.no_such_app(asker))
+            return self._refuse(asker, app_id, "no_such_app")
         log("app_failed", app_id, asker.request_id, message)
         return respond(answers.app_failed(asker))
 
@@ -146,6 +149,8 @@ class Dispatcher:
 
     async def _wait_and_forward(self, request: Any, app_id: str) -> Any:
         """Wait for a lease, then pass the request on; or say why not."""
+        if app_id == HEALTH_ID:
+            return respond(answers.health(asker_of(request), path_of(request.url) == HEALTH_PATH))
         until = now_ms() + self._settings.billing_timeout_ms
         while now_ms() < until:
             meter = self._meter(app_id)
@@ -153,8 +158,8 @@ class Dispatcher:
                 return await self._forward(request, app_id)
             outcome = await self._next_lease(app_id, meter, until)
             if outcome != GRANTED:
-                return respond(self._refusal(asker_of(request), app_id, outcome))
-        return respond(self._refusal(asker_of(request), app_id, UNAVAILABLE))
+                return self._refuse(asker_of(request), app_id, outcome)
+        return self._refuse(asker_of(request), app_id, UNAVAILABLE)
 
     async def _next_lease(self, app_id: str, meter: Meter, until: int) -> str:
         """Wait for the one call that fetches the app's next lease; start it if there is none."""
@@ -245,13 +250,16 @@ class Dispatcher:
                 del self._meters[name]
         return self._meters.setdefault(app_id, Meter())
 
-    def _refusal(self, asker: Asker, app_id: str, outcome: str) -> Answer:
-        if outcome == "limit_exceeded":
-            return answers.insufficient_balance(asker, self._settings.dashboard_url, app_id)
+    def _refuse(self, asker: Asker, app: str, outcome: str) -> Any:
+        """Say why a request isn't passed on, to who asked and in the log. `app` is an id, or a host."""
         if outcome == UNAVAILABLE:
-            log("billing_unavailable", app_id, asker.request_id, "no lease in time")
-            return answers.billing_unavailable(asker)
-        return answers.no_such_app(asker)
+            log("billing_unavailable", app, asker.request_id, "no lease in time")
+            return respond(answers.billing_unavailable(asker))
+        if outcome == "limit_exceeded":
+            log("insufficient_balance", app, asker.request_id, "used up", "info")
+            return respond(answers.insufficient_balance(asker, self._settings.dashboard_url, app))
+        log("no_such_app", app, asker.request_id, outcome, "info")
+        return respond(answers.no_such_app(asker))
 
 
 def is_platform_path(path: str) -> bool:
@@ -291,12 +299,17 @@ def header_of(request: Any, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def respond(answer: Answer) -> Any:
+def respond(answer: answers.Answer) -> Any:
     init = object_of({"status": answer.status, "headers": answer.headers})
     return js.Response.new(answer.body or None, init)
 
 
-def log(event: str, app_id: str, request_id: str | None, message: str) -> None:
-    """One line of JSON for each error, in the shape that all three Workers use."""
-    line = {"level": "error", "worker": "dispatch", "event": event, "app": app_id}
-    js.console.error(json.dumps(line | {"request_id": request_id, "message": message[:500]}))
+def path_of(url: str) -> str:
+    return "/" + url.partition("?")[0].split("/", 3)[3]
+
+
+def log(event: str, app_id: str, request_id: str | None, message: str, level: str = "error") -> None:
+    """One line of JSON for each request that was refused or failed, in the shape of all three Workers."""
+    line = {"level": level, "worker": "dispatch", "event": event, "app": app_id, "request_id": request_id}
+    write = js.console.error if level == "error" else js.console.log
+    write(json.dumps(line | {"message": message[:MAX_LOGGED]}))

@@ -37,13 +37,13 @@ class Namespace:
 
     async def delete_script(self, script: str) -> None:
         """Delete an app's Worker; one that isn't there is deleted already. Raises CloudflareError."""
-        await self._ask("DELETE", f"{quote(script)}?force=true", "delete")
+        await self._ask("DELETE", f"/scripts/{quote(script)}?force=true", "delete the Worker")
 
     async def read_script(self, script: str) -> DeployedScript | None:
         """What is deployed of an app now; None where there is nothing. Raises CloudflareError."""
-        settings = await self._ask("GET", f"{quote(script)}/settings", "tell of")
-        content = Content()
-        answer = await self._ask("GET", f"{quote(script)}/content", "give out", content.receive)
+        path, content = f"/scripts/{quote(script)}", Content()
+        settings = await self._ask("GET", f"{path}/settings", "tell of the Worker")
+        answer = await self._ask("GET", f"{path}/content", "give out the Worker", content.receive)
         if settings is None or answer is None:
             return None
         match settings.json():
@@ -51,10 +51,15 @@ class Namespace:
                 return deployed_script(found, answer.headers.get(ENTRYPOINT), content.modules(answer))
         raise CloudflareError("Cloudflare told of the Worker in an unknown form.")
 
+    async def require(self) -> None:
+        """Raise CloudflareError unless the namespace can be read."""
+        if await self._ask("GET", "", "tell of the namespace") is None:
+            raise CloudflareError(f"Cloudflare has no dispatch namespace {self.name}.")
+
     async def _ask(self, method: str, path: str, verb: str, receive: Receive | None = None) -> Answer | None:
-        """The answer; None where there is no such script."""
+        """The answer; None where there is no such thing."""
         namespace = f"workers/dispatch/namespaces/{quote(self.name)}"
-        url = f"{self.api_url}/accounts/{quote(self.account_id)}/{namespace}/scripts/{path}"
+        url = f"{self.api_url}/accounts/{quote(self.account_id)}/{namespace}{path}"
         try:
             headers = {"authorization": f"Bearer {self.token}"}
             answer = await self.fetch(method, url, headers, receive=receive)
@@ -65,7 +70,7 @@ class Namespace:
         if answer.status == 404:
             return None
         if not answer.is_success:
-            raise CloudflareError(f"Cloudflare refused to {verb} the Worker ({answer.status}).")
+            raise CloudflareError(f"Cloudflare refused to {verb} ({answer.status}).")
         return answer
 
 

@@ -64,6 +64,11 @@ class GitHubActions:
         found = [job_report(job) for job in listed(jobs.json())]
         return [*(report for report in found if report is not None), whole]
 
+    async def require(self) -> None:
+        """Raise GitHubError unless the deploy workflow is there for the token."""
+        if not (await self.api.get(self._workflow)).is_success:
+            raise GitHubRefusedError(f"GitHub has no workflow {self.workflow} in {self.repository}.")
+
     async def cancel(self, run_id: int) -> None:
         """Ask for a run's end; one that has ended stays as it is."""
         await self.api.post(f"{self._runs}/{run_id}/cancel")

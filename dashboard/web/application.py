@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from web import app_pages, attestation_pages, errors, login, operator_page, payment_pages, webhooks
+from web import app_pages, attestation_pages, errors, health, login, operator_page, payment_pages, webhooks
 from web.pages import page
 from web.security import SameOriginMiddleware, SecurityHeadersMiddleware
 from web.services import Services
@@ -39,6 +39,7 @@ def application(make_services: MakeServices) -> ASGIApp:
             Route("/checkout-sessions/{session_id}/success", payment_pages.success),
             Route("/payments", payment_pages.payments),
             Route("/operator", operator_page.operator),
+            Route("/healthz", health.healthz),
             Route("/webhooks/github", webhooks.github, methods=["POST"]),
             Route("/webhooks/stripe", webhooks.stripe, methods=["POST"]),
         ],

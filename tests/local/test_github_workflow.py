@@ -208,7 +208,9 @@ def test_the_deploy_workflow_is_what_the_dashboard_dispatches() -> None:
     assert workflow.concurrency({"appId": "abc"}) == ("deploy-abc", True)
     assert [(job.id, job.name) for job in workflow.jobs.values()] == [
         ("build", "build"),
+        ("attest", "attest"),
         ("deploy", "deploy"),
+        ("notify", "notify ${{ inputs.appId }} ${{ needs.attest.outputs.manifest }}"),
     ]
 
 

@@ -61,7 +61,7 @@ def test_staged_dispatch_has_the_local_namespace_and_addresses(staged: tuple[Pat
     committed, config = staging.read_config(DISPATCH), configs_of(staged)["dispatch"]
     assert "dispatch_namespaces" in committed
     assert "dispatch_namespaces" not in config
-    assert [service["service"] for service in config["services"]] == ["local-namespace"]
+    assert [service["service"] for service in config["services"]] == ["codius-dashboard", "local-namespace"]
     assert config["main"] == "src/local_dispatch.py"
     local = {"APPS_DOMAIN": "localhost", "DASHBOARD_URL": "http://localhost:8787"}
     assert config["vars"] == committed["vars"] | local

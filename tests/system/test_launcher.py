@@ -100,6 +100,6 @@ def copy_of_the_repository(target: Path) -> Path:
     shutil.copytree(
         ROOT, target, ignore=shutil.ignore_patterns(*installed, ".git", "__pycache__", ".*_cache")
     )
-    for name in installed:
+    for name in (*installed, "local/sigstore/node_modules"):
         (target / name).symlink_to(ROOT / name)
     return target

@@ -75,6 +75,7 @@ def test_from_the_402_page_over_the_payment_page_back_to_an_app_that_serves(
     expect(payments.get_by_role("row").nth(1)).to_contain_text("credited")
     # Going back to the success page changes nothing.
     visitor.go_back()
+    expect(visitor.get_by_role("heading", level=1)).to_have_text(f"Added $5.00 to {app}")
     visitor.reload()
     assert stack.billing(app, "get_worker_billing")["funding_cents"] == "500"
 

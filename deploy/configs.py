@@ -1,0 +1,142 @@
+"""The Workers' wrangler.toml, and what of them an operator has to fill in."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+Environment = Literal["production", "staging"]
+ENVIRONMENTS: tuple[Environment, ...] = ("production", "staging")
+Config = Mapping[str, Any]
+
+# Of the dashboard; docs/operating.md says where each comes from.
+SECRETS = ("GITHUB_CLIENT_SECRET", "GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET", "CLOUDFLARE_API_TOKEN")
+PAYMENT_SECRETS = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
+# What the committed configs have where an operator's own value belongs.
+PLACEHOLDER = re.compile(r"(.*[/.])?(apps(-staging)?\.)?example(/.*)?|0{32}")
+TO_FILL_IN = {
+    "dispatch": ("APPS_DOMAIN", "DASHBOARD_URL"),
+    "dashboard": (
+        *("DASHBOARD_URL", "APPS_DOMAIN", "GITHUB_REPOSITORY", "GITHUB_CLIENT_ID"),
+        "CLOUDFLARE_ACCOUNT_ID",
+    ),
+}
+SHARED = ("APPS_DOMAIN", "DASHBOARD_URL")
+LOCAL = ("localhost", "127.0.0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One of the three; `root` is the repository, `modules` the folder of its code."""
+
+    name: str
+    root: Path
+    path: str
+    modules: str
+    environment: Environment
+
+    @property
+    def config_path(self) -> Path:
+        return self.root / self.path
+
+    @property
+    def config(self) -> Config:
+        """As wrangler reads it for the environment: production is the top level."""
+        config = tomllib.loads(self.config_path.read_text())
+        own = config.pop("env", {}).get(self.environment)
+        return config if own is None else {**config, **own}
+
+    @property
+    def script(self) -> str:
+        """The Worker's name at Cloudflare."""
+        name: str = self.config["name"]
+        return name if self.environment == "production" else f"{name}-{self.environment}"
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        variables: Mapping[str, Any] = self.config.get("vars", {})
+        return variables
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """All that an environment consists of."""
+
+    root: Path
+    environment: Environment
+
+    def _worker(self, name: str, path: str, modules: str) -> Worker:
+        return Worker(name, self.root, path, modules, self.environment)
+
+    @property
+    def billing(self) -> Worker:
+        return self._worker("billing", "billing/wrangler.toml", "billing")
+
+    @property
+    def dashboard(self) -> Worker:
+        return self._worker("dashboard", "dashboard/wrangler.toml", "dashboard")
+
+    @property
+    def dispatch(self) -> Worker:
+        return self._worker("dispatch", "wrangler.toml", "dispatch")
+
+    @property
+    def database(self) -> str:
+        return str(self.dashboard.config["d1_databases"][0]["database_name"])
+
+    @property
+    def namespace(self) -> str:
+        return str(self.dispatch.config["dispatch_namespaces"][0]["namespace"])
+
+    @property
+    def account_id(self) -> str:
+        return str(self.dashboard.variables.get("CLOUDFLARE_ACCOUNT_ID", ""))
+
+    @property
+    def dashboard_url(self) -> str:
+        return str(self.dashboard.variables["DASHBOARD_URL"]).rstrip("/")
+
+    @property
+    def health_url(self) -> str:
+        """Dispatch's own address under the apps' domain."""
+        domain = self.dispatch.variables["APPS_DOMAIN"]
+        return f"{urlsplit(self.dashboard_url).scheme}://healthz.{domain}/healthz"
+
+    @property
+    def has_payments(self) -> bool:
+        return bool(self.dashboard.variables.get("STRIPE_TOPUP_PRICE_ID"))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (*SECRETS, *PAYMENT_SECRETS) if self.has_payments else SECRETS
+
+    def problems(self) -> Iterator[str]:
+        """What of the settings has to be put right, each with its file."""
+        for name, settings in TO_FILL_IN.items():
+            worker: Worker = getattr(self, name)
+            for setting in settings:
+                value = worker.variables.get(setting)
+                if not isinstance(value, str) or not value or PLACEHOLDER.fullmatch(value.strip("/")):
+                    yield f"{worker.path}: {setting} is {value!r}; it must be yours"
+        for setting in SHARED:
+            if self.dispatch.variables.get(setting) != self.dashboard.variables.get(setting):
+                yield f"{setting} is not the same in {self.dispatch.path} and {self.dashboard.path}"
+        if self.dashboard.variables.get("DISPATCH_NAMESPACE") != self.namespace:
+            yield f"{self.dashboard.path}: DISPATCH_NAMESPACE is not {self.dispatch.path}'s, {self.namespace}"
+        yield from self._problems_of_addresses()
+
+    def _problems_of_addresses(self) -> Iterator[str]:
+        address = urlsplit(str(self.dashboard.variables.get("DASHBOARD_URL", "")))
+        host, domain = address.hostname or "", str(self.dispatch.variables.get("APPS_DOMAIN", ""))
+        if address.scheme != "https" and host not in LOCAL:
+            yield f"{self.dashboard.path}: DASHBOARD_URL must begin with https://"
+        if domain and host not in LOCAL and f".{host}".endswith(f".{domain}"):
+            yield "The dashboard must not be at the apps' domain: apps could read and set its cookies"
+        patterns = [route["pattern"] for route in self.dispatch.config.get("routes", [])]
+        if f"*.{domain}/*" not in patterns and host not in LOCAL:
+            yield f"{self.dispatch.path}: routes must have the pattern *.{domain}/*"
