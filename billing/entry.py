@@ -24,14 +24,6 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def price_from(env: Any) -> Price:
-    return Price(
-        included_requests=env.INCLUDED_REQUESTS,
-        unit_price_nano_usd=env.REQUEST_UNIT_PRICE_NANO_USD,
-        requests_per_unit=env.TOTAL_REQUESTS_PER_UNIT,
-    )
-
-
 def grant(result: Lease | str) -> Json | str:
     if isinstance(result, Lease):
         return {"lease": result.id, "requests": result.requests, "milliseconds": result.milliseconds}
@@ -41,7 +33,7 @@ def grant(result: Lease | str) -> Json | str:
 class BillingDurableObject(DurableObject):
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
-        self.price = price_from(env)
+        self.price = Price.read(env)
         self.ledger = Ledger(ObjectStorage(ctx.storage), self.price)
 
     async def open_account(self) -> str:

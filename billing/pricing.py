@@ -8,8 +8,13 @@ from them can be larger (10^19 nano-USD) and exists only as Python integers, or 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 NANO_USD_PER_CENT = 10_000_000
+
+
+class SettingError(Exception):
+    """A setting is missing or wrong; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,15 @@ class Price:
             if type(value) is not int or value < least:
                 raise ValueError(f"{name} must be an integer of at least {least}; it is {value!r}")
 
+    @classmethod
+    def read(cls, env: Any) -> Price:
+        """From the variables in billing's wrangler.toml. Raises SettingError."""
+        return cls(
+            included_requests=integer(env, "INCLUDED_REQUESTS", 0),
+            unit_price_nano_usd=integer(env, "REQUEST_UNIT_PRICE_NANO_USD", 1),
+            requests_per_unit=integer(env, "TOTAL_REQUESTS_PER_UNIT", 1),
+        )
+
     def allowed_requests(self, funding_cents: int) -> int:
         """How many requests an app with this funding may use in all: included + paid, rounded down.
 
@@ -41,3 +55,10 @@ class Price:
 
     def balance_nano_usd(self, funding_cents: int, requests: int) -> int:
         return funding_cents * NANO_USD_PER_CENT - self.cost_nano_usd(requests)
+
+
+def integer(env: Any, name: str, least: int) -> int:
+    value = getattr(env, name, None)
+    if type(value) is not int or value < least:
+        raise SettingError(f"the variable {name} must be an integer of at least {least}")
+    return value

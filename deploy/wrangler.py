@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 600
 # What wrangler says of a Worker that was never deployed.
 NOT_THERE = (
     *("10007", "10090", "not found", "could not be found", "does not exist"),
-    "has no deployments",
+    *("has no deployments", "Couldn't find"),
 )
 
 NOISE = ("If you think", "🪵")

@@ -16,23 +16,23 @@ MOST_EXACT = 2**53  # beyond it a JavaScript number isn't exact, and the runtime
 
 class SqliteDatabase:
     def __init__(self, path: str = ":memory:") -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self.connection = sqlite3.connect(path, isolation_level=None)
 
     def execute(self, sql: str, *values: Value) -> list[Row]:
         require_exact(values)
-        rows = self._connection.execute(sql, values).fetchall()
+        rows = self.connection.execute(sql, values).fetchall()
         for row in rows:
             require_exact(row)
         return rows
 
     def transaction(self, work: Callable[[], Result]) -> Result:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self.connection.execute("BEGIN IMMEDIATE")
         try:
             result = work()
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            self.connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
+        self.connection.execute("COMMIT")
         return result
 
     def tables(self) -> dict[str, list[Row]]:
@@ -41,7 +41,7 @@ class SqliteDatabase:
         return {name: self.execute(f"SELECT * FROM {name} ORDER BY rowid") for name in names}
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
 
 def require_exact(values: Iterable[Value]) -> None:

@@ -1,0 +1,331 @@
+"""`make deploy` with the real wrangler against Cloudflare's API: from nothing to live, and again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from deploy.configs import SECRETS, Installation
+from local.cloudflare_account import CloudflareAccount
+from local.staging import NODE_BIN, ROOT
+from tests.pipeline.support import served
+
+ACCOUNT = "a" * 32
+DOMAIN = "apps.codius.test"
+FOLDERS = ("billing", "dashboard", "deploy", "dispatch", "migrations", "pages", "python_modules")
+STEPS = [
+    *("check", "database", "migrations", "namespace", "billing", "dashboard", "dispatch", "pages", "smoke"),
+]
+# The request by which each step changes something.
+CHANGES = {
+    "database": "POST d1/database",
+    "migrations": "POST d1/database/",
+    "namespace": "POST workers/dispatch/namespaces",
+    "billing": "PUT workers/scripts/codius-billing",
+    # There already, as its secrets are.
+    "dashboard": "POST workers/scripts/codius-dashboard/versions",
+    "dispatch": "PUT workers/scripts/codius-dispatch",
+    "pages": "POST pages/projects/codius-workers/deployments",
+}
+
+
+class Operator:
+    """An operator's clone, whose settings are filled in, and their account."""
+
+    def __init__(self, root: Path, account: CloudflareAccount, address: str) -> None:
+        self.root, self.account, self.address = root, account, address
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, root / name)
+        shutil.copy(ROOT / "wrangler.toml", root)
+        for name in ("node_modules", ".venv"):
+            (root / name).symlink_to(ROOT / name)
+        self.change("wrangler.toml", "apps.example", DOMAIN)
+        for path in ("wrangler.toml", "dashboard/wrangler.toml"):
+            self.change(path, "https://codius-workers.pages.dev", address)
+        self.change("dashboard/wrangler.toml", "apps.example", DOMAIN)
+        self.change("dashboard/wrangler.toml", '"example"', '"Iv1.client"')
+        self.change("dashboard/wrangler.toml", "example/codius-workers", "alice/codius-workers")
+        self.change("dashboard/wrangler.toml", "0" * 32, ACCOUNT)
+
+    def change(self, path: str, old: str, new: str) -> None:
+        text = (self.root / path).read_text()
+        assert old in text, (path, old)
+        (self.root / path).write_text(text.replace(old, new))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}",
+            "CLOUDFLARE_API_BASE_URL": f"{self.address}/client/v4",
+            "CLOUDFLARE_API_TOKEN": "token-of-the-operator",
+            "CLOUDFLARE_ACCOUNT_ID": ACCOUNT,
+            "WRANGLER_SEND_METRICS": "false",
+            "WRANGLER_LOG_PATH": str(self.root / "logs"),
+        }
+
+    def deploy(self, **settings: str) -> tuple[int, str]:
+        """Run it; return its status and all it said. Every name but 127.0.0.1 leads to the local server."""
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy"],
+            cwd=self.root,
+            env={
+                **self.environment,
+                "PYTHONPATH": str(self.root),
+                "http_proxy": self.address,
+                "no_proxy": "127.0.0.1",
+                **settings,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=300,
+        )
+        assert "token-of-the-operator" not in done.stdout
+        return done.returncode, done.stdout
+
+    def put_secrets(self) -> None:
+        """As the message says, by the real command."""
+        for name in SECRETS:
+            done = subprocess.run(
+                [
+                    *(self.root / "node_modules" / ".bin" / "wrangler", "secret", "put", name),
+                    *("--config", "dashboard/wrangler.toml"),
+                ],
+                cwd=self.root,
+                env=self.environment,
+                input="the value of a secret",
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    def take_changes(self) -> list[str]:
+        changes = list(self.account.changes)
+        self.account.changes.clear()
+        return changes
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[Operator]:
+    account = CloudflareAccount(ACCOUNT)
+    api = account.application()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        """Cloudflare's API, and the Workers' health where something is deployed."""
+        if scope["type"] == "http" and urlsplit(scope["path"]).path == "/healthz":
+            is_live = {"codius-dashboard", "codius-dispatch"} <= account.scripts.keys()
+            await JSONResponse({"status": "ok"}, 200 if is_live else 404)(scope, receive, send)
+        else:
+            await api(scope, receive, send)
+
+    with served(application) as address:
+        yield Operator(tmp_path / "clone", account, address)
+
+
+def lines_of(output: str) -> dict[str, str]:
+    """What was said of each step."""
+    words = [line.split(maxsplit=1) for line in output.splitlines() if line.startswith("  ")]
+    return {parts[0]: parts[1] for parts in words if parts[0] in STEPS}
+
+
+def test_from_nothing_to_live_and_again(operator: Operator) -> None:
+    account = operator.account
+    # Without secrets nothing is done, and what is missing is said with the commands.
+    status, output = operator.deploy()
+    assert status == 1
+    for name in SECRETS:
+        assert f"npx wrangler secret put {name} --config dashboard/wrangler.toml" in output
+    assert operator.take_changes() == []
+    operator.put_secrets()
+    operator.take_changes()
+    # Only looking changes nothing.
+    status, output = operator.deploy(DRY_RUN="1")
+    assert status == 0, output
+    said = lines_of(output)
+    assert all("would be done" in said[step] for step in STEPS if step != "check"), output
+    assert operator.take_changes() == []
+    # Each step is made to fail once; the next run goes on there.
+    done: list[str] = []
+    for step, change in CHANGES.items():
+        account.failing = change
+        status, output = operator.deploy()
+        assert status == 1, output
+        said = lines_of(output)
+        assert list(said) == ["check", *done, step], output
+        assert all("nothing to do" in said[earlier] for earlier in done if earlier != last(done)), output
+        assert "Put it right and run it again." in output
+        done.append(step)
+    account.failing = None
+    status, output = operator.deploy()
+    assert status == 0, output
+    assert "dashboard and dispatch answer" in output
+    assert f"https://<id>.{DOMAIN}" in output
+    check_what_is_live(account)
+    # A second run changes nothing.
+    operator.take_changes()
+    status, output = operator.deploy()
+    assert status == 0, output
+    said = lines_of(output)
+    assert all("nothing to do" in said[step] for step in CHANGES), output
+    assert operator.take_changes() == []
+    # An edit deploys the one Worker that it is in.
+    with open(operator.root / "dispatch" / "answers.py", "a") as file:
+        file.write("\n# Edited.\n")
+    status, output = operator.deploy()
+    assert status == 0, output
+    assert [step for step in CHANGES if "nothing to do" not in lines_of(output)[step]] == ["dispatch"]
+
+
+def last(steps: list[str]) -> str | None:
+    """The step that failed in the run before is done in this one."""
+    return steps[-1] if steps else None
+
+
+def check_what_is_live(account: CloudflareAccount) -> None:
+    bindings = {
+        "codius-billing": {"durable_object_namespace"},
+        "codius-dashboard": {"d1", "durable_object_namespace"},
+        "codius-dispatch": {"dispatch_namespace", "durable_object_namespace", "service"},
+    }
+    sources = {"codius-billing": "billing", "codius-dashboard": "dashboard", "codius-dispatch": "dispatch"}
+    assert account.scripts.keys() == bindings.keys()
+    for name, kinds in bindings.items():
+        version = account.scripts[name].active
+        metadata, modules = version.metadata, {part.name: part.content for part in version.parts}
+        found = {binding["type"] for binding in metadata["bindings"]}
+        assert found - {"plain_text", "json", "inherit"} == kinds, name
+        assert metadata["main_module"] == "entry.py"
+        assert metadata["compatibility_date"] == "2026-11-01"
+        assert set(metadata["compatibility_flags"]) <= {"python_workers", "disable_python_no_global_handlers"}
+        assert metadata["observability"] == {"enabled": True}
+        # Every source file and the SDK are there, and nothing of the local stack or of a secret.
+        folder = ROOT / sources[name]
+        files = [
+            path.relative_to(folder).as_posix()
+            for path in folder.rglob("*.py")
+            if "python_modules" not in path.parts
+        ]
+        assert set(files) <= modules.keys(), name
+        assert "python_modules/workers/__init__.py" in modules
+        assert not any(module.startswith(("local", "tests")) for module in modules)
+        whole = b"".join(modules.values()) + repr(metadata).encode()
+        assert b"the value of a secret" not in whole
+        assert b"token-of-the-operator" not in whole
+    assert account.scripts["codius-billing"].migration_tag == "v1"
+    assert account.scripts["codius-dashboard"].schedules == [{"cron": "*/2 * * * *"}]
+    assert [route["pattern"] for route in account.scripts["codius-dispatch"].routes] == [f"*.{DOMAIN}/*"]
+    assert account.scripts["codius-dashboard"].secrets == set(SECRETS)
+    (database,) = account.databases.values()
+    tables = {row["name"] for row in database.connection.execute("SELECT name FROM sqlite_master")}
+    assert {"users", "apps", "payments", "attestations"} <= tables
+    assert account.namespaces == ["testing"]
+    assert account.pages_uploads[-1]["branch"] == "main"
+    files = [value for value in account.pages_uploads[-1].values() if isinstance(value, bytes)]
+    assert any(b"env.DASHBOARD.fetch(request)" in file for file in files)
+
+
+def test_the_commands_of_the_docs_do_the_same_by_hand(operator: Operator) -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    for line in page.partition("```bash\n")[2].partition("```")[0].strip().splitlines():
+        wrangler = str(operator.root / "node_modules" / ".bin" / "wrangler")
+        done = subprocess.run(
+            line.replace("npx wrangler", wrangler).split(),
+            cwd=operator.root,
+            env=operator.environment | {"CI": "true"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert operator.account.scripts.keys() == {"codius-billing", "codius-dashboard", "codius-dispatch"}
+    assert operator.account.namespaces == ["testing"]
+
+
+def test_staging_is_an_installation_of_its_own(operator: Operator) -> None:
+    status, output = operator.deploy(ENV="staging", STEP="billing")
+    assert status == 0, output
+    assert operator.account.scripts.keys() == {"codius-billing-staging"}
+    assert list(lines_of(output)) == ["billing"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"ENV": "test"}, "ENV must be one of production, staging, not 'test'."),
+        ({"STEP": "all"}, "STEP must be one of check, database, migrations,"),
+    ],
+)
+def test_what_is_not_known_is_named(operator: Operator, settings: dict[str, str], words: str) -> None:
+    status, output = operator.deploy(**settings)
+    assert status == 2
+    assert words in output
+
+
+def test_without_a_login_it_says_how_to_log_in(operator: Operator) -> None:
+    status, output = operator.deploy(CLOUDFLARE_API_BASE_URL="http://127.0.0.1:9/client/v4")
+    assert status == 1
+    assert "Log in with `npx wrangler login`, or set CLOUDFLARE_API_TOKEN." in output
+
+
+# The settings, without wrangler.
+
+
+def problems(operator: Operator) -> list[str]:
+    return list(Installation(operator.root, "production").problems())
+
+
+def test_settings_that_are_filled_in_have_no_problem(operator: Operator) -> None:
+    assert problems(operator) == []
+
+
+def test_the_committed_settings_must_all_be_filled_in() -> None:
+    for environment in ("production", "staging"):
+        found = " ".join(Installation(ROOT, environment).problems())
+        for setting in ("APPS_DOMAIN", "GITHUB_REPOSITORY", "GITHUB_CLIENT_ID", "CLOUDFLARE_ACCOUNT_ID"):
+            assert setting in found
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "words"),
+    [
+        ("dashboard/wrangler.toml", "Iv1.client", "", "dashboard/wrangler.toml: GITHUB_CLIENT_ID is ''"),
+        ("dashboard/wrangler.toml", ACCOUNT, "0" * 32, "CLOUDFLARE_ACCOUNT_ID is '000"),
+        ("dashboard/wrangler.toml", DOMAIN, "other.test", "APPS_DOMAIN is not the same in"),
+        ("wrangler.toml", 'namespace = "testing"', 'namespace = "other"', "DISPATCH_NAMESPACE is not"),
+        ("wrangler.toml", f"*.{DOMAIN}/*", "*.other.test/*", f"routes must have the pattern *.{DOMAIN}/*"),
+    ],
+)
+def test_a_wrong_setting_has_its_own_message(
+    operator: Operator, path: str, old: str, new: str, words: str
+) -> None:
+    operator.change(path, old, new)
+    if "routes" in words:
+        for file in ("wrangler.toml", "dashboard/wrangler.toml"):
+            operator.change(file, operator.address, "https://codius.test")
+    assert any(words in problem for problem in problems(operator)), problems(operator)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://codius.test", "DASHBOARD_URL must begin with https://"),
+        (f"https://{DOMAIN}", "must not be at the apps' domain"),
+        (f"https://www.{DOMAIN}", "must not be at the apps' domain"),
+    ],
+)
+def test_an_unsafe_address_of_the_dashboard_is_refused(operator: Operator, url: str, words: str) -> None:
+    for path in ("wrangler.toml", "dashboard/wrangler.toml"):
+        operator.change(path, operator.address, url)
+    assert any(words in problem for problem in problems(operator)), problems(operator)

@@ -1,0 +1,102 @@
+"""Newer code on older data, and older code on newer data.
+
+`*.sql` are what earlier versions left, with data in every table: one for each version that ever was.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from local.staging import ROOT
+from pricing import Price
+from schema import MIGRATIONS as OBJECT_MIGRATIONS
+from tests.billing.sqlite_database import SqliteDatabase
+
+FOLDER = Path(__file__).parent
+MIGRATIONS = sorted((ROOT / "migrations").glob("*.sql"))
+DATABASES = sorted(FOLDER.glob("database-*.sql"))
+OBJECTS = sorted(FOLDER.glob("object-*.sql"))
+PRICE = Price(100, 300_000_000, 1_000_000)
+NOW = 1_800_000_000_000
+
+
+def loaded(*scripts: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for script in scripts:
+        connection.executescript(script.read_text())
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def tables(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return [name for (name,) in rows]
+
+
+def test_every_earlier_version_is_kept() -> None:
+    assert len(DATABASES) == len(MIGRATIONS)
+    assert len(OBJECTS) == len(OBJECT_MIGRATIONS)
+
+
+@pytest.mark.parametrize(("number", "dump"), list(enumerate(DATABASES, 1)), ids=str)
+def test_a_database_of_any_version_becomes_the_newest_and_loses_nothing(number: int, dump: Path) -> None:
+    before, after = loaded(dump), loaded(dump, *MIGRATIONS[number:])
+    assert tables(before)
+    for table in tables(before):
+        rows = before.execute(f"SELECT * FROM {table}").fetchall()
+        assert rows, f"{table} has data to lose"
+        columns = ", ".join(name for _, name, *_ in before.execute(f"PRAGMA table_info({table})"))
+        assert after.execute(f"SELECT {columns} FROM {table}").fetchall() == rows
+    newest = loaded(*MIGRATIONS)
+    described = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+    assert after.execute(described).fetchall() == newest.execute(described).fetchall()
+    assert after.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.parametrize("dump", DATABASES, ids=lambda path: path.stem)
+def test_what_earlier_code_writes_the_newest_database_takes(dump: Path) -> None:
+    """So a Worker's code can be rolled back: its rows are those of its version."""
+    newest = loaded(*MIGRATIONS)
+    newest.execute("PRAGMA foreign_keys = OFF")  # a dump's order is that of names
+    inserts = [line for line in dump.read_text().splitlines() if line.startswith("INSERT")]
+    assert inserts
+    old = loaded(dump)
+    for line in inserts:
+        table = line.split('"')[1]
+        columns = ", ".join(name for _, name, *_ in old.execute(f"PRAGMA table_info({table})"))
+        newest.execute(line.replace(f'"{table}"', f"{table} ({columns})", 1))
+    assert newest.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.parametrize("dump", OBJECTS, ids=lambda path: path.stem)
+def test_an_object_of_any_version_goes_on_with_its_books(dump: Path) -> None:
+    database = SqliteDatabase()
+    database.connection.executescript(dump.read_text())
+    ledger = Ledger(database, PRICE)
+    billing = ledger.billing(NOW)
+    assert billing is not None
+    assert (billing.funding_cents, billing.requests) == (500, 42)
+    assert ledger.add_funds(NOW, "cs_old", 500) == "credited"
+    assert ledger.add_funds(NOW, "cs_new", 100) == "credited"
+    after = ledger.billing(NOW)
+    assert after is not None
+    assert after.funding_cents == 600
+    assert not isinstance(ledger.take_lease(NOW, 10), str)
+
+
+def test_an_object_of_a_later_version_is_used_as_it_is() -> None:
+    """After a rollback: later versions only add."""
+    database = SqliteDatabase()
+    ledger = Ledger(database, PRICE)
+    ledger.open(NOW)
+    later = len(OBJECT_MIGRATIONS) + 1
+    database.connection.execute("UPDATE schema_version SET version = ?", (later,))
+    database.connection.execute("ALTER TABLE account ADD COLUMN added TEXT")
+    again = Ledger(database, PRICE)
+    assert again.add_funds(NOW, "cs_1", 100) == "credited"
+    assert not isinstance(again.take_lease(NOW, 10), str)
+    assert database.connection.execute("SELECT version FROM schema_version").fetchone() == (later,)
