@@ -70,7 +70,7 @@ def test_without_a_session_nothing_private_is_shown_and_nothing_changes() -> Non
         assert (await anyone.get("/")).status_code == 200
         assert (await anyone.get(f"/apps/{APP}")).status_code == 200
         assert (await anyone.get(f"/apps/{APP}/402")).status_code == 200
-        for path in (f"/apps/{PENDING}", f"/apps/{PENDING}/402", "/operator"):
+        for path in (f"/apps/{PENDING}", f"/apps/{PENDING}/402", f"/apps/{PENDING}/attestation", "/operator"):
             assert (await anyone.get(path)).status_code == 404
         assert (await anyone.get("/apps")).headers["location"] == "/login/github?next=/apps"
         for path in FORMS:

@@ -100,7 +100,7 @@ def test_every_page_is_accessible_and_as_wide_as_the_window(
     log_in(page, stack, "operator")
     own = f"/apps/{deploy_once(page, stack)}"
     found = []
-    for path in (*PATHS, own, f"{own}/402"):
+    for path in (*PATHS, own, f"{own}/402", f"{own}/attestation"):
         page.goto(f"http://localhost:{stack.port}{path}")
         found += problems_of(page, path, width)
     page.goto(f"http://localhost:{stack.port}/apps")

@@ -156,6 +156,22 @@ def test_an_app_that_throws_gives_502_without_its_message(stack: RunningStack, e
     stack.wait_for(f'"request_id": "{response.headers["x-request-id"]}", "message": "a secret message"')
 
 
+def test_dispatch_says_that_it_runs(stack: RunningStack):
+    response = stack.get("healthz", "/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert stack.get("healthz", "/").status_code == 404
+    assert stack.request("localhost", path="/healthz").json() == {"status": "ok"}
+
+
+def test_a_refused_request_is_one_line_in_the_log(stack: RunningStack):
+    response = stack.get("nobody", headers={"x-request-id": "refused-1"})
+    assert response.status_code == 404
+    stack.wait_for(
+        '{"level": "info", "worker": "dispatch", "event": "no_such_app", "app": "nobody", '
+        '"request_id": "refused-1", "message": "no_account"}'
+    )
+
+
 def test_the_platform_keeps_its_well_known_path(stack: RunningStack, echo: str):
     before = stack.billing("echo", "get_worker_billing")["requests"]
     assert stack.request(echo, path="/.well-known/codius").status_code == 404

@@ -1,0 +1,76 @@
+"""`/healthz`: for everyone that it runs, for operators what it depends on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from local.cloudflare_api import CloudflareApi
+from local.namespace_store import NamespaceStore
+from tests.dashboard.canned import CannedServer
+from tests.dashboard.dashboard_site import ALICE, CLOUDFLARE, GITHUB, OPERATOR, Site
+
+
+def with_site(folder: Path, work: Callable[[Site], Awaitable[None]]) -> None:
+    async def on_change(name: str) -> None:
+        pass
+
+    async def run() -> None:
+        github = CannedServer()
+        github.on("GET", "/actions/workflows/deploy-worker.yml", content={"id": 1})
+        cloudflare = CloudflareApi(NamespaceStore(folder), ("testing",), on_change).application()
+        await work(Site({CLOUDFLARE: cloudflare, GITHUB: github}))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("user", [None, ALICE])
+def test_everyone_is_told_that_it_runs_and_no_more(tmp_path: Path, user: None) -> None:
+    async def work(site: Site) -> None:
+        site.billing.is_down = True
+        response = await site.visitor(user).get("/healthz")
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+        assert response.headers["cache-control"] == "no-store"
+        assert site.asked == []
+
+    with_site(tmp_path, work)
+
+
+def test_an_operator_is_told_of_what_it_depends_on(tmp_path: Path) -> None:
+    async def work(site: Site) -> None:
+        response = await site.visitor(OPERATOR).get("/healthz")
+        assert response.status_code == 200, response.text
+        content = response.json()
+        assert content["status"] == "ok"
+        assert content["dependencies"].keys() == {"database", "billing", "cloudflare", "github", "payments"}
+        assert all(part["status"] == "ok" for part in content["dependencies"].values())
+
+    with_site(tmp_path, work)
+
+
+@pytest.mark.parametrize("part", ["billing", "cloudflare", "github"])
+def test_what_fails_is_named(tmp_path: Path, part: str) -> None:
+    async def work(site: Site) -> None:
+        site.billing.is_down = part == "billing"
+        site.servers.pop({"cloudflare": CLOUDFLARE, "github": GITHUB}.get(part, ""), None)
+        response = await site.visitor(OPERATOR).get("/healthz")
+        assert response.status_code == 503
+        failed = [
+            name for name, result in response.json()["dependencies"].items() if result["status"] == "failed"
+        ]
+        assert (response.json()["status"], failed) == ("failed", [part])
+
+    with_site(tmp_path, work)
+
+
+def test_a_workflow_or_a_namespace_that_is_not_there_is_named(tmp_path: Path) -> None:
+    async def work(site: Site) -> None:
+        site.servers[GITHUB] = site.servers[CLOUDFLARE] = CannedServer()
+        dependencies = (await site.visitor(OPERATOR).get("/healthz")).json()["dependencies"]
+        assert "no workflow deploy-worker.yml" in dependencies["github"]["message"]
+        assert "no dispatch namespace testing" in dependencies["cloudflare"]["message"]
+
+    with_site(tmp_path, work)
