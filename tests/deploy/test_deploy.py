@@ -232,8 +232,8 @@ def check_what_is_live(account: CloudflareAccount) -> None:
     assert {"users", "apps", "payments", "attestations"} <= tables
     assert account.namespaces == ["testing"]
     assert account.pages_uploads[-1]["branch"] == "main"
-    files = [value for value in account.pages_uploads[-1].values() if isinstance(value, bytes)]
-    assert any(b"env.DASHBOARD.fetch(request)" in file for file in files)
+    forwarder = account.pages_uploads[-1]["_worker.bundle"]
+    assert b'{"name":"DASHBOARD","type":"service","service":"codius-dashboard"}' in forwarder
 
 
 def test_the_commands_of_the_docs_do_the_same_by_hand(operator: Operator) -> None:
