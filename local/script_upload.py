@@ -65,6 +65,7 @@ def script_from(metadata: str | bytes | None, parts: list[Part], now: str) -> Sc
         "compatibility_flags": list_of(str, settings, "compatibility_flags"),
         "bindings": [check_binding(binding) for binding in list_of(dict, settings, "bindings")],
         "tags": list_of(str, settings, "tags"),
+        "limits": settings.get("limits") or {},
         "modified_on": now,
         "modules": [
             {

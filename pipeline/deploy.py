@@ -30,7 +30,7 @@ def upload(artifact: Artifact, target: Target, credentials: Mapping[str, str], t
     """Deploy to the namespace; `temporary` is an empty folder. Raises PipelineError."""
     home, folder = temporary / "home", temporary / "worker"
     home.mkdir()
-    stage(artifact, folder)
+    stage(artifact, target.cpu_ms, folder)
     run(
         *(WRANGLER, "deploy", "--no-bundle", "--autoconfig=false", "--config", folder / CONFIG),
         *("--dispatch-namespace", target.namespace, "--name", target.app_id),
@@ -40,14 +40,19 @@ def upload(artifact: Artifact, target: Target, credentials: Mapping[str, str], t
     )
 
 
-def stage(artifact: Artifact, folder: Path) -> None:
+def stage(artifact: Artifact, cpu_ms: int, folder: Path) -> None:
     """Lay the artifact out as wrangler takes it: what a Python Worker vendors is beside its config."""
     is_python = artifact.main.endswith(".py")
     vendored = {name for name in artifact.modules if is_python and name.startswith(VENDORED)}
     modules = {name: content for name, content in artifact.modules.items() if name not in vendored}
     write_modules(folder / MODULES, modules)
     write_modules(folder, {name: artifact.modules[name] for name in vendored})
-    config = {**artifact.config(), "base_dir": MODULES, "find_additional_modules": True}
+    config = {
+        **artifact.config(),
+        "base_dir": MODULES,
+        "find_additional_modules": True,
+        "limits": {"cpu_ms": cpu_ms},
+    }
     (folder / CONFIG).write_text(json.dumps(config))
 
 

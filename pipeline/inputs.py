@@ -18,6 +18,9 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/(?!\.\.?$)[A-Za-z0-9._-
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # "Create a dispatch namespace": lower-case letters, digits and hyphens.
 NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+# "Custom limits" of Workers for Platforms.
+CPU_MS = re.compile(r"[1-9][0-9]{0,3}|[12][0-9]{4}|30000")
+DEFAULT_CPU_MS = "50"  # dispatch's own is in wrangler.toml
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\\]")
 MAX_TEXT = 1_000
 
@@ -56,17 +59,20 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a Worker is deployed to."""
+    """Where a Worker is deployed to, and the milliseconds of processor time that it has for a request."""
 
     app_id: str
     namespace: str
+    cpu_ms: int
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Target:
         """Raises PipelineError naming the input that is missing or wrong."""
+        cpu_ms = env.get("APP_CPU_MS") or DEFAULT_CPU_MS
         return cls(
             app_id=matching(env, "APP_ID", APP_ID, "an app's id"),
             namespace=matching(env, "DISPATCH_NAMESPACE", NAMESPACE, "the name of a dispatch namespace"),
+            cpu_ms=int(matching({"APP_CPU_MS": cpu_ms}, "APP_CPU_MS", CPU_MS, "1 to 30000 milliseconds")),
         )
 
 

@@ -20,7 +20,14 @@ GOOD = {
 def test_good_inputs_are_read() -> None:
     source = Source.read(GOOD)
     assert source == Source(GOOD["APP_ID"], "alice/hello", GOOD["COMMIT"], "feature/x", "examples/hello")
-    assert Target.read(GOOD) == Target(GOOD["APP_ID"], "testing")
+    assert Target.read(GOOD) == Target(GOOD["APP_ID"], "testing", 50)
+    assert Target.read(GOOD | {"APP_CPU_MS": "30000"}).cpu_ms == 30_000
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "30001", "050", "many"])
+def test_a_limit_that_cloudflare_does_not_have_is_refused(value: str) -> None:
+    with pytest.raises(PipelineError, match="APP_CPU_MS"):
+        Target.read(GOOD | {"APP_CPU_MS": value})
 
 
 def test_the_root_needs_no_directory_and_a_commit_no_ref() -> None:

@@ -509,4 +509,5 @@ def test_a_deployed_script_is_tagged_with_what_it_is(examples: Build, cloudflare
     assert run_job("deploy", examples.artifact, env=env | credentials(cloudflare)).returncode == 0
     script = cloudflare.store.get("testing", "abc")
     assert script is not None
+    assert script["limits"] == {"cpu_ms": 50}
     assert script["tags"] == [f"commit-{env['COMMIT']}", f"manifest-{env['MANIFEST_SHA256']}"]
