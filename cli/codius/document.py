@@ -7,17 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import rfc8785
 
 from codius.errors import CheckFailedError
+from codius.fetch import web_address
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+")
-SETTINGS = ("main", "compatibilityDate", "compatibilityFlags", "vars")
-WORDS = {
+SETTINGS = {
     "main": "main module",
     "compatibilityDate": "compatibility date",
     "compatibilityFlags": "compatibility flags",
@@ -75,8 +74,9 @@ class Document:
 
 def source_of(source: Json) -> Source:
     url = text(source, "repository")
-    repository = "/".join(urlsplit(url).path.strip("/").split("/")[-2:])
-    if urlsplit(url).scheme not in ("http", "https") or not REPOSITORY.fullmatch(repository):
+    address = web_address(url)
+    repository = "/".join(address.path.strip("/").split("/")[-2:]) if address is not None else ""
+    if not REPOSITORY.fullmatch(repository):
         raise CheckFailedError("the document's source.repository is not the address of a repository")
     return Source(
         url, repository, text(source, "commit", COMMIT), text(source, "ref"), text(source, "directory")
@@ -85,10 +85,7 @@ def source_of(source: Json) -> Source:
 
 def check_manifest(document: Document) -> None:
     """Raise CheckFailedError unless the manifest has its digest, and is this app's, of this source."""
-    try:
-        sha256 = hashlib.sha256(rfc8785.dumps(dict(document.manifest))).hexdigest()
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
-        raise CheckFailedError(f"the manifest has no canonical form: {error}") from error
+    sha256 = hashlib.sha256(canonical(document.manifest, "the manifest")).hexdigest()
     if sha256 != document.manifest_sha256:
         raise CheckFailedError(f"its digest is {sha256}, not {document.manifest_sha256}")
     if document.manifest.get("appId") != document.app_id:
@@ -99,13 +96,27 @@ def check_manifest(document: Document) -> None:
         raise CheckFailedError("it names another source than the document")
 
 
-def check_deployed(document: Document) -> int:
-    """Return how many modules are deployed, as the manifest says. Raises CheckFailedError naming others."""
+def canonical(value: Any, name: str) -> bytes:
+    """Canonical JSON, which tells `true` from `1` as Python doesn't. Raises CheckFailedError without any."""
+    try:
+        return rfc8785.dumps(value)
+    except (ValueError, RecursionError) as error:  # those of Unicode's surrogates are ValueErrors, too
+        raise CheckFailedError(f"{name} has no canonical form: {error}") from error
+
+
+def check_deployed(document: Document) -> str:
+    """Return what was compared, in words. Raises CheckFailedError naming whatever isn't as the manifest says.
+
+    Cloudflare may leave out which module is the main one, and a module's type: the first is said, and neither
+    fails. Whatever else is left out does.
+    """
     manifest, deployed = document.manifest, document.deployed
+    tells_main = deployed.get("main") is not None
     found = [
-        f"the {WORDS[key]} changed"
-        for key in SETTINGS
-        if deployed.get(key) is not None and deployed.get(key) != manifest.get(key)
+        f"the {words} changed"
+        for key, words in SETTINGS.items()
+        if (key != "main" or tells_main)
+        and canonical(deployed.get(key), f"the {words}") != canonical(manifest.get(key), f"the {words}")
     ]
     signed, present = modules_of(manifest), modules_of(deployed)
     for name in sorted(signed.keys() | present.keys()):
@@ -121,7 +132,9 @@ def check_deployed(document: Document) -> int:
         raise CheckFailedError("; ".join(found))
     if not document.agrees:
         raise CheckFailedError("the document itself says that what is deployed differs")
-    return len(present)
+    things = "module" if len(present) == 1 else "modules"
+    untold = "" if tells_main else " (which module is the main one it doesn't tell)"
+    return f"{len(present)} {things}, as Cloudflare has them now: those of the manifest{untold}"
 
 
 def modules_of(content: Json) -> dict[str, tuple[str, str]]:

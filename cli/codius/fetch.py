@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 
@@ -21,15 +21,23 @@ def fetch_json(url: str) -> tuple[int, Any]:
 
     Raises UncheckableError.
     """
-    parts = urlsplit(url)
+    parts = web_address(url)
+    if parts is None:
+        raise UncheckableError(f"{url} is not an address of the web")
     headers = dict(HEADERS)
-    if parts.hostname is not None and parts.hostname.endswith(".localhost"):
+    tls_name = None
+    if (parts.hostname or "").endswith(".localhost"):
         # RFC 6761 reserves these names for this machine; resolvers need not know them.
         headers["host"] = parts.netloc
-        url = parts._replace(netloc=f"127.0.0.1:{parts.port or 80}").geturl()
+        tls_name = parts.hostname
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        url = parts._replace(netloc=f"127.0.0.1:{port}").geturl()
+    # Only redirects are followed: a server that says "Retry-After" could have this wait for days.
+    retries = urllib3.Retry(
+        total=MAX_REDIRECTS, connect=0, read=0, status=0, other=0, respect_retry_after_header=False
+    )
     try:
-        with urllib3.PoolManager(timeout=TIMEOUT) as pool:
-            retries = urllib3.Retry(total=MAX_REDIRECTS, connect=0, read=0, other=0)
+        with urllib3.PoolManager(timeout=TIMEOUT, server_hostname=tls_name) as pool:
             answer = pool.request("GET", url, headers=headers, retries=retries, preload_content=False)
             body = answer.read(MAX_BYTES + 1, decode_content=True)
     except (urllib3.exceptions.HTTPError, ValueError) as error:
@@ -37,6 +45,17 @@ def fetch_json(url: str) -> tuple[int, Any]:
     if len(body) > MAX_BYTES:
         raise UncheckableError(f"{parts.netloc} answers with more than {MAX_BYTES:,} bytes")
     return answer.status, parse(body)
+
+
+def web_address(url: str) -> SplitResult | None:
+    """The parts of an http(s) address, printable and without a user's name; None for what isn't one."""
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of hosts in brackets, Unicode's look-alikes, and ports
+        return None
+    is_plain = url.isprintable() and "@" not in parts.netloc
+    return parts if parts.scheme in ("http", "https") and has_host and is_plain else None
 
 
 def parse(text: bytes | str) -> Any:

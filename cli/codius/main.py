@@ -11,9 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from codius.checks import Check, Options, Report, run_checks
+from codius.fetch import web_address
+from codius.printing import printable, say
 
 WORDS = {"ok": "ok", "failed": "FAIL", "error": "ERROR", "unchecked": "-"}
 VERIFIED, FAILED, UNCHECKED = 0, 1, 2
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         print(json.dumps(described(report), indent=2))
     else:
-        print(summary(report))
+        say(summary(report))
     return status_of(report)
 
 
@@ -63,20 +64,15 @@ def parser_of() -> argparse.ArgumentParser:
 
 
 def address(parser: argparse.ArgumentParser, url: str) -> str:
-    parts = urlsplit(url if "://" in url else f"https://{url}")
-    try:
-        has_port = (parts.port or 1) > 0
-    except ValueError:
-        has_port = False
-    host = (parts.hostname or "").strip(".")
-    if parts.scheme not in ("http", "https") or host != parts.hostname or not has_port or "@" in parts.netloc:
+    parts = web_address(url if "://" in url else f"https://{url}")
+    if parts is None or parts.hostname != (parts.hostname or "").strip("."):
         parser.error(f"{printable(url)} is not the address of an app: https://<id>.<apps domain>")
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def print_check(check: Check) -> None:
     detail = printable(check.detail) if check.status != "unchecked" else "not checked"
-    print(f"{WORDS[check.status]:<6}{check.name:<13}{detail}", flush=True)
+    say(f"{WORDS[check.status]:<6}{check.name:<13}{detail}")
 
 
 def summary(report: Report) -> str:
@@ -113,11 +109,6 @@ def status_of(report: Report) -> int:
     if report.is_verified:
         return VERIFIED
     return FAILED if report.has_failed else UNCHECKED
-
-
-def printable(text: str) -> str:
-    """Text of others without what a terminal would take for commands."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 if __name__ == "__main__":

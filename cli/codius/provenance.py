@@ -13,16 +13,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.hazmat import asn1
 from sigstore.errors import Error as SigstoreError
 from sigstore.models import Bundle, TrustedRoot
 from sigstore.verify import Verifier
 
 from codius.document import Document, Json, modules_of
 from codius.errors import CheckFailedError, UncheckableError
-from codius.fetch import fetch_json, parse
+from codius.fetch import fetch_json, parse, web_address
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
@@ -34,6 +34,7 @@ SIGNER = re.compile(
 )
 # Fulcio's extensions of a certificate: UTF-8 text in DER.
 ISSUER_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
+SOURCE_REPOSITORY_DIGEST_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.13")
 BUILD_CONFIG_DIGEST_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.19")
 # What the library says, in words that tell the cases apart.
 CASES = (
@@ -51,7 +52,10 @@ CASES = (
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Whose certificate it is: the workflow's address, who vouched for it, and the workflow's commit."""
+    """Whose certificate it is, who vouched for it, and the workflow's commit.
+
+    `workflow` is the workflow's address, or whatever else the certificate names.
+    """
 
     workflow: str
     issuer: str | None
@@ -66,24 +70,25 @@ class Signer:
 def fetch_bundles(document: Document) -> list[Any]:
     """The attestations that GitHub has of the manifest. Raises CheckFailedError and UncheckableError."""
     url = document.attestation_url
-    if urlsplit(url).scheme not in ("http", "https"):
+    address = web_address(url)
+    if address is None:
         raise CheckFailedError("the document gives no address of the web for it")
-    if not urlsplit(url).path.endswith(f"/attestations/sha256:{document.manifest_sha256}"):
+    if not address.path.endswith(f"/attestations/sha256:{document.manifest_sha256}"):
         raise CheckFailedError("the document gives the address of something else")
     status, content = fetch_json(url)
     if status not in (200, 404):
-        raise UncheckableError(f"{urlsplit(url).netloc} answers with status {status}")
+        raise UncheckableError(f"{address.netloc} answers with status {status}")
     return require_some(bundles_in(content))
 
 
 def read_bundles(path: Path) -> list[Any]:
     """Bundles of a file: one, one on each line, or GitHub's answer. Raises as `fetch_bundles` does."""
     try:
-        content = path.read_text()
+        content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UncheckableError(f"{path} can't be read: {error}") from error
     whole = parse(content)
-    parts = [whole] if whole is not None else [parse(line) for line in content.splitlines() if line.strip()]
+    parts = [whole] if whole is not None else [parse(line) for line in content.split("\n") if line.strip()]
     return require_some([bundle for part in parts for bundle in bundles_in(part)])
 
 
@@ -94,7 +99,7 @@ def bundles_in(content: Any) -> list[Any]:
         case {"dsseEnvelope": _}:
             return [content]
         case [*items]:
-            return [bundle for item in items for bundle in bundles_in(item)]
+            return [bundle for item in items if isinstance(item, dict) for bundle in bundles_in(item)]
     return []
 
 
@@ -141,21 +146,22 @@ def verify_signature(verifier: Verifier, content: Any) -> tuple[Signer, Json]:
 
 
 def signer_of(certificate: x509.Certificate) -> Signer:
+    # Of a person's certificate it is an e-mail address: somebody, if not the one who should have signed.
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    (workflow,) = names.get_values_for_type(x509.UniformResourceIdentifier)
-    return Signer(
-        workflow, extension(certificate, ISSUER_OID), extension(certificate, BUILD_CONFIG_DIGEST_OID)
-    )
+    commit = extension(certificate, BUILD_CONFIG_DIGEST_OID)
+    if commit is None:
+        commit = extension(certificate, SOURCE_REPOSITORY_DIGEST_OID)
+    return Signer(", ".join(str(name.value) for name in names), extension(certificate, ISSUER_OID), commit)
 
 
 def extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str | None:
-    """A text in DER: a tag, its length, and the characters."""
+    """The text of an extension, None where there is none. Raises ValueError for something else in it."""
     try:
         value = certificate.extensions.get_extension_for_oid(oid).value
     except x509.ExtensionNotFound:
         return None
     assert isinstance(value, x509.UnrecognizedExtension)
-    return value.value[2:].decode() if len(value.value) < 130 else None
+    return asn1.decode_der(str, value.value)
 
 
 def check_signer(signer: Signer, document: Document, signer_repository: str | None) -> None:
@@ -192,6 +198,9 @@ def check_statement(statement: Json, document: Document) -> None:
         raise CheckFailedError(f"it was built for the app {app_id}")
     if not is_repository(repository, expected.repository):
         raise CheckFailedError(f"it was built from {repository}, not from {expected.repository}")
+    # The manifest names no host: without this the document could name any that has such a repository.
+    if repository != f"git+{expected.url.rstrip('/')}":
+        raise CheckFailedError(f"it was built from {repository}, on another host than {expected.url}")
     if commit != expected.commit:
         raise CheckFailedError(f"it was built from the commit {commit}, not from {expected.commit}")
     if directory != expected.directory:

@@ -6,31 +6,43 @@ builds the app's commit. The app's build runs on this machine: only for sources 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-import venv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from codius.document import Document, modules_of
+from codius.document import COMMIT, Document, modules_of
 from codius.errors import CheckFailedError, UncheckableError
-from codius.provenance import Signer
+from codius.printing import printable
+from codius.provenance import MANIFEST, Signer
 
 TIMEOUT_SECONDS = 1200
 NODE_MAJOR = 24
 GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+# What would have git work in another repository than the one it is called in, and Python find other modules.
+MISLEADING = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"),
+    *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"),
+)
 
 
 def rebuild(document: Document, signer: Signer) -> str:
-    """Return what was compared. Raises CheckFailedError when bytes differ, UncheckableError without any."""
+    """Return what was compared. Raises CheckFailedError when bytes differ, UncheckableError without any.
+
+    Warns on stderr that the app's build code runs here.
+    """
     tools = signer.repository_url
-    if tools is None or signer.commit is None:
+    if tools is None or signer.commit is None or not COMMIT.fullmatch(signer.commit):
         raise UncheckableError("the certificate names no commit of the workflow")
-    print(f"Building {document.source.url} on this machine …", file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory() as temporary:
+    warning = f"Warning: the build code of {document.source.url} runs on this machine now."
+    print(printable(warning), file=sys.stderr, flush=True)
+    # What a build leaves behind may not be removable; that says nothing about the app.
+    with tempfile.TemporaryDirectory(prefix="codius-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
         check_out(tools, signer.commit, folder / "tools")
         check_out(document.source.url, document.source.commit, folder / "app")
@@ -51,9 +63,9 @@ def check_out(url: str, commit: str, folder: Path) -> None:
 
 def build(document: Document, folder: Path) -> None:
     tools, environment = folder / "tools", folder / "venv"
-    require_node()
+    require_node(folder)
     run("npm", "install", "--no-save", "--no-progress", folder=tools)
-    venv.create(environment, with_pip=True)
+    run(sys.executable, "-m", "venv", environment, folder=folder)
     python = environment / "bin" / "python"
     pip = (python, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:")
     run(*pip, "--requirement", "locks/pipeline.txt", folder=tools)
@@ -70,50 +82,72 @@ def build(document: Document, folder: Path) -> None:
     run(python, "-m", "pipeline.build", "../app", "../artifact", folder=tools, env=env)
 
 
-def require_node() -> None:
+def require_node(folder: Path) -> None:
     """The pipeline's wrangler runs on Node.js of this version and later."""
-    try:
-        found = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=60)  # noqa: S607
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UncheckableError("Node.js is needed to build it anew") from error
-    major = found.stdout.removeprefix("v").partition(".")[0]
-    if not major.isdecimal() or int(major) < NODE_MAJOR:
-        raise UncheckableError(f"Node.js {NODE_MAJOR} is needed to build it anew, not {found.stdout.strip()}")
+    version = run("node", "--version", folder=folder).strip()
+    major = version.removeprefix("v").partition(".")[0]
+    if not (major.isascii() and major.isdecimal()) or int(major) < NODE_MAJOR:
+        raise UncheckableError(f"Node.js {NODE_MAJOR} is needed to build it anew, not {version[:20]}")
 
 
 def compare(document: Document, artifact: Path) -> None:
-    """Raise CheckFailedError naming the modules that came out otherwise."""
-    modules = artifact / "modules"
-    built = {
-        path.relative_to(modules).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in modules.rglob("*")
-        if path.is_file()
-    }
+    """Raise CheckFailedError naming the modules that came out otherwise, UncheckableError where none did."""
+    modules, file = artifact / "modules", artifact / MANIFEST
+    try:
+        built = {path.relative_to(modules).as_posix(): sha256_of(path) for path in files_in(modules)}
+        manifest = sha256_of(file)
+    except OSError as error:
+        raise UncheckableError(f"the build left no artifact that can be read: {error.strerror}") from error
     signed = {name: sha256 for name, (sha256, _) in modules_of(document.manifest).items()}
     differing = sorted(name for name in built.keys() | signed.keys() if built.get(name) != signed.get(name))
     if differing:
-        raise CheckFailedError(f"built anew, these modules differ: {', '.join(differing[:10])}")
-    manifest = hashlib.sha256((artifact / "manifest.json").read_bytes()).hexdigest()
+        more = f" and {len(differing) - 10} more" if len(differing) > 10 else ""
+        raise CheckFailedError(f"built anew, these modules differ: {', '.join(differing[:10])}{more}")
     if manifest != document.manifest_sha256:
-        raise CheckFailedError("built anew, the modules are the same and their settings differ")
+        raise CheckFailedError(f"built anew, the modules are the same and {MANIFEST} (the settings) differs")
 
 
-def run(*command: str | Path, folder: Path, env: Mapping[str, str] | None = None) -> None:
-    """Raises UncheckableError with the last lines of what it printed."""
+def files_in(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def run(*command: str | Path, folder: Path, env: Mapping[str, str] | None = None) -> str:
+    """Return what a program printed. Raises UncheckableError with the last lines of it where it fails."""
+    inherited = {name: value for name, value in os.environ.items() if name not in MISLEADING}
     try:
-        done = subprocess.run(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
             [str(part) for part in command],
             cwd=folder,
-            env={**os.environ, **(env or {})},
+            env={**inherited, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=TIMEOUT_SECONDS,
+            start_new_session=True,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError) as error:  # ValueError: an input with a null character
         raise UncheckableError(f"{command[0]} could not be run: {error}") from error
-    if done.returncode != 0:
-        last = " / ".join(done.stdout.strip().splitlines()[-3:])
-        raise UncheckableError(f"{' '.join(map(str, command[:3]))} failed: {last}")
+    with process:
+        try:
+            output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            message = f"{called(command)} took more than {TIMEOUT_SECONDS:,} seconds"
+            raise UncheckableError(message) from error
+        finally:
+            if process.returncode is None:
+                # What it started as well: a build's own programs would live on, and hold its output open.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode != 0:
+        last = " / ".join(output.strip().splitlines()[-3:])
+        raise UncheckableError(f"{called(command)} failed: {last}")
+    return output
+
+
+def called(command: tuple[str | Path, ...]) -> str:
+    return " ".join((Path(command[0]).name, *map(str, command[1:3])))

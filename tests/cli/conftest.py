@@ -90,9 +90,13 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 @dataclass
 class Internet:
-    """An app's address and GitHub's: answers by path, JSON or bytes, with status 200 or as given."""
+    """An app's address and GitHub's: answers by path, JSON or bytes.
+
+    An answer may be a tuple: its status (otherwise 200), its content, and headers.
+    """
 
     port: int = 0
+    manifest: Manifest = MANIFEST
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -102,7 +106,7 @@ class Internet:
 
     @property
     def attestation_path(self) -> str:
-        return f"/repos/{OPERATOR}/attestations/sha256:{MANIFEST.sha256}"
+        return f"/repos/{OPERATOR}/attestations/sha256:{self.manifest.sha256}"
 
     @property
     def document(self) -> Any:
@@ -113,20 +117,22 @@ class Internet:
         items = [{"repository_id": 1, "bundle": bundle} for bundle in bundles]
         self.answers[self.attestation_path] = {"attestations": items}
 
-    def publish_document(self) -> None:
-        manifest = json.loads(MANIFEST.encoded)
+    def publish_document(self, source: Source = SOURCE) -> None:
+        """The app is deployed as `statement_of(source)` says."""
+        self.manifest = Manifest.of(source, ARTIFACT)
+        manifest = json.loads(self.manifest.encoded)
         settings = ("main", "compatibilityDate", "compatibilityFlags", "vars", "modules")
         self.answers["/.well-known/codius"] = {
             "appId": APP,
             "url": self.app_url + "/",
             "source": {
-                "repository": f"https://github.example/{SOURCE.repository}",
-                "commit": SOURCE.commit,
+                "repository": f"https://github.example/{source.repository}",
+                "commit": source.commit,
                 "ref": "main",
-                "directory": SOURCE.directory,
+                "directory": source.directory,
             },
             "manifest": manifest,
-            "manifestSha256": MANIFEST.sha256,
+            "manifestSha256": self.manifest.sha256,
             "deployed": copy.deepcopy({name: manifest[name] for name in settings}),
             "agrees": True,
             "differences": [],
@@ -150,9 +156,11 @@ def internet(signer: Signer) -> Iterator[Internet]:
         def do_GET(self) -> None:
             internet.asked.append((self.headers["host"], self.path))
             content = internet.answers.get(self.path, (404, {"error": "not found"}))
-            status, content = content if isinstance(content, tuple) else (200, content)
+            status, content, *rest = content if isinstance(content, tuple) else (200, content)
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
+            for name, value in rest[0].items() if rest else ():
+                self.send_header(name, value)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -7,14 +7,22 @@ import contextlib
 import io
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from codius.document import Document, check_deployed
+from codius.errors import CheckFailedError
 from codius.main import main
+from codius.provenance import signer_of
 from tests.cli.conftest import (
     APP,
     ARTIFACT,
@@ -99,7 +107,19 @@ DEPLOYED: list[tuple[Change, str]] = [
         "compatibility date changed",
     ),
     (lambda document: document["deployed"].update(compatibilityFlags=["x"]), "compatibility flags changed"),
+    (lambda document: (flip(document), document.update(agrees=False)), "index.js changed"),
+    (lambda document: document["deployed"].update(vars={"A": 1}), "plain variables changed"),
+    (lambda document: document["deployed"].pop("vars"), "plain variables changed"),
+    (lambda document: document["deployed"].update(compatibilityDate=None), "compatibility date changed"),
+    (lambda document: document["deployed"].pop("compatibilityFlags"), "compatibility flags changed"),
+    (lambda document: document["deployed"].update(vars={"\ud800": 1, "B": 2}), "no canonical form"),
+    (lambda document: document["deployed"]["modules"].append({"name": "x"}), "one without name"),
+    (
+        lambda document: document["deployed"]["modules"].append(document["deployed"]["modules"][0]),
+        "one twice",
+    ),
     (lambda document: document.update(agrees=False), "itself says that what is deployed differs"),
+    (lambda document: document.update(agrees="yes"), "itself says that what is deployed differs"),
     (lambda document: document["deployed"].pop("modules"), "no list of modules"),
 ]
 
@@ -110,6 +130,27 @@ def test_what_is_deployed_otherwise_fails(
 ) -> None:
     change(internet.document)
     require_failure(internet, signer, "deployed", word)
+
+
+def test_true_is_not_one(internet: Internet) -> None:
+    document = Document.read(internet.document)
+    settings = dict(document.deployed)
+    with pytest.raises(CheckFailedError, match="plain variables changed"):
+        check_deployed(
+            replace(
+                document,
+                manifest={**document.manifest, "vars": {"A": True}},
+                deployed={**settings, "vars": {"A": 1}},
+            )
+        )
+
+
+def test_what_cloudflare_leaves_out_is_not_called_wrong(internet: Internet, signer: Signer) -> None:
+    internet.document["deployed"]["main"] = None
+    internet.document["deployed"]["modules"][1]["type"] = ""
+    status, report = verify(internet, signer)
+    assert status == 0, report
+    assert "which module is the main one it doesn't tell" in report["checks"][2]["detail"]
 
 
 # What the document says.
@@ -132,6 +173,24 @@ DOCUMENTS: list[tuple[Change, str, str]] = [
     (lambda document: document.pop("manifestSha256"), "document", "manifestSha256"),
     (lambda document: document["source"].update(commit="main"), "document", "commit"),
     (lambda document: document["source"].update(repository="javascript:x/y"), "document", "repository"),
+    (lambda document: document["source"].update(repository="http://[x/a/b"), "document", "repository"),
+    (lambda document: document["source"].update(repository="https://x:x/a/b"), "document", "repository"),
+    (
+        lambda document: document["source"].update(repository="https://\x1b[2J/alice/hello"),
+        "document",
+        "repository",
+    ),
+    (lambda document: document["attestation"].update(url="http://[x"), "attestation", "of the web"),
+    (
+        lambda document: document["attestation"].update(url="http://x.localhost:99999/"),
+        "attestation",
+        "of the web",
+    ),
+    (
+        lambda document: document["source"].update(repository="https://elsewhere.example/alice/hello"),
+        "source",
+        "another host",
+    ),
     (lambda document: document["attestation"].update(url="file:///etc/passwd"), "attestation", "of the web"),
     (
         lambda document: document["attestation"].update(url="http://127.0.0.1/something"),
@@ -152,6 +211,29 @@ def test_a_document_that_contradicts_itself_fails(
 def test_an_unknown_app_fails(internet: Internet, signer: Signer) -> None:
     internet.answers["/.well-known/codius"] = (404, {"error": "no_such_app"})
     require_failure(internet, signer, "document", "no such app")
+
+
+@pytest.mark.parametrize("depth", [300, 600, 900, 980])
+@pytest.mark.parametrize("place", ["manifest", "deployed", "appId"])
+def test_a_deeply_nested_document_fails(internet: Internet, signer: Signer, depth: int, place: str) -> None:
+    nested = b"[" * depth + b"]" * depth
+    if place == "appId":
+        internet.document["manifest"]["appId"] = "NESTED"
+    else:
+        internet.document[place]["vars"] = {"A": "NESTED"}
+    encoded = json.dumps(internet.document).encode().replace(b'"NESTED"', nested)
+    internet.answers["/.well-known/codius"] = encoded
+    status, report = verify(internet, signer)
+    assert status == 1, report
+
+
+@pytest.mark.parametrize("depth", [300, 600, 900, 10**5])
+def test_a_deeply_nested_attestation_fails(internet: Internet, signer: Signer, depth: int) -> None:
+    nested = b"[" * depth + b"]" * depth
+    internet.answers[internet.attestation_path] = nested
+    require_failure(internet, signer, "attestation", "there is no attestation")
+    internet.answers[internet.attestation_path] = b'{"attestations": [{"bundle": ' + nested + b"}]}"
+    assert verify(internet, signer)[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -180,6 +262,36 @@ def test_no_document_breaks_it(internet: Internet, signer: Signer, key: str, val
     status, report = verify(internet, signer)
     assert status == 1
     assert not report["verified"]
+
+
+PLACES = [
+    *(("attestation", key) for key in ("url", "signer")),
+    *(("source", key) for key in ("repository", "commit", "ref", "directory")),
+    *(("deployed", key) for key in ("main", "compatibilityFlags", "vars", "modules")),
+    *(("manifest", key) for key in ("appId", "source", "vars", "modules")),
+]
+ADDRESSES = st.tuples(
+    st.sampled_from(["http://", "https://", "//", "file://", ""]),
+    st.text("[]:@/#?.%\\a1\x00\u2100", max_size=8),
+).map("".join)
+
+
+@QUICKLY
+@given(st.sampled_from(PLACES), JSON | ADDRESSES)
+def test_no_field_of_a_document_breaks_it(
+    internet: Internet, signer: Signer, place: tuple[str, str], value: Any
+) -> None:
+    internet.publish_document()
+    outer, key = place
+    # `main` may be left out, and the ref isn't signed.
+    is_allowed = (
+        value == internet.document[outer][key]
+        or (key == "main" and value is None)
+        or (key == "ref" and isinstance(value, str))
+    )
+    internet.document[outer][key] = value
+    status, report = verify(internet, signer)
+    assert status == (0 if is_allowed else 1), report
 
 
 @QUICKLY
@@ -276,6 +388,34 @@ def test_another_operator_s_workflow_fails_where_one_is_required(internet: Inter
     )
 
 
+def test_a_person_s_certificate_names_the_person() -> None:
+    certificate = certificate_of(x509.RFC822Name("mallory@example.com"), {})
+    signed = signer_of(certificate)
+    assert (signed.workflow, signed.issuer, signed.commit) == ("mallory@example.com", None, None)
+    assert signed.repository_url is None
+
+
+@pytest.mark.parametrize(
+    ("digests", "expected"),
+    [({"19": "a", "13": "b"}, "a"), ({"13": "b"}, "b"), ({"19": "x" * 300}, "x" * 300)],
+)
+def test_the_workflow_s_commit_is_in_its_certificate(digests: dict[str, str], expected: str) -> None:
+    certificate = certificate_of(x509.UniformResourceIdentifier(SIGNER), digests)
+    assert signer_of(certificate).commit == expected
+
+
+def certificate_of(name: x509.GeneralName, digests: dict[str, str]) -> x509.Certificate:
+    key, nobody = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    day = datetime(2026, 11, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(nobody, nobody, key.public_key(), x509.random_serial_number(), day, day)
+    builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=True)
+    for number, text in digests.items():
+        oid = x509.ObjectIdentifier(f"1.3.6.1.4.1.57264.1.{number}")
+        extension = x509.UnrecognizedExtension(oid, asn1.encode_der(text))
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
 def test_an_expired_certificate_fails(internet: Internet, signer: Signer) -> None:
     internet.publish(signer.sign(issuedAt="2026-01-01T00:00:00Z"))
     require_failure(internet, signer, "signature", "expired")
@@ -357,6 +497,8 @@ def test_an_attestation_is_read_from_a_file(internet: Internet, signer: Signer, 
         json.dumps(bundle, indent=2),
         json.dumps({"attestations": [{"bundle": bundle}]}),
         f"{json.dumps(bundle)}\n{json.dumps(bundle)}\n",
+        # JSON may have characters that Python takes for line ends.
+        json.dumps({"more": "\u2028"}, ensure_ascii=False) + f"\n{json.dumps(bundle)}\n",
     ]
     for content in contents:
         file.write_text(content)
@@ -399,6 +541,26 @@ def test_an_app_that_can_not_tell_now_is_not_called_wrong(
     require_error(*verify(internet, signer), "document", "Cloudflare is")
 
 
+def test_a_server_that_asks_to_wait_is_not_waited_for(internet: Internet, signer: Signer) -> None:
+    internet.answers["/.well-known/codius"] = (503, {"message": "later"}, {"retry-after": "86400"})
+    require_error(*verify(internet, signer), "document", "later")
+    assert len(internet.asked) == 1
+
+
+def test_few_redirects_are_followed(internet: Internet, signer: Signer) -> None:
+    moved = internet.document
+    internet.answers["/.well-known/codius"] = (301, {}, {"location": "/moved"})
+    internet.answers["/moved"] = moved
+    assert verify(internet, signer)[0] == 0
+    internet.answers["/moved"] = (302, {}, {"location": "/moved"})
+    require_error(*verify(internet, signer), "document", "too many redirects")
+
+
+def test_an_answer_is_not_read_without_end(internet: Internet, signer: Signer) -> None:
+    internet.answers["/.well-known/codius"] = b" " * (32 * 1024 * 1024 + 1)
+    require_error(*verify(internet, signer), "document", "more than 33,554,432 bytes")
+
+
 def test_a_missing_file_is_named(internet: Internet, signer: Signer) -> None:
     require_error(*verify(internet, signer, "--offline", "/no/such/file"), "attestation", "/no/such/file")
 
@@ -409,7 +571,18 @@ def test_a_missing_root_of_trust_is_named(internet: Internet, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://x", "http://", "http://a:b@c", "http://x:99999", "http://x:y", "://", "http://.x"]
+    "url",
+    [
+        "ftp://x",
+        "http://",
+        "http://a:b@c",
+        "http://x:99999",
+        "http://x:y",
+        "://",
+        "http://.x",
+        "http://[",
+        "http://a\u2100b",
+    ],
 )
 def test_what_is_no_address_is_a_usage_error(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as error:
@@ -427,6 +600,16 @@ def test_what_others_say_can_not_command_the_terminal(
     assert "\x1b" not in output
     assert "\u202e" not in output
     assert "\\x1b[2J" in output
+
+
+def test_a_terminal_that_can_not_show_a_character_is_given_an_escape(
+    internet: Internet, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    internet.document["appId"] = "größe"
+    output = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(output, encoding="ascii"))
+    assert main(["verify", internet.app_url, "--trusted-root", signer.trusted_root]) == 1
+    assert b"gr\\xf6\\xdfe" in output.getvalue()
 
 
 def test_the_manifest_here_is_the_one_that_the_workflow_makes() -> None:
