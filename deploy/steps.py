@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from deploy.configs import Installation, Worker
 from deploy.errors import DeployError
@@ -23,6 +24,8 @@ from deploy.wrangler import NotThereError, Wrangler
 
 SMOKE_SECONDS = 90
 REQUEST_SECONDS = 10
+# The machine's own Node.js may be too old for wrangler.
+WITH_NODE = 'export PATH="$PWD/.venv/bin:$PATH"'
 COMMIT_SHOWN = 7  # of a Pages deployment's commit, in wrangler's list
 
 
@@ -68,14 +71,14 @@ class Steps:
         try:
             self._wrangler.run("d1", "list", "--json")
         except DeployError as error:
-            hint = "Log in with `npx wrangler login`, or set CLOUDFLARE_API_TOKEN."
+            hint = f"Log in with `{WITH_NODE} && npx wrangler login`, or set CLOUDFLARE_API_TOKEN."
             raise DeployError(f"Cloudflare can't be asked. {hint}\n  {error}") from error
         missing = sorted(set(self._installation.secrets) - self._secrets())
         if missing:
             dashboard = self._installation.dashboard
             option = "" if dashboard.environment == "production" else f" --env {dashboard.environment}"
             put = f"npx wrangler secret put {{}} --config {dashboard.path}{option}"
-            lines = ["These secrets are missing (docs/operating.md says where they come from):"]
+            lines = ["These secrets are missing (docs/operating.md says where they come from):", WITH_NODE]
             raise DeployError("\n  ".join([*lines, *map(put.format, missing)]))
         is_on = self._installation.has_payments
         return "payments are on" if is_on else "payments are off: no STRIPE_TOPUP_PRICE_ID"
@@ -160,21 +163,22 @@ class Steps:
         root = self._installation.root
         return hash_of(self._branch, root, [root / "pages", root / "dashboard" / "static"]).ljust(40, "0")
 
-    def _has_project(self) -> bool:
-        return any(
-            item.get("Project Name", item.get("name")) == self._project
-            for item in self._wrangler.json("pages", "project", "list", "--json")
-        )
+    def _domains(self) -> list[str] | None:
+        """The project's, of which Cloudflare chose the first; None without a project."""
+        for item in self._wrangler.json("pages", "project", "list", "--json"):
+            if item["Project Name"] == self._project:
+                return str(item["Project Domains"]).split(", ")
+        return None
 
     def _has_pages(self) -> bool:
-        if not self._has_project():
+        if self._domains() is None:
             return False
         listed = self._wrangler.json("pages", "deployment", "list", "--project-name", self._project, "--json")
         latest: dict[str, str] = next((item for item in listed if item.get("Branch") == self._branch), {})
         return str(latest.get("Source", "")).startswith(self._pages_hash()[:COMMIT_SHOWN])
 
     def _deploy_pages(self) -> str:
-        if not self._has_project():
+        if self._domains() is None:
             self._wrangler.run(
                 "pages", "project", "create", self._project, "--production-branch", "main", folder="pages"
             )
@@ -194,9 +198,21 @@ class Steps:
     # Whether it lives.
 
     def _smoke(self) -> str:
+        self._check_pages_address()
         for url in (f"{self._installation.dashboard_url}/healthz", self._installation.health_url):
             wait_until_healthy(url)
         return "dashboard and dispatch answer"
+
+    def _check_pages_address(self) -> None:
+        """A name that is taken gets another address under pages.dev, and the settings' is somebody else's."""
+        host = urlsplit(self._installation.dashboard_url).hostname or ""
+        domains = self._domains() or []
+        if host.endswith(".pages.dev") and not any(f".{host}".endswith(f".{name}") for name in domains):
+            raise DeployError(
+                f"{host} isn't the address of the Pages project {self._project}, which is at"
+                f" {domains[0] if domains else 'none yet'}: put that into DASHBOARD_URL"
+                f" ({self._installation.dispatch.path}, {self._installation.dashboard.path})."
+            )
 
 
 def never() -> bool:

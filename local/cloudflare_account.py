@@ -119,6 +119,8 @@ class CloudflareAccount:
         self.databases: dict[str, Database] = {}
         self.namespaces: list[str] = []
         self.projects: dict[str, dict[str, Any]] = {}
+        # Names under pages.dev that other accounts have.
+        self.taken_subdomains: set[str] = set()
         self.pages_uploads: list[dict[str, Any]] = []
         self.assets: set[str] = set()
         # What was asked to change, in order: "PUT workers/scripts/codius-billing".
@@ -407,11 +409,12 @@ class CloudflareAccount:
         self._change(request)
         content = await request.json()
         name = content["name"]
+        subdomain = f"{name}{'-1ab' if name in self.taken_subdomains else ''}.pages.dev"
         self.projects[name] = {
             **content,
             "id": name,
-            "subdomain": f"{name}.pages.dev",
-            "domains": [f"{name}.pages.dev"],
+            "subdomain": subdomain,
+            "domains": [subdomain],
             "created_on": timestamp(),
             "latest_deployment": None,
             "deployment_configs": {"preview": {}, "production": {}},

@@ -276,7 +276,21 @@ def test_what_is_not_known_is_named(operator: Operator, settings: dict[str, str]
 def test_without_a_login_it_says_how_to_log_in(operator: Operator) -> None:
     status, output = operator.deploy(CLOUDFLARE_API_BASE_URL="http://127.0.0.1:9/client/v4")
     assert status == 1
-    assert "Log in with `npx wrangler login`, or set CLOUDFLARE_API_TOKEN." in output
+    assert "npx wrangler login`, or set CLOUDFLARE_API_TOKEN." in output
+
+
+def test_an_address_under_pages_dev_that_is_not_the_projects_is_refused(operator: Operator) -> None:
+    for path in ("wrangler.toml", "dashboard/wrangler.toml"):
+        operator.change(path, operator.address, "https://codius-workers.pages.dev")
+    status, output = operator.deploy(STEP="smoke")
+    assert status == 1
+    assert "codius-workers.pages.dev isn't the address of the Pages project" in output
+    assert "none yet" in output
+    operator.account.taken_subdomains.add("codius-workers")
+    assert operator.deploy(STEP="pages")[0] == 0
+    status, output = operator.deploy(STEP="smoke")
+    assert status == 1
+    assert "which is at codius-workers-1ab.pages.dev" in output
 
 
 # The settings, without wrangler.
