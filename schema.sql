@@ -108,7 +108,9 @@ CREATE TABLE checks (
     began_at INTEGER NOT NULL,
     status   INTEGER,                             -- of HTTP
     document TEXT,                                -- JSON
+    period   INTEGER NOT NULL DEFAULT 0,          -- when the latest checks began, and how many there were in it
+    made     INTEGER NOT NULL DEFAULT 0,
     CHECK ((status IS NULL) = (document IS NULL))
 ) STRICT;
 
-CREATE INDEX checks_by_time ON checks (began_at);
+CREATE INDEX checks_by_period ON checks (period);

@@ -102,18 +102,32 @@ def health(asker: Asker, is_asked: bool) -> Answer:
     return Answer(200, headers | {"x-request-id": asker.request_id}, '{"status":"ok"}')
 
 
+def unpublished(
+    asker: Asker, status: int, error: str, message: str, headers: dict[str, str] | None = None
+) -> Answer:
+    """An error of the platform's own path: JSON for everyone and every origin, as the dashboard's are."""
+    common = {
+        "access-control-allow-origin": "*",
+        "cache-control": "no-store",
+        "content-type": "application/json",
+        "x-request-id": asker.request_id,
+    }
+    body = {"error": error, "message": message}
+    return Answer(status, common | (headers or {}), json.dumps(body) + "\n")
+
+
 def nothing_published(asker: Asker) -> Answer:
-    return problem(asker, 404, "Not found", "The platform publishes nothing at this path.")
+    return unpublished(asker, 404, "not_found", "The platform publishes nothing at this path.")
 
 
 def method_not_allowed(asker: Asker) -> Answer:
-    return problem(asker, 405, "Method not allowed", "This can only be read.", headers={"allow": "GET, HEAD"})
+    return unpublished(asker, 405, "method_not_allowed", "This can only be read.", {"allow": "GET, HEAD"})
 
 
 def attestation_unavailable(asker: Asker) -> Answer:
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
-    detail = "What answers here can't be told right now. Try again shortly."
-    return problem(asker, 503, "Attestation is unavailable", detail, headers=headers)
+    message = "What answers here can't be told right now. Try again shortly."
+    return unpublished(asker, 503, "dashboard_unavailable", message, headers)
 
 
 def insufficient_balance(asker: Asker, dashboard_url: str, app_id: str) -> Answer:

@@ -189,6 +189,7 @@ class Stack:
             webhook_secret=addresses.secrets["GITHUB_WEBHOOK_SECRET"],
             workflow_secrets={"CLOUDFLARE_API_TOKEN": addresses.secrets["CLOUDFLARE_API_TOKEN"]},
             workflow_variables={
+                "APPS_DOMAIN": "localhost",
                 "CLOUDFLARE_ACCOUNT_ID": addresses.secrets["CLOUDFLARE_ACCOUNT_ID"],
                 "CLOUDFLARE_API_BASE_URL": f"{addresses.others}/client/v4",
             },

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,12 @@ from pipeline.upload_form import Part, parse_parts
 
 API_URL = "https://api.cloudflare.com/client/v4"
 TIMEOUT_SECONDS = 60
+RETRY_SECONDS = (1, 5)
 Answer = tuple[Mapping[str, str], bytes]
+
+
+class NotDeployedError(PipelineError):
+    """There is no such script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,11 @@ class DeployedScript:
         self._ask("PUT", "/tags", json.dumps(list(tags)).encode())
 
     def delete(self) -> None:
-        """Raises PipelineError."""
-        self._ask("DELETE", "?force=true")
+        """Delete it, if it is there. Raises PipelineError."""
+        try:
+            self._ask("DELETE", "?force=true")
+        except NotDeployedError:
+            return
 
     def differences(self, artifact: Artifact) -> list[str]:
         """What Cloudflare has otherwise than the artifact. Raises PipelineError."""
@@ -58,12 +67,27 @@ class DeployedScript:
         request = urllib.request.Request(self.url + path, body, method=method)  # noqa: S310
         request.add_header("authorization", f"Bearer {self.token}")
         request.add_header("content-type", "application/json")
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-                return {name.lower(): value for name, value in answer.headers.items()}, answer.read()
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
-            what = f"{method} {path.strip('/').partition('?')[0] or 'script'}"
-            raise PipelineError(f"Cloudflare's API failed ({what}): {error}.") from error
+        for pause in (*RETRY_SECONDS, None):
+            try:
+                with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+                    return {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+            except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
+                if pause is None or not may_pass(error):
+                    kind = NotDeployedError if status_of(error) == 404 else PipelineError
+                    what = f"{method} {path.strip('/').partition('?')[0] or 'script'}"
+                    raise kind(f"Cloudflare's API failed ({what}): {error}.") from error
+            time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+
+def status_of(error: Exception) -> int | None:
+    return error.code if isinstance(error, urllib.error.HTTPError) else None
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether asking again may help: every call here may be repeated."""
+    status = status_of(error)
+    return status is None or status == 429 or status >= 500
 
 
 def modules_of(headers: Mapping[str, str], body: bytes) -> dict[str, Part]:

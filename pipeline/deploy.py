@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.artifact import CONFIG, MODULES, VENDORED, Artifact, write_modules
@@ -57,11 +57,30 @@ def stage(artifact: Artifact, cpu_ms: int, folder: Path) -> None:
 
 
 def require_same(script: DeployedScript, artifact: Artifact) -> None:
-    """Raise PipelineError if what is deployed isn't the artifact, and leave nothing of it."""
+    """Raise PipelineError if what is deployed isn't the artifact."""
     differences = script.differences(artifact)
     if differences:
+        raise PipelineError(f"It arrived otherwise than built: {', '.join(differences)}.")
+
+
+def deploy(artifact: Artifact, target: Target, credentials: Mapping[str, str], tags: Sequence[str]) -> None:
+    """Upload, read back, and tag. Raises PipelineError, and leaves nothing deployed that wasn't read back."""
+    script = DeployedScript.of(credentials, target.namespace, target.app_id)
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            upload(artifact, target, credentials, Path(temporary))
+        require_same(script, artifact)
+        script.tag(tags)
+    except PipelineError as error:
+        raise PipelineError(f"{error} {removed(script)}") from error
+
+
+def removed(script: DeployedScript) -> str:
+    try:
         script.delete()
-        raise PipelineError(f"Deleted again, as it arrived otherwise than built: {', '.join(differences)}.")
+    except PipelineError as error:
+        return f"What is deployed could not be deleted: {error}"
+    return "Nothing of it is deployed."
 
 
 def credentials_of(env: Mapping[str, str]) -> dict[str, str]:
@@ -81,11 +100,7 @@ def main() -> None:
     manifest = Manifest.check(arguments.artifact, source, artifact)
     if manifest.sha256 != required(os.environ, "MANIFEST_SHA256"):
         raise PipelineError("What was built is not what was signed.")
-    with tempfile.TemporaryDirectory() as temporary:
-        upload(artifact, target, credentials, Path(temporary))
-    script = DeployedScript.of(credentials, target.namespace, target.app_id)
-    require_same(script, artifact)
-    script.tag([f"commit-{source.commit}", f"manifest-{manifest.sha256}"])
+    deploy(artifact, target, credentials, [f"commit-{source.commit}", f"manifest-{manifest.sha256}"])
     print(f"Deployed {target.app_id}, and read back: {manifest.sha256}")
 
 

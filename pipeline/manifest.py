@@ -18,6 +18,10 @@ from pipeline.errors import PipelineError
 from pipeline.inputs import Source
 
 VERSION = 1
+# It is signed within a statement, and told to whoever asks, together with what is deployed.
+MAX_BYTES = 500_000
+# Keys are sorted: every manifest begins so.
+BEGINNING = b'{"appId":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,18 @@ class Manifest:
 
     @classmethod
     def of(cls, source: Source, artifact: Artifact) -> Manifest:
-        """Raises PipelineError for variables that have no canonical form."""
+        """Raises PipelineError for what can't be described, or could pass for a description itself."""
+        for name, content in artifact.modules.items():
+            if content.startswith(BEGINNING):
+                # Modules are signed by their digests, as manifests are.
+                raise PipelineError(f"The module {name} begins as a manifest does; it could pass for one.")
         try:
             encoded = rfc8785.dumps(content_of(source, artifact))
         except rfc8785.CanonicalizationError as error:
             raise PipelineError(f"The variables can't be written in the manifest: {error}.") from error
+        if len(encoded) > MAX_BYTES:
+            size = f"{len(encoded):,} bytes, of {MAX_BYTES:,} that are allowed"
+            raise PipelineError(f"The manifest has {size}: fewer modules, or shorter variables.")
         return cls(encoded, digest(encoded))
 
     @classmethod

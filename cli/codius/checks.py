@@ -14,6 +14,7 @@ from codius.errors import CheckFailedError, UncheckableError
 from codius.fetch import fetch_json
 from codius.provenance import (
     Signer,
+    TrustedSigner,
     check_signer,
     check_statement,
     fetch_bundles,
@@ -33,7 +34,7 @@ class Options:
     """`url` is the app's address, without a path."""
 
     url: str
-    signer_repository: str | None = None
+    signer: TrustedSigner | None = None
     bundle: Path | None = None
     trusted_root: Path | None = None
     rebuild: bool = False
@@ -159,12 +160,8 @@ def attempt_of(options: Options, document: Document, verifier: Any, bundle: Any)
     if not attempt.is_ok("signature"):
         return Attempt(attempt.checks, None)
     with attempt.check("identity") as words:
-        check_signer(signer, document, options.signer_repository)
-        claim = (
-            ""
-            if options.signer_repository
-            else " (the operator's claim: --signer-repo requires one you trust)"
-        )
+        check_signer(signer, document, options.signer)
+        claim = "" if options.signer else " (the operator's claim: --signer-repo requires one you trust)"
         words.append(f"{signer.workflow}{claim}")
     with attempt.check("source") as words:
         check_statement(statement, document)
@@ -180,8 +177,8 @@ def document_of(url: str) -> Document:
     if status != 200:
         message = content.get("message") if isinstance(content, dict) else None
         raise UncheckableError(f"{url}{PATH} answers with status {status}: {message or 'no reason given'}")
-    document = Document.read(content)
     host = urlsplit(url).hostname or ""
+    document = Document.read(host, content)
     if document.app_id != host.partition(".")[0]:
         raise CheckFailedError(f"the document is that of another app: {document.app_id}")
     return document

@@ -6,11 +6,12 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import rfc8785
 
-from codius.errors import CheckFailedError
+from codius.errors import CheckFailedError, UncheckableError
 from codius.fetch import web_address
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -22,6 +23,11 @@ SETTINGS = {
     "compatibilityFlags": "compatibility flags",
     "vars": "plain variables",
 }
+
+MANIFEST_VERSION = 1
+MANIFEST_KEYS = {"version", "appId", "source", "modules", *SETTINGS}
+# The dashboard checks an app when somebody asks, once a minute at most, and fewer when there are many.
+MAX_AGE = timedelta(minutes=10)
 
 Json = Mapping[str, Any]
 
@@ -39,8 +45,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`manifest` and `deployed` are as they came; `check_manifest` and `check_deployed` look into them."""
+    """`manifest` and `deployed` are as they came; `check_manifest` and `check_deployed` look into them.
 
+    `host` is where it was asked for.
+    """
+
+    host: str
     app_id: str
     source: Source
     manifest: Json
@@ -49,9 +59,10 @@ class Document:
     agrees: bool
     attestation_url: str
     signer: str
+    checked_at: datetime
 
     @classmethod
-    def read(cls, content: Any) -> Document:
+    def read(cls, host: str, content: Any) -> Document:
         """Raises CheckFailedError naming what is missing or of another form."""
         document = mapping(content, "the document")
         source, attestation = mapping(document.get("source"), "source"), document.get("attestation")
@@ -61,6 +72,7 @@ class Document:
             raise CheckFailedError("nothing is deployed at Cloudflare")
         attestation = mapping(attestation, "attestation")
         return cls(
+            host=host,
             app_id=text(document, "appId"),
             source=source_of(source),
             manifest=mapping(document.get("manifest"), "manifest"),
@@ -69,6 +81,7 @@ class Document:
             agrees=document.get("agrees") is True,
             attestation_url=text(attestation, "url"),
             signer=text(attestation, "signer"),
+            checked_at=time_of(document, "checkedAt"),
         )
 
 
@@ -84,10 +97,15 @@ def source_of(source: Json) -> Source:
 
 
 def check_manifest(document: Document) -> None:
-    """Raise CheckFailedError unless the manifest has its digest, and is this app's, of this source."""
+    """Raise CheckFailedError unless the manifest has its digest, and is this app's, of this source.
+
+    Raises UncheckableError for one with more in it than is known here.
+    """
     sha256 = hashlib.sha256(canonical(document.manifest, "the manifest")).hexdigest()
     if sha256 != document.manifest_sha256:
         raise CheckFailedError(f"its digest is {sha256}, not {document.manifest_sha256}")
+    if document.manifest.get("version") != MANIFEST_VERSION or document.manifest.keys() != MANIFEST_KEYS:
+        raise UncheckableError("it is of a form that this version of codius doesn't know")
     if document.manifest.get("appId") != document.app_id:
         raise CheckFailedError(f"it is the manifest of another app: {document.manifest.get('appId')}")
     source = document.source
@@ -105,7 +123,8 @@ def canonical(value: Any, name: str) -> bytes:
 
 
 def check_deployed(document: Document) -> str:
-    """Return what was compared, in words. Raises CheckFailedError naming whatever isn't as the manifest says.
+    """Return what was compared, in words. Raises CheckFailedError naming whatever isn't as the manifest says,
+    and UncheckableError for what was seen too long ago.
 
     Cloudflare may leave out which module is the main one, and a module's type: the first is said, and neither
     fails. Whatever else is left out does.
@@ -132,9 +151,12 @@ def check_deployed(document: Document) -> str:
         raise CheckFailedError("; ".join(found))
     if not document.agrees:
         raise CheckFailedError("the document itself says that what is deployed differs")
+    seen = f"{document.checked_at:%Y-%m-%d %H:%M:%S} UTC"
+    if abs(datetime.now(UTC) - document.checked_at) > MAX_AGE:
+        raise UncheckableError(f"Cloudflare was last asked at {seen}: that says nothing of now")
     things = "module" if len(present) == 1 else "modules"
     untold = "" if tells_main else " (which module is the main one it doesn't tell)"
-    return f"{len(present)} {things}, as Cloudflare has them now: those of the manifest{untold}"
+    return f"{len(present)} {things}, as Cloudflare had them at {seen}: those of the manifest{untold}"
 
 
 def modules_of(content: Json) -> dict[str, tuple[str, str]]:
@@ -152,6 +174,14 @@ def modules_of(content: Json) -> dict[str, tuple[str, str]]:
                     "the list of modules has one without name, type or digest, or one twice"
                 )
     return found
+
+
+def time_of(content: Json, name: str) -> datetime:
+    """Raises CheckFailedError."""
+    try:
+        return datetime.strptime(text(content, name), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise CheckFailedError(f"the document's {name} is not a time") from error
 
 
 def mapping(value: Any, name: str) -> Json:

@@ -1,4 +1,4 @@
-"""Read JSON from the web, with limits."""
+"""Read from the web, with limits."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def fetch_json(url: str) -> tuple[int, Any]:
 
     Raises UncheckableError.
     """
+    status, body = fetch(url)
+    return status, parse(body)
+
+
+def fetch(url: str) -> tuple[int, bytes]:
+    """Return the answer's status and body. Raises UncheckableError."""
     parts = web_address(url)
     if parts is None:
         raise UncheckableError(f"{url} is not an address of the web")
@@ -44,7 +50,7 @@ def fetch_json(url: str) -> tuple[int, Any]:
         raise UncheckableError(f"{parts.netloc} can't be reached: {reason_of(error)}") from error
     if len(body) > MAX_BYTES:
         raise UncheckableError(f"{parts.netloc} answers with more than {MAX_BYTES:,} bytes")
-    return answer.status, parse(body)
+    return answer.status, body
 
 
 def web_address(url: str) -> SplitResult | None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from codius.checks import Check, Options, Report, run_checks
+from codius.document import REPOSITORY
 from codius.fetch import web_address
 from codius.printing import printable, say
+from codius.provenance import TrustedSigner
 
 WORDS = {"ok": "ok", "failed": "FAIL", "error": "ERROR", "unchecked": "-"}
 VERIFIED, FAILED, UNCHECKED = 0, 1, 2
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     options = Options(
         url=address(parser, given.url),
-        signer_repository=given.signer_repo,
+        signer=given.signer_repo,
         bundle=given.offline,
         trusted_root=given.trusted_root,
         rebuild=given.rebuild,
@@ -52,7 +54,10 @@ def parser_of() -> argparse.ArgumentParser:
     )
     verify.add_argument("url", help="the app's address: https://<id>.<apps domain>")
     verify.add_argument(
-        "--signer-repo", metavar="OWNER/NAME", help="the operator's repository that you trust"
+        "--signer-repo",
+        metavar="OWNER/NAME[@BRANCH]",
+        type=trusted_signer,
+        help="the operator's repository that you trust, and its branch if that isn't main",
     )
     verify.add_argument("--offline", metavar="BUNDLE", type=Path, help="read the attestation from a file")
     verify.add_argument(
@@ -61,6 +66,13 @@ def parser_of() -> argparse.ArgumentParser:
     verify.add_argument("--rebuild", action="store_true", help="build it anew here, and compare the bytes")
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
+
+
+def trusted_signer(value: str) -> TrustedSigner:
+    repository, at, branch = value.partition("@")
+    if not REPOSITORY.fullmatch(repository) or (at and not branch):
+        raise argparse.ArgumentTypeError(f"{printable(value)} is not OWNER/NAME or OWNER/NAME@BRANCH")
+    return TrustedSigner(repository, branch) if branch else TrustedSigner(repository)
 
 
 def address(parser: argparse.ArgumentParser, url: str) -> str:

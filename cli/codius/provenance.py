@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cramjam
 from cryptography import x509
 from cryptography.hazmat import asn1
 from sigstore.errors import Error as SigstoreError
@@ -22,7 +23,7 @@ from sigstore.verify import Verifier
 
 from codius.document import Document, Json, modules_of
 from codius.errors import CheckFailedError, UncheckableError
-from codius.fetch import fetch_json, parse, web_address
+from codius.fetch import MAX_BYTES, fetch, fetch_json, parse, web_address
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
@@ -30,12 +31,15 @@ ISSUER = "https://token.actions.githubusercontent.com"
 MANIFEST = "manifest.json"
 SIGNER = re.compile(
     r"(?P<server>https?://[^/]+)/(?P<repository>[^/]+/[^/]+)"
-    r"/\.github/workflows/deploy-worker\.yml@refs/heads/[^@]+"
+    r"/\.github/workflows/deploy-worker\.yml@refs/heads/(?P<branch>[^@]+)"
 )
 # Fulcio's extensions of a certificate: UTF-8 text in DER.
 ISSUER_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
+RUNNER_ENVIRONMENT_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.11")
 SOURCE_REPOSITORY_DIGEST_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.13")
 BUILD_CONFIG_DIGEST_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.19")
+BUILD_TRIGGER_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.20")
+RUNNER_ENVIRONMENT, BUILD_TRIGGER = "github-hosted", "workflow_dispatch"
 # What the library says, in words that tell the cases apart.
 CASES = (
     ("expired at time of signing", "the certificate had expired, or wasn't valid yet, when it signed"),
@@ -52,7 +56,7 @@ CASES = (
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Whose certificate it is, who vouched for it, and the workflow's commit.
+    """Whose certificate it is, who vouched for it, the workflow's commit, and where and why it ran.
 
     `workflow` is the workflow's address, or whatever else the certificate names.
     """
@@ -60,6 +64,8 @@ class Signer:
     workflow: str
     issuer: str | None
     commit: str | None
+    runner: str | None
+    trigger: str | None
 
     @property
     def repository_url(self) -> str | None:
@@ -67,8 +73,36 @@ class Signer:
         return None if found is None else f"{found['server']}/{found['repository']}"
 
 
+@dataclass(frozen=True, slots=True)
+class StoredBundle:
+    """A bundle that GitHub keeps elsewhere: JSON, in a block of Snappy's or plain."""
+
+    url: str
+
+    def fetch(self) -> Any:
+        """Raises UncheckableError."""
+        status, body = fetch(self.url)
+        if status != 200:
+            raise UncheckableError(f"the attestation's server answers with status {status}")
+        content = parse(body)
+        return parse(unpacked(body)) if content is None else content
+
+
+def unpacked(block: bytes) -> bytes:
+    """What a block of Snappy's holds. Raises UncheckableError."""
+    try:
+        if cramjam.snappy.decompress_raw_len(block) > MAX_BYTES:
+            raise UncheckableError(f"the attestation has more than {MAX_BYTES:,} bytes")
+        return bytes(cramjam.snappy.decompress_raw(block))
+    except cramjam.DecompressionError as error:
+        raise UncheckableError(f"the attestation can't be unpacked: {first_line(error)}") from error
+
+
 def fetch_bundles(document: Document) -> list[Any]:
-    """The attestations that GitHub has of the manifest. Raises CheckFailedError and UncheckableError."""
+    """The attestations that GitHub has of the manifest: bundles, or a StoredBundle for each.
+
+    Raises CheckFailedError and UncheckableError.
+    """
     url = document.attestation_url
     address = web_address(url)
     if address is None:
@@ -95,12 +129,22 @@ def read_bundles(path: Path) -> list[Any]:
 def bundles_in(content: Any) -> list[Any]:
     match content:
         case {"attestations": [*items]}:
-            return [item["bundle"] for item in items if isinstance(item, dict) and item.get("bundle")]
+            return [bundle for item in items if (bundle := listed(item)) is not None]
         case {"dsseEnvelope": _}:
             return [content]
         case [*items]:
             return [bundle for item in items if isinstance(item, dict) for bundle in bundles_in(item)]
     return []
+
+
+def listed(item: Any) -> Any:
+    """The bundle of an attestation in GitHub's list, None for what is none."""
+    match item:
+        case {"bundle_url": str(url)} if not item.get("bundle"):
+            return StoredBundle(url)
+        case {"bundle": {} as bundle}:
+            return bundle
+    return None
 
 
 def require_some(bundles: list[Any]) -> list[Any]:
@@ -129,8 +173,10 @@ class AnySigner:
 def verify_signature(verifier: Verifier, content: Any) -> tuple[Signer, Json]:
     """Verify a bundle: certificate, transparency log and signature. Return whose it is, and its statement.
 
-    Raises CheckFailedError.
+    Raises CheckFailedError, and UncheckableError where the bundle can't be fetched.
     """
+    if isinstance(content, StoredBundle):
+        content = content.fetch()
     try:
         bundle = Bundle.from_json(json.dumps(content))
         kind, payload = verifier.verify_dsse(bundle, AnySigner())
@@ -151,7 +197,13 @@ def signer_of(certificate: x509.Certificate) -> Signer:
     commit = extension(certificate, BUILD_CONFIG_DIGEST_OID)
     if commit is None:
         commit = extension(certificate, SOURCE_REPOSITORY_DIGEST_OID)
-    return Signer(", ".join(str(name.value) for name in names), extension(certificate, ISSUER_OID), commit)
+    return Signer(
+        workflow=", ".join(str(name.value) for name in names),
+        issuer=extension(certificate, ISSUER_OID),
+        commit=commit,
+        runner=extension(certificate, RUNNER_ENVIRONMENT_OID),
+        trigger=extension(certificate, BUILD_TRIGGER_OID),
+    )
 
 
 def extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str | None:
@@ -164,8 +216,16 @@ def extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str 
     return asn1.decode_der(str, value.value)
 
 
-def check_signer(signer: Signer, document: Document, signer_repository: str | None) -> None:
-    """Raise CheckFailedError unless the operator's deploy workflow signed, on GitHub Actions."""
+@dataclass(frozen=True, slots=True)
+class TrustedSigner:
+    """The operator whom the visitor trusts: a repository (owner/name), and the branch that deploys."""
+
+    repository: str
+    branch: str = "main"
+
+
+def check_signer(signer: Signer, document: Document, trusted: TrustedSigner | None) -> None:
+    """Raise CheckFailedError unless the operator's deploy workflow signed, on a machine of GitHub's."""
     if signer.issuer != ISSUER:
         raise CheckFailedError(f"GitHub Actions doesn't vouch for it, but {signer.issuer or 'nobody'}")
     if signer.workflow != document.signer:
@@ -173,8 +233,17 @@ def check_signer(signer: Signer, document: Document, signer_repository: str | No
     found = SIGNER.fullmatch(signer.workflow)
     if found is None:
         raise CheckFailedError(f"{signer.workflow} is not a workflow that deploys apps")
-    if signer_repository is not None and found["repository"].lower() != signer_repository.lower():
-        raise CheckFailedError(f"a workflow of {found['repository']} signed, not of {signer_repository}")
+    if signer.runner != RUNNER_ENVIRONMENT or signer.trigger != BUILD_TRIGGER:
+        raise CheckFailedError(
+            f"the workflow ran on {signer.runner or 'an unknown machine'} for {signer.trigger or 'nothing'},"
+            f" not on {RUNNER_ENVIRONMENT} for {BUILD_TRIGGER}"
+        )
+    if trusted is None:
+        return
+    if found["repository"].lower() != trusted.repository.lower():
+        raise CheckFailedError(f"a workflow of {found['repository']} signed, not of {trusted.repository}")
+    if found["branch"] != trusted.branch:
+        raise CheckFailedError(f"a workflow of the branch {found['branch']} signed, not of {trusted.branch}")
 
 
 def check_statement(statement: Json, document: Document) -> None:
@@ -186,16 +255,20 @@ def check_statement(statement: Json, document: Document) -> None:
         definition = statement["predicate"]["buildDefinition"]
         byproducts = statement["predicate"]["runDetails"]["byproducts"]
         inputs = definition["externalParameters"]["inputs"]
+        domain = definition["externalParameters"]["vars"]["APPS_DOMAIN"]
         (source,) = (item for item in definition["resolvedDependencies"] if item.get("name") == "source")
         (content,) = (item["content"] for item in byproducts if item["name"] == MANIFEST)
         signed = base64.b64decode(content, validate=True)
         repository, commit = source["uri"], source["digest"]["gitCommit"]
-        directory, app_id = source["annotations"]["directory"], inputs["appId"]
+        directory = source["annotations"]["directory"]
+        app_id, ref = inputs["appId"], inputs["ref"]
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
         raise CheckFailedError("the statement doesn't say what it was built from") from error
     expected = document.source
     if app_id != document.app_id:
         raise CheckFailedError(f"it was built for the app {app_id}")
+    if f"{app_id}.{domain}" != document.host:
+        raise CheckFailedError(f"it was built to answer under {domain}, not at {document.host}")
     if not is_repository(repository, expected.repository):
         raise CheckFailedError(f"it was built from {repository}, not from {expected.repository}")
     # The manifest names no host: without this the document could name any that has such a repository.
@@ -205,6 +278,8 @@ def check_statement(statement: Json, document: Document) -> None:
         raise CheckFailedError(f"it was built from the commit {commit}, not from {expected.commit}")
     if directory != expected.directory:
         raise CheckFailedError(f"it was built from the directory {directory or '/'}")
+    if ref != expected.ref:
+        raise CheckFailedError(f"it was built from the ref {ref or 'of a commit alone'}")
     if hashlib.sha256(signed).hexdigest() != document.manifest_sha256:
         raise CheckFailedError("it has another manifest")
 

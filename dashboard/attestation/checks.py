@@ -22,10 +22,12 @@ from store.attestations import Attestations, Check, Signed
 
 ISSUER = "https://token.actions.githubusercontent.com"
 APP_MS = 60_000
-# A check asks Cloudflare twice, who answers 1,200 questions in five minutes ("Rate limits" of its API).
-ALL_MS, ALL_CHECKS = 300_000, 300
+# A check asks Cloudflare twice, who answers 1,200 questions in five minutes ("Rate limits" of its API). Even
+# where the checks of two periods come together, a third is left for deploying and deleting.
+ALL_MS, ALL_CHECKS = 300_000, 200
 
 Document = dict[str, Any]
+FAILED: Document = {"error": "check_failed", "message": "This app could not be checked."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,12 @@ class Checks:
             return last
         if not await self.store.begin_check(app.id, now, APP_MS, ALL_MS, ALL_CHECKS):
             return last
-        status, document = await self._check(app, url, now)
-        await self.store.finish_check(app.id, status, document)
+        try:
+            status, document = await self._check(app, url, now)
+            await self.store.finish_check(app.id, status, document)
+        except Exception:  # whatever it was, visitors are told something until the next check
+            await self.store.finish_check(app.id, 500, FAILED)
+            raise
         return Check(now, status, document)
 
     async def _check(self, app: App, url: str, now: int) -> tuple[int, Document]:

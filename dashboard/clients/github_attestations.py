@@ -1,4 +1,8 @@
-"""Attestations that GitHub keeps: "Attestations" in GitHub's REST API reference."""
+"""Attestations that GitHub keeps: "Attestations" in GitHub's REST API reference.
+
+The API may answer with the addresses of bundles (`bundle_url`) in their place. These are signed, take no
+credentials, and give a bundle as JSON in a block of Snappy's.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,20 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from clients.github_api import GitHubApi
+from clients.github_api import GitHubApi, GitHubUnreachableError
+from clients.http import Answer, UnreachableError
+from clients.snappy import SnappyError, unpack
 
 MANIFEST = "manifest.json"
+# The workflow signs no manifest above 500 kB; in a bundle it is in base64, twice.
+MAX_BYTES = 4_000_000
+# Each is the same manifest, signed again.
+MAX_BUNDLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +44,58 @@ class GitHubAttestations:
         answer = await self.api.get(self._path(sha256))
         content = answer.json()
         listed = content.get("attestations") if isinstance(content, dict) else None
-        for item in listed if isinstance(listed, list) else []:
-            for encoded in byproducts(item):
+        for item in listed[:MAX_BUNDLES] if isinstance(listed, list) else []:
+            for encoded in byproducts(await self._bundle(item)):
                 if hashlib.sha256(encoded).hexdigest() == sha256:
                     manifest: dict[str, Any] = json.loads(encoded)
                     return manifest
         return None
 
+    async def _bundle(self, item: Any) -> Any:
+        """The bundle of a listed attestation, None for what is none."""
+        if not isinstance(item, dict):
+            return None
+        url = item.get("bundle_url")
+        if item.get("bundle") or not isinstance(url, str):
+            return item.get("bundle")
+        try:
+            body = Limited()
+            answer = await self.api.fetch("GET", url, {}, None, body.receive)
+        except UnreachableError as error:
+            raise GitHubUnreachableError("GitHub's attestations could not be reached.") from error
+        if not answer.is_success:
+            raise GitHubUnreachableError(f"GitHub's attestations answered with an error ({answer.status}).")
+        return bundle_of(bytes(body.content))
+
     def _path(self, sha256: str) -> str:
         return f"/repos/{quote(self.repository)}/attestations/sha256:{sha256}"
 
 
-def byproducts(item: Any) -> list[bytes]:
-    """The manifests in an attestation's statement (SLSA provenance v1, `runDetails.byproducts`)."""
+class Limited:
+    """Takes the pieces of a body up to MAX_BYTES; what is longer is cut, and so no bundle."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def receive(self, answer: Answer) -> Callable[[bytes], None]:
+        return self._take
+
+    def _take(self, piece: bytes) -> None:
+        self.content += piece[: MAX_BYTES - len(self.content)]
+
+
+def bundle_of(body: bytes) -> Any:
+    """JSON, in a block of Snappy's or plain; None for anything else."""
     try:
-        statement = json.loads(base64.b64decode(item["bundle"]["dsseEnvelope"]["payload"]))
+        return json.loads(body if body.startswith(b"{") else unpack(body, MAX_BYTES))
+    except (SnappyError, ValueError):
+        return None
+
+
+def byproducts(bundle: Any) -> list[bytes]:
+    """The manifests in a bundle's statement (SLSA provenance v1, `runDetails.byproducts`)."""
+    try:
+        statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
         found = statement["predicate"]["runDetails"]["byproducts"]
         return [base64.b64decode(part["content"]) for part in found if part["name"] == MANIFEST]
     except (KeyError, TypeError, ValueError, binascii.Error):

@@ -64,13 +64,14 @@ class Attestations:
         return Check(int(began_at or 0), None if status is None else int(status), found)
 
     async def begin_check(self, app_id: str, now: int, app_ms: int, all_ms: int, limit: int) -> bool:
-        """Claim a check: one per app in `app_ms`, and `limit` of all apps in `all_ms`."""
+        """Claim a check: one per app in `app_ms`, and `limit` of all apps in each period of `all_ms`."""
         rows = await self.database.execute(
-            "INSERT INTO checks (app_id, began_at) SELECT ?1, ?2 "
-            "WHERE (SELECT count(*) FROM checks WHERE began_at > ?2 - ?4) < ?5 "
-            "ON CONFLICT (app_id) DO UPDATE SET began_at = excluded.began_at "
+            "INSERT INTO checks (app_id, began_at, period, made) SELECT ?1, ?2, ?4, 1 "
+            "WHERE (SELECT coalesce(sum(made), 0) FROM checks WHERE period = ?4) < ?5 "
+            "ON CONFLICT (app_id) DO UPDATE SET began_at = excluded.began_at, period = excluded.period, "
+            "made = CASE WHEN checks.period = excluded.period THEN checks.made + 1 ELSE 1 END "
             "WHERE checks.began_at <= excluded.began_at - ?3 RETURNING app_id",
-            *(app_id, now, app_ms, all_ms, limit),
+            *(app_id, now, app_ms, now // all_ms, limit),
         )
         return bool(rows)
 

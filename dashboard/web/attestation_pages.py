@@ -6,14 +6,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from attestation.checks import APP_MS
+from attestation.checks import APP_MS, FAILED
 from hosting.app import APP_ID, App
 from store.attestations import Check
+from web.errors import log_request
 from web.pages import page
 from web.services import Services
 
-RETRY_SECONDS = 5
 OPEN = {"access-control-allow-origin": "*"}
+CACHED = OPEN | {"cache-control": f"public, max-age={APP_MS // 1000}"}
+UNCACHED = OPEN | {"cache-control": "no-store"}
+AGAIN = UNCACHED | {"retry-after": "5"}
 
 
 async def document(request: Request) -> Response:
@@ -21,15 +24,16 @@ async def document(request: Request) -> Response:
     try:
         found = await deployed_app(request)
     except HTTPException:
-        return JSONResponse({"error": "no_such_app", "message": "No such app is deployed."}, 404, OPEN)
-    check = await latest_check(request, found)
+        return JSONResponse({"error": "no_such_app", "message": "No such app is deployed."}, 404, UNCACHED)
+    try:
+        check = await latest_check(request, found)
+    except Exception as error:
+        log_request(request, "page_failed", error)
+        return JSONResponse(FAILED, 500, AGAIN)
     if check is None or check.status is None:
-        retry = OPEN | {"retry-after": str(RETRY_SECONDS), "cache-control": "no-store"}
-        message = "The app is being checked, or too many others are. Try again shortly."
-        return JSONResponse({"error": "busy", "message": message}, 503, retry)
-    return JSONResponse(
-        check.document, check.status, OPEN | {"cache-control": f"public, max-age={APP_MS // 1000}"}
-    )
+        message = "A check is in progress, or too many are running. Try again shortly."
+        return JSONResponse({"error": "busy", "message": message}, 503, AGAIN)
+    return JSONResponse(check.document, check.status, CACHED if check.status == 200 else AGAIN)
 
 
 async def attestation(request: Request) -> Response:

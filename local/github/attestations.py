@@ -48,15 +48,19 @@ class Attestations:
         path.write_text(json.dumps({"subjects": digests, "bundle": bundle}))
         return identity
 
-    def of(self, sha256: str) -> list[Any]:
-        """The bundles about what has this digest, newest first."""
-        return [self._bundles[number] for number in reversed(self._found.get(sha256, []))]
+    def of(self, sha256: str) -> list[int]:
+        """The ids of those about what has this digest, newest first."""
+        return self._found.get(sha256, [])[::-1]
+
+    def bundle(self, identity: int) -> Any | None:
+        return self._bundles[identity - 1] if 0 < identity <= len(self._bundles) else None
 
     def _index(self, digests: list[str], bundle: Any) -> int:
-        for value in digests:
-            self._found.setdefault(value, []).append(len(self._bundles))
         self._bundles.append(bundle)
-        return len(self._bundles)
+        identity = len(self._bundles)
+        for value in digests:
+            self._found.setdefault(value, []).append(identity)
+        return identity
 
 
 def claims_of(github: Mapping[str, str]) -> dict[str, str]:

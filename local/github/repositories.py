@@ -158,6 +158,7 @@ class Repositories:
         repository = Repository(full_name, path, is_private)
         # As GitHub: any commit can be fetched by its hash.
         repository.git("config", "uploadpack.allowAnySHA1InWant", "true")
+        repository.git("config", "uploadpack.allowFilter", "true")
         if (source / ".git").exists():
             mirror(repository, source)
         else:

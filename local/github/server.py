@@ -97,7 +97,9 @@ class GitHub:
         self.rest = Rest(tokens)
         self.endpoints = RepositoryEndpoints(self.rest, self.repositories, payloads)
         self._actions_endpoints = ActionsEndpoints(self.rest, self.actions, payloads, settings.repository)
-        self._attestations_endpoints = AttestationsEndpoints(self.rest, self.attestations, own)
+        self._attestations_endpoints = AttestationsEndpoints(
+            self.rest, self.attestations, own, settings.origin
+        )
         self._oauth = OAuth(tokens, settings.callback_url, f"{settings.origin}/")
         self._git = GitHttp(self.repositories, tokens)
 
@@ -126,6 +128,7 @@ class GitHub:
                 *self._oauth.routes(),
                 Route("/", self.home),
                 *self._git.routes(),
+                self._attestations_endpoints.storage(),
                 Route(repository + "/actions/runs/{id:int}", self.run),
                 Route(repository + "/tree/{path:path}", self.tree),
                 Route(repository + "/commit/{path:path}", self.tree),

@@ -21,8 +21,9 @@ __all__ = ["Input", "Job", "Step", "Workflow", "WorkflowError"]
 
 DEFAULT_TIMEOUT_MINUTES = "360"
 WORKFLOW_KEYS = {"name", "run-name", "on", "permissions", "concurrency", "env", "defaults", "jobs"}
+# An environment's variables and secrets are here the repository's own.
 JOB_KEYS = {
-    *("name", "needs", "if", "runs-on", "permissions", "timeout-minutes"),
+    *("name", "needs", "if", "runs-on", "environment", "permissions", "timeout-minutes"),
     *("env", "defaults", "outputs", "steps"),
 }
 STEP_KEYS = {

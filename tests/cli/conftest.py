@@ -7,10 +7,12 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import cramjam
 import pytest
 
 from local.github.attestations import claims_of
@@ -34,6 +36,7 @@ RUN = {
     "run_attempt": "2",
     "event_name": "workflow_dispatch",
 }
+DOMAIN = "localhost"
 SOURCE = Source(APP, "alice/hello", "a" * 40, "main", "worker")
 MODULES = {"index.js": b"export default {}", "text.txt": b"hi"}
 ARTIFACT = Artifact(
@@ -48,7 +51,7 @@ def statement_of(source: Source = SOURCE, artifact: Artifact = ARTIFACT) -> dict
     subjects = {"manifest.json": manifest.sha256} | {
         f"modules/{name}": digest(content) for name, content in artifact.modules.items()
     }
-    env = {f"GITHUB_{name.upper()}": value for name, value in RUN.items()}
+    env = {f"GITHUB_{name.upper()}": value for name, value in RUN.items()} | {"APPS_DOMAIN": DOMAIN}
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in subjects.items()],
@@ -113,8 +116,13 @@ class Internet:
         return self.answers["/.well-known/codius"]
 
     def publish(self, *bundles: Any) -> None:
-        """GitHub has these attestations of the manifest."""
-        items = [{"repository_id": 1, "bundle": bundle} for bundle in bundles]
+        """GitHub has these attestations of the manifest, and keeps them elsewhere."""
+        items = []
+        for number, bundle in enumerate(bundles):
+            path = f"/attestations/{number}.json.sn?sig=1"
+            self.answers[path] = bytes(cramjam.snappy.compress_raw(json.dumps(bundle).encode()))
+            url = f"http://127.0.0.1:{self.port}{path}"
+            items.append({"repository_id": 1, "bundle": None, "bundle_url": url})
         self.answers[self.attestation_path] = {"attestations": items}
 
     def publish_document(self, source: Source = SOURCE) -> None:
@@ -143,7 +151,7 @@ class Internet:
                 "run": "https://github.example/operator/platform/actions/runs/77",
             },
             "price": {},
-            "checkedAt": "2026-11-01T12:00:00Z",
+            "checkedAt": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         }
 
 

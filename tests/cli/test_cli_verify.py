@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import cramjam
 import pytest
+import rfc8785
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
@@ -133,7 +136,7 @@ def test_what_is_deployed_otherwise_fails(
 
 
 def test_true_is_not_one(internet: Internet) -> None:
-    document = Document.read(internet.document)
+    document = Document.read(f"{APP}.localhost", internet.document)
     settings = dict(document.deployed)
     with pytest.raises(CheckFailedError, match="plain variables changed"):
         check_deployed(
@@ -283,12 +286,8 @@ def test_no_field_of_a_document_breaks_it(
 ) -> None:
     internet.publish_document()
     outer, key = place
-    # `main` may be left out, and the ref isn't signed.
-    is_allowed = (
-        value == internet.document[outer][key]
-        or (key == "main" and value is None)
-        or (key == "ref" and isinstance(value, str))
-    )
+    # `main` may be left out.
+    is_allowed = value == internet.document[outer][key] or (key == "main" and value is None)
     internet.document[outer][key] = value
     status, report = verify(internet, signer)
     assert status == (0 if is_allowed else 1), report
@@ -342,6 +341,12 @@ def changed_inputs(**change: Any) -> Any:
     return statement
 
 
+def changed_variables(**change: Any) -> Any:
+    statement = statement_of()
+    statement["predicate"]["buildDefinition"]["externalParameters"]["vars"] |= change
+    return statement
+
+
 def without_module() -> Any:
     statement = statement_of()
     statement["subject"][1]["digest"]["sha256"] = "0" * 64
@@ -354,6 +359,9 @@ PROVENANCES: list[tuple[Any, str]] = [
     (changed_source(annotations={"directory": ""}), "built from the directory /"),
     (changed_source(name="other"), "doesn't say what it was built from"),
     (changed_inputs(appId="another"), "built for the app another"),
+    (changed_inputs(ref="v1.0-audited"), "built from the ref v1.0-audited"),
+    (changed_variables(APPS_DOMAIN="apps.evil.example"), "answer under apps.evil.example, not at"),
+    (changed_variables(APPS_DOMAIN=None), "answer under None, not at"),
     (without_module(), "about other modules"),
     (statement_of() | {"predicateType": "https://example.com"}, "not SLSA provenance"),
     (statement_of() | {"predicate": {}}, "doesn't say what it was built from"),
@@ -386,6 +394,29 @@ def test_another_operator_s_workflow_fails_where_one_is_required(internet: Inter
     require_failure(
         internet, signer, "identity", "operator/platform", options=("--signer-repo", "trusted/platform")
     )
+
+
+@pytest.mark.parametrize("trusted", ["operator/platform", "Operator/Platform@main"])
+def test_another_branch_s_workflow_fails(internet: Internet, signer: Signer, trusted: str) -> None:
+    other = SIGNER.replace("heads/main", "heads/old")
+    internet.publish(signer.sign(claims={"job_workflow_uri": other}))
+    internet.document["attestation"]["signer"] = other
+    require_failure(internet, signer, "identity", "the branch old signed", options=("--signer-repo", trusted))
+    assert verify(internet, signer, "--signer-repo", "operator/platform@old")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("claim", "words"),
+    [
+        ({"runner_environment": "self-hosted"}, "ran on self-hosted for workflow_dispatch"),
+        ({"event_name": "push"}, "ran on github-hosted for push"),
+    ],
+)
+def test_a_run_that_the_dashboard_did_not_start_fails(
+    internet: Internet, signer: Signer, claim: dict[str, str], words: str
+) -> None:
+    internet.publish(signer.sign(claims=claim))
+    require_failure(internet, signer, "identity", words)
 
 
 def test_a_person_s_certificate_names_the_person() -> None:
@@ -517,11 +548,65 @@ def test_a_file_without_an_attestation_fails(
 # What can't be checked is not called wrong.
 
 
+@pytest.mark.parametrize("minutes", [-11, 11, -600_000])
+def test_what_was_seen_long_ago_says_nothing_of_now(internet: Internet, signer: Signer, minutes: int) -> None:
+    time = datetime.now(UTC) + timedelta(minutes=minutes)
+    internet.document["checkedAt"] = f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    require_error(*verify(internet, signer), "deployed", "says nothing of now")
+    flip(internet.document)
+    require_failure(internet, signer, "deployed", "index.js changed")
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"assets": []}])
+def test_a_manifest_of_a_later_form_is_not_called_right(
+    internet: Internet, signer: Signer, change: dict[str, Any]
+) -> None:
+    manifest = internet.document["manifest"] | change
+    sha256 = hashlib.sha256(rfc8785.dumps(manifest)).hexdigest()
+    internet.document.update(manifest=manifest, manifestSha256=sha256)
+    require_error(*verify(internet, signer), "manifest", "this version of codius doesn't know")
+
+
 def require_error(status: int, report: dict[str, Any], name: str, word: str) -> None:
     assert status == 2, report
     (check,) = (check for check in report["checks"] if check["status"] == "error")
     assert check["name"] == name
     assert word in check["detail"]
+
+
+def list_bundle(internet: Internet, **item: Any) -> None:
+    internet.answers[internet.attestation_path] = {"attestations": [{"repository_id": 1, **item}]}
+
+
+def test_a_bundle_may_be_in_the_list_or_plain(internet: Internet, signer: Signer) -> None:
+    list_bundle(internet, bundle=signer.sign())
+    assert verify(internet, signer)[0] == 0
+    internet.answers["/plain.json"] = signer.sign()
+    list_bundle(internet, bundle=None, bundle_url=f"http://127.0.0.1:{internet.port}/plain.json")
+    assert verify(internet, signer)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((403, {}), "answers with status 403"),
+        (b"\xff" * 9, "can't be unpacked"),
+        # Its first bytes announce 64 MB.
+        (b"\x80\x80\x80\x20\x00a", "more than 33,554,432 bytes"),
+    ],
+)
+def test_a_bundle_that_can_not_be_had_is_not_called_wrong(
+    internet: Internet, signer: Signer, answer: Any, words: str
+) -> None:
+    internet.answers["/1.json.sn"] = answer
+    list_bundle(internet, bundle=None, bundle_url=f"http://127.0.0.1:{internet.port}/1.json.sn")
+    require_error(*verify(internet, signer), "signature", words)
+
+
+def test_a_bundle_that_is_none_fails(internet: Internet, signer: Signer) -> None:
+    internet.answers["/1.json.sn"] = bytes(cramjam.snappy.compress_raw(b"nothing"))
+    list_bundle(internet, bundle=None, bundle_url=f"http://127.0.0.1:{internet.port}/1.json.sn")
+    require_failure(internet, signer, "signature", "can't be verified")
 
 
 def test_who_can_not_be_reached_is_named(internet: Internet, signer: Signer) -> None:

@@ -20,7 +20,7 @@ class Canned:
 
 
 class CannedServer:
-    """`answers` are by method and the end of the path; what was asked is kept with its body."""
+    """`answers` (JSON, or bytes) are by method and the end of the path; what was asked is kept."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Canned] = {}
@@ -41,7 +41,9 @@ class CannedServer:
             if method == request.method and request.url.path.endswith(path)
         )
         answer = next(found, Canned(404, {"message": "Not Found"}))
-        content = b"" if answer.content is None else json.dumps(answer.content).encode()
+        content = answer.content
+        if not isinstance(content, bytes):
+            content = b"" if content is None else json.dumps(content).encode()
         await Response(content, answer.status, dict(answer.headers))(scope, receive, send)
 
     def paths(self, method: str) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import cramjam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,11 +78,17 @@ class Attested:
     def attest(self, *contents: bytes) -> None:
         """GitHub has attestations of the manifest's digest with these byproducts."""
         items = []
-        for content in contents:
-            byproduct = {"name": "manifest.json", "content": base64.b64encode(content).decode()}
-            statement = json.dumps({"predicate": {"runDetails": {"byproducts": [byproduct]}}}).encode()
-            envelope = {"payload": base64.b64encode(statement).decode()}
-            items.append({"repository_id": 1, "bundle": {"dsseEnvelope": envelope}})
+        for number, content in enumerate(contents):
+            path = f"/attestations/{number}.json.sn"
+            self.github.on(
+                "GET",
+                path,
+                content=bytes(cramjam.snappy.compress_raw(json.dumps(bundle_with(content)).encode())),
+            )
+            items.append({"repository_id": 1, "bundle": None, "bundle_url": f"{GITHUB}{path}?sig=1"})
+        self.list_attestations(*items)
+
+    def list_attestations(self, *items: Any) -> None:
         path = f"/attestations/sha256:{MANIFEST.sha256}"
         self.github.on("GET", path, content={"attestations": items})
 
@@ -97,11 +104,19 @@ class Attested:
         assert response.status_code == status, response.text
         assert response.headers["access-control-allow-origin"] == "*"
         assert response.headers["content-type"] == "application/json"
+        is_cached = response.headers["cache-control"] == "public, max-age=60"
+        assert is_cached == (status == 200)
         return response.json()
 
     def reads(self) -> int:
         """How often Cloudflare was asked for the modules."""
         return sum(asked.endswith("/content") for asked in self.site.asked)
+
+
+def bundle_with(manifest: bytes) -> Any:
+    byproduct = {"name": "manifest.json", "content": base64.b64encode(manifest).decode()}
+    statement = json.dumps({"predicate": {"runDetails": {"byproducts": [byproduct]}}}).encode()
+    return {"dsseEnvelope": {"payload": base64.b64encode(statement).decode()}}
 
 
 def with_app(folder: Path, work: Callable[[Attested], Awaitable[None]], is_known: bool = True) -> None:
@@ -220,6 +235,32 @@ def test_many_who_ask_at_once_cause_one_check(tmp_path: Path) -> None:
     with_app(tmp_path, work)
 
 
+def test_an_app_that_is_checked_again_counts_again(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        store = app.site.services.checks.store
+        for number in range(3):
+            now = app.site.now + number * APP_MS
+            assert await store.begin_check(APP, now, APP_MS, ALL_MS, limit=3)
+        assert not await store.begin_check(APP, now + APP_MS, APP_MS, ALL_MS, limit=3)
+        assert await store.begin_check(APP, now + ALL_MS, APP_MS, ALL_MS, limit=3)
+
+    with_app(tmp_path, work)
+
+
+def test_whatever_breaks_a_check_visitors_are_told_and_it_is_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def work(app: Attested) -> None:
+        app.tamper(lambda script: script["bindings"][1].pop("json"))
+        for _ in range(2):
+            assert (await app.document(500))["error"] == "check_failed"
+        assert app.reads() == 1
+        assert json.loads(capsys.readouterr().err)["event"] == "page_failed"
+        assert "could not be checked" in (await app.site.visitor().get(PAGE)).text
+
+    with_app(tmp_path, work)
+
+
 def test_checks_of_all_apps_together_are_limited(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
         for number in range(ALL_CHECKS):
@@ -316,6 +357,41 @@ def test_a_manifest_of_another_digest_is_not_taken(tmp_path: Path, forged: bytes
         assert (document["agrees"], document["manifest"]) == (False, None)
         assert document["differences"] == ["No attestation of this app is known."]
         app.attest(forged, MANIFEST.encoded)
+        app.site.now += APP_MS
+        assert (await app.document())["agrees"] is True
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("item", "agrees"),
+    [
+        ({"bundle": bundle_with(MANIFEST.encoded)}, True),
+        ({"bundle": None, "bundle_url": f"{GITHUB}/plain.json"}, True),
+        ({"bundle": None, "bundle_url": f"{GITHUB}/junk.json.sn"}, False),
+        ({"bundle": None, "bundle_url": f"{GITHUB}/large.json.sn"}, False),
+        ({"bundle": None, "bundle_url": 7}, False),
+    ],
+)
+def test_a_bundle_may_be_in_the_answer_or_elsewhere(tmp_path: Path, item: Any, agrees: bool) -> None:
+    async def work(app: Attested) -> None:
+        encoded = json.dumps(bundle_with(MANIFEST.encoded)).encode()
+        large = encoded[:-1] + b" " * 4_000_000 + b"}"
+        app.github.on("GET", "/plain.json", content=encoded)
+        app.github.on("GET", "/junk.json.sn", content=b"\xff" * 9)
+        app.github.on("GET", "/large.json.sn", content=bytes(cramjam.snappy.compress_raw(large)))
+        app.list_attestations({"repository_id": 1, **item})
+        assert (await app.document())["agrees"] is agrees
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize("url", [f"{GITHUB}/gone", "https://storage.example/1.json.sn"])
+def test_a_bundle_that_can_not_be_had_is_asked_for_again(tmp_path: Path, url: str) -> None:
+    async def work(app: Attested) -> None:
+        app.list_attestations({"repository_id": 1, "bundle": None, "bundle_url": url})
+        assert (await app.document(502))["error"] == "github_unavailable"
+        app.attest(MANIFEST.encoded)
         app.site.now += APP_MS
         assert (await app.document())["agrees"] is True
 

@@ -14,9 +14,6 @@ FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 AXIOS = "application/json, text/plain, */*"
 ANSWERS: list[tuple[Callable[[Asker], Answer], int]] = [
     (answers.no_such_app, 404),
-    (answers.nothing_published, 404),
-    (answers.method_not_allowed, 405),
-    (answers.attestation_unavailable, 503),
     (answers.app_failed, 502),
     (answers.billing_unavailable, 503),
 ]
@@ -179,3 +176,22 @@ def test_what_goes_into_a_problem_document_comes_back_as_it_was() -> None:
         "detail": hostile,
         "request_id": hostile,
     }
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "error"),
+    [
+        (answers.nothing_published, 404, "not_found"),
+        (answers.method_not_allowed, 405, "method_not_allowed"),
+        (answers.attestation_unavailable, 503, "dashboard_unavailable"),
+    ],
+)
+@pytest.mark.parametrize("accept", [None, "text/html"])
+def test_errors_of_the_platform_s_own_path_are_json_for_everyone(
+    answer: Callable[[Asker], Answer], status: int, error: str, accept: str | None
+) -> None:
+    found = answer(asker(accept))
+    assert (found.status, json.loads(found.body)["error"]) == (status, error)
+    assert found.headers["access-control-allow-origin"] == "*"
+    assert found.headers["cache-control"] == "no-store"
+    assert found.headers["x-request-id"] == "r-1"

@@ -577,7 +577,11 @@ class Deployment:
                 "run_attempt": "1",
                 "event_name": "workflow_dispatch",
             },
-            "vars": {"CLOUDFLARE_ACCOUNT_ID": "local", "CLOUDFLARE_API_BASE_URL": api.url},
+            "vars": {
+                "APPS_DOMAIN": "apps.example",
+                "CLOUDFLARE_ACCOUNT_ID": "local",
+                "CLOUDFLARE_API_BASE_URL": api.url,
+            },
             "secrets": {"CLOUDFLARE_API_TOKEN": "token-of-the-operator"},
         }
 
@@ -611,7 +615,8 @@ def test_what_is_deployed_was_signed_by_the_workflow(
     trial, server = deployment.trial, deployment.context["github"]["server_url"]
     notify, app_id, sha256 = trial.record.names["notify"].split(" ")
     assert (notify, app_id) == ("notify", "abc")
-    (bundle,) = trial.attestations.of(sha256)
+    (identity,) = trial.attestations.of(sha256)
+    bundle = trial.attestations.bundle(identity)
     verifier = Verifier(trusted_root=TrustedRoot.from_file(str(trial.authority.trusted_root)))
     workflow = Identity(
         identity=f"{server}/{WORKFLOW_REF}", issuer="https://token.actions.githubusercontent.com"

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from local.cloudflare_api import CloudflareApi
 from local.namespace_store import NamespaceStore, Script
@@ -22,11 +24,15 @@ class TamperingStore(NamespaceStore):
 
 
 class Cloudflare:
-    """Cloudflare's API with the namespace `testing`; `store` is what was uploaded."""
+    """Cloudflare's API with the namespace `testing`; `store` is what was uploaded.
+
+    `failures` is how often requests still fail, by the end of their path.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.url = ""
         self.store = TamperingStore(folder)
+        self.failures: dict[str, int] = {}
 
     async def on_change(self, name: str) -> None:
         pass
@@ -35,7 +41,14 @@ class Cloudflare:
 @pytest.fixture
 def cloudflare(tmp_path: Path) -> Iterator[Cloudflare]:
     api = Cloudflare(tmp_path / "namespaces")
-    application = CloudflareApi(api.store, ("testing",), api.on_change).application()
+    whole = CloudflareApi(api.store, ("testing",), api.on_change).application()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        failing = [end for end, left in api.failures.items() if left and scope["path"].endswith(end)]
+        for end in failing:
+            api.failures[end] -= 1
+        await (Response(status_code=500) if failing else whole)(scope, receive, send)
+
     with served(application) as address:
         api.url = f"{address}/client/v4"
         yield api

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from local.staging import ROOT
 
@@ -39,6 +39,7 @@ def commit_all(folder: Path) -> str:
     """Make a folder a repository whose one commit has everything in it; return the commit."""
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
+    git(folder, "config", "uploadpack.allowFilter", "true")
     git(folder, "config", "http.receivepack", "false")
     git(folder, "add", "--all", "--force")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "All")
@@ -106,7 +107,7 @@ def git_server(root: Path) -> Iterator[str]:
 
 
 @contextmanager
-def served(application: Starlette) -> Iterator[str]:
+def served(application: ASGIApp) -> Iterator[str]:
     """Serve an application in a thread; give its address."""
     server = uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as listener:

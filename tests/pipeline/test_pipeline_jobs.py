@@ -15,6 +15,7 @@ import pytest
 from local.namespace_store import Script
 from local.staging import ROOT
 from pipeline.artifact import Artifact
+from pipeline.errors import PipelineError
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
 from tests.pipeline.conftest import Cloudflare
@@ -281,6 +282,7 @@ RUN = {
     "GITHUB_RUN_ID": "77",
     "GITHUB_RUN_ATTEMPT": "2",
     "GITHUB_EVENT_NAME": "workflow_dispatch",
+    "APPS_DOMAIN": "apps.example",
 }
 
 
@@ -313,6 +315,7 @@ def test_what_is_signed_names_the_source_and_every_module(examples: Build) -> No
         "annotations": {"directory": "examples/palette"},
     }
     assert definition["externalParameters"]["inputs"]["appId"] == "abc"
+    assert definition["externalParameters"]["vars"] == {"APPS_DOMAIN": "apps.example"}
     assert base64.b64decode(details["byproducts"][0]["content"]) == encoded
     assert json.loads(encoded) == {
         "version": 1,
@@ -341,6 +344,33 @@ def test_an_app_of_very_many_modules_is_signed_by_its_manifest_alone(tmp_path: P
     assert done.returncode == 0, done.stdout
     lines = (tmp_path / "statement" / "subjects.sha256").read_text().splitlines()
     assert lines == [f"{env['MANIFEST_SHA256']}  manifest.json"]
+
+
+@pytest.mark.parametrize("domain", ["", "apps.example/x", "Apps.example"])
+def test_without_the_apps_domain_nothing_is_signed(tmp_path: Path, domain: str) -> None:
+    artifact = Artifact("index.js", "2026-11-01", (), {}, {"index.js": b"1"}, {"index.js": "ESModule"})
+    env = hand_on(artifact, tmp_path / "artifact") | RUN | {"APPS_DOMAIN": domain}
+    env["GITHUB_OUTPUT"] = str(tmp_path / "outputs")
+    done = run_job("attest", tmp_path / "artifact", tmp_path / "statement", env=env)
+    assert (done.returncode, done.stdout[:21]) == (1, "::error::APPS_DOMAIN ")
+
+
+def test_a_module_that_could_pass_for_another_app_s_manifest_is_refused() -> None:
+    victim = Manifest.of(
+        Source.read(inputs()),
+        Artifact("index.js", "2026-11-01", (), {}, {"index.js": b"1"}, {"index.js": "ESModule"}),
+    )
+    modules = {"index.js": b"1", "m.txt": victim.encoded}
+    types = {"index.js": "ESModule", "m.txt": "Text"}
+    with pytest.raises(PipelineError, match=r"The module m\.txt begins as a manifest does"):
+        Manifest.of(Source.read(inputs()), Artifact("index.js", "2026-11-01", (), {}, modules, types))
+
+
+def test_a_manifest_that_is_too_large_is_refused() -> None:
+    variables = {"A": "x" * 500_000}
+    artifact = Artifact("index.js", "2026-11-01", (), variables, {"index.js": b"1"}, {"index.js": "ESModule"})
+    with pytest.raises(PipelineError, match="of 500,000 that are allowed"):
+        Manifest.of(Source.read(inputs()), artifact)
 
 
 def forge_manifest(folder: Path) -> None:
@@ -477,7 +507,7 @@ def test_a_refused_upload_fails_the_job(examples: Build, cloudflare: Cloudflare)
     }
     done = run_job("deploy", examples.artifact, env=env)
     assert done.returncode == 1
-    assert "::error::wrangler could not deploy the Worker; its message is above.\n" in done.stdout
+    assert "::error::wrangler could not deploy the Worker; its message is above. " in done.stdout
     assert cloudflare.store.list("testing") == []
 
 
@@ -499,7 +529,34 @@ def test_what_arrives_otherwise_than_built_is_deleted_again(examples: Build, clo
     cloudflare.store.tamper = tamper
     done = run_job("deploy", examples.artifact, env=signed(examples) | credentials(cloudflare))
     assert done.returncode == 1
-    assert "as it arrived otherwise than built: the module index.js, the variables." in done.stdout
+    assert "::error::It arrived otherwise than built: the module index.js, the variables. " in done.stdout
+    assert "Nothing of it is deployed." in done.stdout
+    assert cloudflare.store.list("testing") == []
+
+
+def deploy_one_module(cloudflare: Cloudflare, folder: Path) -> subprocess.CompletedProcess[str]:
+    modules, types = {"index.js": WORKER.encode()}, {"index.js": "ESModule"}
+    env = hand_on(Artifact("index.js", "2026-11-01", (), {}, modules, types), folder / "artifact")
+    return run_job("deploy", folder / "artifact", env=env | credentials(cloudflare))
+
+
+def test_what_cloudflare_fails_to_do_once_is_asked_again(cloudflare: Cloudflare, tmp_path: Path) -> None:
+    cloudflare.failures.update({"/content": 1, "/settings": 1, "/tags": 1})
+    done = deploy_one_module(cloudflare, tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert set(cloudflare.failures.values()) == {0}
+    assert cloudflare.store.list("testing") != []
+
+
+@pytest.mark.parametrize("path", ["/content", "/tags"])
+def test_what_could_not_be_read_back_is_not_left_deployed(
+    cloudflare: Cloudflare, tmp_path: Path, path: str
+) -> None:
+    cloudflare.failures[path] = 3
+    done = deploy_one_module(cloudflare, tmp_path)
+    assert done.returncode == 1
+    assert f"{path.strip('/')}): HTTP Error 500" in done.stdout
+    assert "Nothing of it is deployed." in done.stdout
     assert cloudflare.store.list("testing") == []
 
 
