@@ -26,7 +26,7 @@ format: setup  ## Format the code.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup  ## Measure this system beside the source document's way; BENCH_ROUNDS, BENCH_SECONDS shorten it.
+bench: setup  ## Measure this system beside one object call per request; BENCH_ROUNDS, BENCH_SECONDS shorten it.
 	@exec $(BIN)/python -m bench
 
 screenshots: setup  ## Take a picture of every page of the dashboard, for docs/images.

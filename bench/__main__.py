@@ -1,4 +1,4 @@
-"""`make bench`: this system beside the source document's way, under one workerd, turn by turn.
+"""`make bench`: this system beside one object call per request, under one workerd, turn by turn.
 
 Prints tables, and writes them to docs/performance.md and all figures to bench/results.json. Settings, from
 the environment: BENCH_ROUNDS (default 5; at most 3 but for one hot app) and

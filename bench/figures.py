@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-MILLION = 1_000_000
-
 # US dollars per million, list prices of the Workers Paid plan beyond what it includes.
 DISPATCH_REQUESTS = 0.30
 OBJECT_REQUESTS = 0.15

@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 
-NAMES = {"source": "source document's way", "ours": "this system", "bare": "bare forwarder"}
+NAMES = {"source": "one call per request", "ours": "this system", "bare": "bare forwarder"}
 # Figure, whether more is better, what is to be reached.
 TARGETS = (
     ("throughput_ratio", True, 2.0),
@@ -41,7 +41,7 @@ class Report:
     setting: Mapping[str, str | int | float]
 
     def figures(self) -> dict[str, float]:
-        """This system ÷ the source document's way; but object calls, which are counted."""
+        """This system ÷ one call per request; but object calls, which are counted."""
         far, many = self.turns[FAR], self.turns[MANY]
         hot_ours, hot_source = self._summary(HOT, "ours"), self._summary(HOT, "source")
         many_ours, many_source = self._summary(MANY, "ours"), self._summary(MANY, "source")

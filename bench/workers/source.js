@@ -1,4 +1,4 @@
-// The source document's way ("Worker request" in its flows): before each request one call of the app's
+// One call per request, the obvious way to charge: before each request one call of the app's
 // billing object, which reads the funding and the count and writes the count.
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import { withNamespace } from "./bindings.js";

@@ -89,18 +89,6 @@ class Report:
         return any(check.name == name and check.status == "ok" for check in self.checks)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What one attestation of several came to."""
-
-    checks: list[Check]
-    signer: Signer | None
-
-    @property
-    def is_good(self) -> bool:
-        return all(check.status == "ok" for check in self.checks)
-
-
 def run_checks(report: Report) -> None:
     """Check an app as the report's options say, and write the report."""
     options = report.options
@@ -142,23 +130,25 @@ def check_bundles(report: Report, document: Document, bundles: list[Any]) -> Non
         return
     for bundle in bundles:
         attempt = attempt_of(options, document, verifier, bundle)
-        if attempt.is_good:
+        if attempt.is_verified:
             break
     for check in attempt.checks:
         report.add(check.name, check.status, check.detail)
     report.signer = attempt.signer
-    if options.rebuild and attempt.is_good and attempt.signer is not None:
+    if options.rebuild and attempt.is_verified and attempt.signer is not None:
         with report.check("rebuild") as words:
             words.append(rebuild(document, attempt.signer))
 
 
-def attempt_of(options: Options, document: Document, verifier: Any, bundle: Any) -> Attempt:
+def attempt_of(options: Options, document: Document, verifier: Any, bundle: Any) -> Report:
+    """What one attestation of several comes to."""
     attempt = Report(options)
     with attempt.check("signature") as words:
         signer, statement = verify_signature(verifier, bundle)
         words.append("certificate, transparency log and signature are right")
     if not attempt.is_ok("signature"):
-        return Attempt(attempt.checks, None)
+        return attempt
+    attempt.signer = signer
     with attempt.check("identity") as words:
         check_signer(signer, document, options.signer)
         claim = "" if options.signer else " (the operator's claim: --signer-repo requires one you trust)"
@@ -167,7 +157,7 @@ def attempt_of(options: Options, document: Document, verifier: Any, bundle: Any)
         check_statement(statement, document)
         source = document.source
         words.append(f"{source.url} at {source.commit}, directory {source.directory or '/'}")
-    return Attempt(attempt.checks, signer)
+    return attempt
 
 
 def document_of(url: str) -> Document:

@@ -69,7 +69,7 @@ class Deployments:
     async def retry(self, app: App, now: int) -> None:
         """Begin a failed deploy again; when it is under way already, nothing."""
         started = replace(app, status="pending", failure=None, run_ended=False)
-        if app.status == "failed" and await self.apps.replace(app, started, now):
+        if app.status == "failed" and await self.apps.write_if_unchanged(app, started, now):
             await self._start(started, now)
 
     async def _start(self, app: App, now: int) -> None:
@@ -89,7 +89,7 @@ class Deployments:
 
     async def _fail(self, app: App, reason: str, now: int, run_ended: bool = True) -> None:
         failed = replace(app, status="failed", failure=reason, run_ended=run_ended)
-        await self.apps.replace(app, failed, now)
+        await self.apps.write_if_unchanged(app, failed, now)
 
     async def report(self, app_id: str, report: RunReport, now: int) -> App | None:
         """Let an app follow a report; return the app as it is then, None for an unknown one."""
@@ -98,7 +98,7 @@ class Deployments:
             if app is None:
                 return None
             followed = follow(app, report)
-            if followed == app or await self.apps.replace(app, followed, now):
+            if followed == app or await self.apps.write_if_unchanged(app, followed, now):
                 await self._note_signature(followed, report)
                 return followed
         raise RuntimeError(f"too many reports at once for the app {app_id}")
@@ -128,7 +128,7 @@ class Deployments:
         if app.is_unfinished:
             reason = INTERRUPTED if app.awaits_run else VANISHED
             given_up = replace(given_up, status="failed", failure=reason)
-        await self.apps.replace(app, given_up, now)
+        await self.apps.write_if_unchanged(app, given_up, now)
 
 
 def inputs_of(app: App, namespace: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hosting.app import App, Source, Status, User
+from hosting.app import App, Source, User
 from store.database import Database, Row, Value
 
 SELECT = "SELECT apps.*, login, name FROM apps JOIN users ON users.id = user_id"
@@ -85,7 +85,7 @@ class Apps:
         rows = await self.database.execute("SELECT status, count(*) AS apps FROM apps GROUP BY status")
         return {str(row["status"]): int(row["apps"] or 0) for row in rows}
 
-    async def replace(self, app: App, changed: App, now: int) -> bool:
+    async def write_if_unchanged(self, app: App, changed: App, now: int) -> bool:
         """Write where a deploy has got to; False when another has written since `app` was read."""
         rows = await self.database.execute(
             "UPDATE apps SET status = ?, failure = ?, run_id = ?, run_attempt = ?, run_ended = ?, "
@@ -130,7 +130,7 @@ def app_of(row: Row) -> App:
             str(row["repository"]), str(row["git_ref"]), str(row["commit_hash"]), str(row["directory"])
         ),
         deployer=User(row["user_id"], row["login"], row["name"]),  # type: ignore[arg-type]
-        status=status_of(row["status"]),
+        status=row["status"],  # type: ignore[arg-type]
         failure=row["failure"],  # type: ignore[arg-type]
         run_ended=bool(row["run_ended"]),
         **{name: row[name] for name in NUMBERS},  # type: ignore[arg-type]
@@ -138,7 +138,3 @@ def app_of(row: Row) -> App:
 
 
 NUMBERS = ("run_id", "run_attempt", "created_at", "changed_at", "deployed_at", "deleted_at", "removed_at")
-
-
-def status_of(value: Value) -> Status:
-    return value  # type: ignore[return-value]

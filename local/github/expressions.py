@@ -66,12 +66,6 @@ def asks_status(source: str) -> bool:
     return any(kind == "name" and value in STATUS_FUNCTIONS for kind, value in tokens(source))
 
 
-def names_in(template: str) -> list[str]:
-    """Every context path that a template's expressions read, as "secrets.X"."""
-    found = [value for match in EXPRESSION.finditer(template) for kind, value in tokens(match[1])]
-    return [value for value in found if value.partition(".")[0] in CONTEXTS and "." in value]
-
-
 def tokens(source: str) -> list[tuple[str, str]]:
     found, position = [], 0
     source = source.rstrip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from http.cookies import SimpleCookie
@@ -113,7 +114,7 @@ class Site:
         await self.services.billing.open_account(app_id)
         await self.database.execute(
             "UPDATE apps SET status = 'deployed', run_id = ?, run_ended = 1, deployed_at = ? WHERE id = ?",
-            *(abs(hash(app_id)) % 10**9, self.now, app.id),
+            *(zlib.crc32(app_id.encode()), self.now, app.id),
         )
         return await self.app(app_id)
 

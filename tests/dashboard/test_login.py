@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -191,5 +192,6 @@ def test_neither_tokens_nor_codes_are_logged(tmp_path: Path, capsys: pytest.Capt
 
     with_github(tmp_path, work)
     captured = capsys.readouterr()
+    assert json.loads(captured.err)["event"] == "unavailable"
     for secret in (*codes, *SECRETS.values()):
         assert secret not in captured.out + captured.err

@@ -164,10 +164,6 @@ def test_a_command_runs_in_the_repository_with_its_tools_first(
 # What must be there already.
 
 
-def test_the_tools_of_this_machine_will_do() -> None:
-    setup.check_tools()
-
-
 def test_an_old_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     old = SimpleNamespace(version_info=(3, 10, 9), version="3.10.9 (main)", executable="/usr/bin/python3")
     monkeypatch.setattr(setup, "sys", old)
