@@ -183,5 +183,5 @@ async def own_app(request: Request) -> App:
     """The app in the path, for its deployer only."""
     viewer, found = require_viewer(request), await visible_app(request)
     if not found.is_deployed_by(viewer):
-        raise HTTPException(403, "Only who deployed this app can do that.")
+        raise HTTPException(403, "Only the person who deployed this app can do that.")
     return found

@@ -41,7 +41,7 @@ def chart(title: str, column: str, labels: Sequence[str], counts: Sequence[int])
     total = sum(counts)
     if total == 0:
         return figure(title, "None yet.", Markup())
-    summary = f"{total:,} in all, at most {max(counts):,}."
+    summary = f"{total:,} in total, {max(counts):,} at most."
     return figure(title, summary, picture(title, labels, counts) + table(title, column, labels, counts))
 
 

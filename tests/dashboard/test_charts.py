@@ -86,7 +86,7 @@ def test_a_reader_without_a_picture_is_told_what_it_shows() -> None:
     (picture,) = figure.iter("svg")
     assert picture.get("role") == "img"
     assert "Requests" in (picture.get("aria-label") or "")
-    assert "6 in all, at most 3." in "".join(figure.itertext())
+    assert "6 in total, 3 at most." in "".join(figure.itertext())
 
 
 def test_hours_and_days_end_with_the_current_one() -> None:
