@@ -1,24 +1,28 @@
-"""Charge a request to its app's lease and pass it to the app's Worker."""
+"""Charge a request to its app's lease and pass it to the app's Worker (runs in the Workers runtime only)."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import re
-import time
-import uuid
-from collections.abc import Coroutine
 from typing import Any
 
 import js
-from pyodide.ffi import JsException, to_js
-from workers import wait_until
+from pyodide.ffi import JsException
 
 import answers
 from answers import Asker
-from billing_client import BillingClient, Grant
+from exchange import (
+    MAX_LOGGED,
+    RAY_HEADER,
+    REQUEST_ID_HEADER,
+    asker_of,
+    header_of,
+    log,
+    object_of,
+    path_of,
+    request_id_of,
+    respond,
+)
 from hosts import app_id_of, authority_of
-from leases import Lease, Meter
+from lease_keeper import GRANTED, UNAVAILABLE, LeaseKeeper, now_ms
 from promises import Promises, lasting_callback
 from settings import Settings
 
@@ -26,41 +30,22 @@ PLATFORM_PATH = "/.well-known/codius"
 PUBLISHED_HEADERS = ("access-control-allow-origin", "cache-control", "content-type", "retry-after")
 # The dashboard may have to ask Cloudflare and GitHub, each within ten seconds.
 ATTESTATION_TIMEOUT_MS = 30_000
-REQUEST_ID_HEADER = "x-request-id"
-RAY_HEADER = "cf-ray"
-REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # No app has this id: the dashboard's have twelve characters, and no vowels.
 HEALTH_ID, HEALTH_PATH = "healthz", "/healthz"
 SWITCHING_PROTOCOLS = 101
-MAX_LOGGED = 500
-MAX_METERS = 10_000
-# A call for a lease that has not ended after this long never will: its request is gone.
-STALE_CALL_MS = 35_000
-SETTLE_RETRY_SECONDS = (0.5, 2.0)
-
-GRANTED = "granted"
-UNAVAILABLE = "unavailable"
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def object_of(value: dict[str, Any]) -> Any:
-    return to_js(value, dict_converter=js.Object.fromEntries)
 
 
 class Dispatcher:
-    """One for each instance of the Worker; holds the leases."""
+    """One for each instance of the Worker."""
 
     def __init__(self, env: Any) -> None:
         self._settings = Settings.read(env)
         self._apps_domain = self._settings.apps_domain
         self._is_on_edge: bool | None = None
         self._get_worker = env.DISPATCHER.get
-        self._billing = env.BILLING
         self._env = env
-        self._meters: dict[str, Meter] = {}
+        self._leases = LeaseKeeper(env.BILLING, self._settings.billing_timeout_ms)
+        self._meters = self._leases.meters
         limits = {"cpuMs": self._settings.cpu_ms, "subRequests": self._settings.sub_requests}
         self._no_arguments = object_of({})
         self._options = object_of({"limits": limits})
@@ -134,121 +119,20 @@ class Dispatcher:
         app_id = str(app_id_of(authority_of(request.url), self._apps_domain))
         message = str(getattr(error, "message", error)).removeprefix("Error: ")
         if message.startswith("Worker not found"):
-            self._give_back(app_id)
+            self._leases.give_back(app_id)
             return self._refuse(asker, app_id, "no_such_app")
         log("app_failed", app_id, asker.request_id, message)
         return respond(answers.app_failed(asker))
 
-    def _give_back(self, app_id: str) -> None:
-        """Uncharge a request that no Worker could serve."""
-        meter = self._meters.get(app_id)
-        if meter is None or not meter.unspend():
-            in_background(self._client(app_id).release(1))
-
-    # Leases.
-
     async def _wait_and_forward(self, request: Any, app_id: str) -> Any:
         """Wait for a lease, then pass the request on; or say why not."""
+        # Looked for here, where no lease is at hand: it costs the requests that have one nothing.
         if app_id == HEALTH_ID:
             return respond(answers.health(asker_of(request), path_of(request.url) == HEALTH_PATH))
-        until = now_ms() + self._settings.billing_timeout_ms
-        while now_ms() < until:
-            meter = self._meter(app_id)
-            if meter.spend(now_ms()):
-                return await self._forward(request, app_id)
-            outcome = await self._next_lease(app_id, meter, until)
-            if outcome != GRANTED:
-                return self._refuse(asker_of(request), app_id, outcome)
-        return self._refuse(asker_of(request), app_id, UNAVAILABLE)
-
-    async def _next_lease(self, app_id: str, meter: Meter, until: int) -> str:
-        """Wait for the one call that fetches the app's next lease; start it if there is none."""
-        now = now_ms()
-        if meter.is_refused(now):
-            return str(meter.refusal)
-        if meter.taking is None or now - meter.taking_since > STALE_CALL_MS:
-            # A JavaScript promise, as one request may not resume another: the runtime resumes each of
-            # those that wait for it in its own context.
-            meter.taking, meter.taking_since = js.Promise.withResolvers(), now
-            in_background(self._take(app_id, meter))
-        try:
-            return str(await asyncio.wait_for(meter.taking.promise, (until - now) / 1000))
-        except TimeoutError:
-            return UNAVAILABLE
-
-    async def _take(self, app_id: str, meter: Meter) -> None:
-        """Fetch the app's next lease, tell all who wait, and settle it in the end."""
-        billing, taking = self._client(app_id), meter.taking
-        try:
-            granted = await self._call_for_lease(billing, app_id, meter)
-        except Exception as error:  # whatever the runtime raises: without an answer nothing is served
-            log("billing_failed", app_id, None, str(error))
-            granted = UNAVAILABLE
-        if meter.taking is taking:
-            meter.taking = None
-        if isinstance(granted, Lease):
-            taking.resolve(GRANTED)
-            await self._watch(billing, app_id, meter, granted)
-        else:
-            if granted == "no_account":
-                self._meters.pop(app_id, None)
-            taking.resolve(granted)
-
-    async def _call_for_lease(self, billing: BillingClient, app_id: str, meter: Meter) -> Lease | str:
-        """Take a lease, and settle the one before in the same call."""
-        asked_at, last = now_ms(), meter.lease
-        block = meter.next_block(asked_at)
-        if last is not None and last.id is not None and not last.is_settled:
-            last.is_settled = True
-            try:
-                result = await billing.renew(last.id, last.used, block)
-            except Exception:
-                in_background(self._settle(billing, app_id, last))
-                raise
-        else:
-            result = await billing.take(block)
-        if isinstance(result, Grant):
-            return meter.grant(result.lease, result.requests, asked_at, result.milliseconds)
-        meter.refuse(result, now_ms())
-        return result
-
-    async def _watch(self, billing: BillingClient, app_id: str, meter: Meter, lease: Lease) -> None:
-        """Settle a lease when its app goes quiet or its time ends, unless that was done before."""
-        while lease.is_owed and (wait := lease.settle_in(now_ms())) > 0:
-            await asyncio.sleep(wait / 1000)
-        if not lease.is_owed:
-            return
-        lease.is_settled = True
-        if meter.lease is lease and meter.taking is None:
-            self._meters.pop(app_id, None)
-        await self._settle(billing, app_id, lease)
-
-    async def _settle(self, billing: BillingClient, app_id: str, lease: Lease) -> None:
-        # A settlement counts once. A release that got no answer may have counted and is not repeated.
-        pauses = SETTLE_RETRY_SECONDS if lease.id is not None else ()
-        for pause in (*pauses, None):
-            try:
-                if lease.id is not None:
-                    await billing.settle(lease.id, lease.used)
-                else:
-                    await billing.release(lease.left)
-            except Exception as error:
-                if pause is None:
-                    log("settlement_failed", app_id, None, str(error))
-                else:
-                    await asyncio.sleep(pause)
-            else:
-                return
-
-    def _client(self, app_id: str) -> BillingClient:
-        return BillingClient(self._billing.getByName(app_id))
-
-    def _meter(self, app_id: str) -> Meter:
-        if app_id not in self._meters and len(self._meters) >= MAX_METERS:
-            idle = [name for name, meter in self._meters.items() if meter.is_idle(now_ms())]
-            for name in idle:
-                del self._meters[name]
-        return self._meters.setdefault(app_id, Meter())
+        outcome = await self._leases.take_request(app_id)
+        if outcome == GRANTED:
+            return await self._forward(request, app_id)
+        return self._refuse(asker_of(request), app_id, outcome)
 
     def _refuse(self, asker: Asker, app: str, outcome: str) -> Any:
         """Say why a request isn't passed on, to who asked and in the log. `app` is an id, or a host."""
@@ -275,41 +159,3 @@ def with_request_id(request_id: str, response: Any) -> Any:
     copy = js.Response.new(response.body, response)
     copy.headers.set(REQUEST_ID_HEADER, request_id)
     return copy
-
-
-def in_background(work: Coroutine[Any, Any, None]) -> None:
-    """Go on with it when the request has been answered."""
-    wait_until(asyncio.ensure_future(work))
-
-
-def asker_of(request: Any) -> Asker:
-    return Asker(request.method, header_of(request, "accept"), request_id_of(request))
-
-
-def request_id_of(request: Any) -> str:
-    """The id that the request came with, the caller's or Cloudflare's; or else a new one."""
-    given = header_of(request, REQUEST_ID_HEADER)
-    if given is not None and REQUEST_ID.fullmatch(given):
-        return given
-    return header_of(request, RAY_HEADER) or uuid.uuid4().hex
-
-
-def header_of(request: Any, name: str) -> str | None:
-    value = request.headers.get(name)
-    return value if isinstance(value, str) else None
-
-
-def respond(answer: answers.Answer) -> Any:
-    init = object_of({"status": answer.status, "headers": answer.headers})
-    return js.Response.new(answer.body or None, init)
-
-
-def path_of(url: str) -> str:
-    return "/" + url.partition("?")[0].split("/", 3)[3]
-
-
-def log(event: str, app_id: str, request_id: str | None, message: str, level: str = "error") -> None:
-    """One line of JSON for each request that was refused or failed, in the shape of all three Workers."""
-    line = {"level": level, "worker": "dispatch", "event": event, "app": app_id, "request_id": request_id}
-    write = js.console.error if level == "error" else js.console.log
-    write(json.dumps(line | {"message": message[:MAX_LOGGED]}))

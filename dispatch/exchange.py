@@ -1,0 +1,55 @@
+"""A request and its answer, as the Workers runtime has them (runs in the Workers runtime only)."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+import js
+from pyodide.ffi import to_js
+
+from answers import Answer, Asker
+
+REQUEST_ID_HEADER = "x-request-id"
+RAY_HEADER = "cf-ray"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+MAX_LOGGED = 500
+
+
+def object_of(value: dict[str, Any]) -> Any:
+    return to_js(value, dict_converter=js.Object.fromEntries)
+
+
+def asker_of(request: Any) -> Asker:
+    return Asker(request.method, header_of(request, "accept"), request_id_of(request))
+
+
+def request_id_of(request: Any) -> str:
+    """The id that the request came with, the caller's or Cloudflare's; or else a new one."""
+    given = header_of(request, REQUEST_ID_HEADER)
+    if given is not None and REQUEST_ID.fullmatch(given):
+        return given
+    return header_of(request, RAY_HEADER) or uuid.uuid4().hex
+
+
+def header_of(request: Any, name: str) -> str | None:
+    value = request.headers.get(name)
+    return value if isinstance(value, str) else None
+
+
+def respond(answer: Answer) -> Any:
+    init = object_of({"status": answer.status, "headers": answer.headers})
+    return js.Response.new(answer.body or None, init)
+
+
+def path_of(url: str) -> str:
+    return "/" + url.partition("?")[0].split("/", 3)[3]
+
+
+def log(event: str, app_id: str, request_id: str | None, message: str, level: str = "error") -> None:
+    """One line of JSON for each request that was refused or failed, in the shape of all three Workers."""
+    line = {"level": level, "worker": "dispatch", "event": event, "app": app_id, "request_id": request_id}
+    write = js.console.error if level == "error" else js.console.log
+    write(json.dumps(line | {"message": message[:MAX_LOGGED]}))
