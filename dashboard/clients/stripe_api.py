@@ -65,12 +65,13 @@ class StripeApi:
         return session.id, session.url
 
     async def checkout(self, session_id: str) -> Checkout | None:
-        session = await found(self._client.checkout.sessions.retrieve_async(session_id))
+        parameters = {"expand": ["payment_intent"]}
+        session = await found(self._client.checkout.sessions.retrieve_async(session_id, parameters))
         return None if session is None else checkout_of(session)
 
     async def checkout_of_intent(self, payment_intent: str) -> Checkout | None:
         """The session that made a payment; None for one that wasn't made by a session."""
-        parameters = {"payment_intent": payment_intent}
+        parameters = {"payment_intent": payment_intent, "expand": ["data.payment_intent"]}
         sessions = await asked(self._client.checkout.sessions.list_async(parameters))
         return next((checkout_of(session) for session in sessions.data), None)
 
@@ -155,6 +156,8 @@ def is_signed(body: bytes, signature: str, secret: str) -> bool:
 
 
 def checkout_of(session: Any) -> Checkout:
+    """Read a session whose payment intent is expanded."""
+    intent = session.payment_intent
     metadata = session.metadata.to_dict() if session.metadata else {}
     user_id = metadata.get("user_id", "")
     return Checkout(
@@ -166,7 +169,8 @@ def checkout_of(session: Any) -> Checkout:
         amount_total=session.amount_total,
         app_id=metadata.get("app_id"),
         user_id=int(user_id) if user_id.isdecimal() else None,
-        payment_intent=id_of(session.payment_intent),
+        payment_intent=None if intent is None else intent.id,
+        intent_status=None if intent is None else intent.status,
     )
 
 

@@ -11,9 +11,11 @@ from typing import Literal
 
 SESSION_ID = re.compile(r"cs_[A-Za-z0-9_]{4,250}")
 CURRENCY = "usd"
-# paid: to be credited. processing: the customer is done, the money isn't there yet. foreign: not a top-up
-# of this system.
-State = Literal["open", "processing", "paid", "expired", "foreign"]
+# paid: to be credited. processing: the customer is done, the money isn't there yet. failed: it won't come.
+# foreign: not a top-up of this system.
+State = Literal["open", "processing", "paid", "failed", "expired", "foreign"]
+# What Stripe gives the payment intent of a delayed payment (such as a bank debit) that came to nothing.
+FAILED_INTENTS = frozenset({"requires_payment_method", "canceled"})
 
 
 class PaymentsUnavailableError(Exception):
@@ -21,7 +23,10 @@ class PaymentsUnavailableError(Exception):
 
 
 class PaymentsNotConfiguredError(Exception):
-    """The operator has set up no payments."""
+    """The operator has set up no payments; the message says so to people."""
+
+    def __init__(self) -> None:
+        super().__init__("The operator of this site has not set up payments.")
 
 
 class BadSignatureError(Exception):
@@ -41,6 +46,7 @@ class Checkout:
     app_id: str | None
     user_id: int | None
     payment_intent: str | None
+    intent_status: str | None
 
     @property
     def state(self) -> State:
@@ -48,8 +54,10 @@ class Checkout:
             return "foreign"
         if self.status != "complete":
             return "expired" if self.status == "expired" else "open"
+        if self.payment_status == "unpaid":
+            return "failed" if self.intent_status in FAILED_INTENTS else "processing"
         if self.payment_status != "paid":
-            return "processing" if self.payment_status == "unpaid" else "foreign"
+            return "foreign"
         return "paid" if self.currency == CURRENCY and self.amount_total else "foreign"
 
 

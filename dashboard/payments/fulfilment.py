@@ -60,7 +60,7 @@ class Fulfilment:
             await self.payments.record_paid(checkout, now)
             await self.billing.add_funds(checkout.app_id, checkout.id, checkout.amount_total)
             await self.payments.mark_credited(checkout.id)
-        elif state in ("processing", "expired"):
+        elif state in ("processing", "failed", "expired"):
             await self.payments.add_open(checkout.id, checkout.app_id, None, now)
             await self.payments.mark(checkout.id, state)
 

@@ -88,7 +88,7 @@ async def app(request: Request) -> Response:
         app=found,
         is_deployer=found.is_deployed_by(request.state.viewer),
         steps=steps_of(found),
-        can_top_up=found.status == "deployed",
+        can_top_up=can_top_up(services, found),
         payments=await services.payments.of_app(found.id, PAYMENTS_SHOWN),
         **await billing_of(request, found),
     )
@@ -130,8 +130,13 @@ async def payment_required(request: Request) -> Response:
         app_id=app_id,
         app=found,
         account=account,
-        can_top_up=found is not None and found.status == "deployed",
+        has_payments=services.settings.has_payments,
+        can_top_up=found is not None and can_top_up(services, found),
     )
+
+
+def can_top_up(services: Services, app: App) -> bool:
+    return app.status == "deployed" and services.settings.has_payments
 
 
 async def retry(request: Request) -> Response:

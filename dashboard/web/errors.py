@@ -28,7 +28,6 @@ UNAVAILABLE: dict[type[Exception], str] = {
     BillingUnavailableError: "Billing can't be reached",
     CloudflareError: "Cloudflare can't be reached",
     GitHubError: "GitHub can't be reached",
-    PaymentsNotConfiguredError: "Payments are not set up here",
     PaymentsUnavailableError: "Stripe can't be reached",
 }
 
@@ -46,6 +45,12 @@ async def unavailable(request: Request, error: Exception) -> Response:
     request_id = log_request(request, "unavailable", error)
     message = "Nothing is lost. Try again in a moment."
     return page(request, "error.html", 503, title=title, message=message, request_id=request_id)
+
+
+async def payments_not_set_up(request: Request, error: Exception) -> Response:
+    """Nothing to try again, and nothing that the operator has to be told."""
+    title = "Payments are not set up here"
+    return page(request, "error.html", 503, title=title, message=str(error), request_id=None)
 
 
 async def server_error(request: Request, error: Exception) -> Response:
@@ -66,6 +71,7 @@ async def from_elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
 HANDLERS: dict[Any, Any] = {
     HTTPException: http_error,
     **dict.fromkeys(UNAVAILABLE, unavailable),
+    PaymentsNotConfiguredError: payments_not_set_up,
     Exception: server_error,
 }
 

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from hosting.app import User
 from payments.checkout import SESSION_ID
-from web.app_pages import require_viewer, visible_app
+from web.app_pages import can_top_up, require_viewer, visible_app
 from web.pages import page
 from web.services import Services
 
@@ -38,9 +38,10 @@ async def success(request: Request) -> Response:
     if not SESSION_ID.fullmatch(session_id):
         raise HTTPException(404)
     payment = await services.fulfilment.fulfil(session_id, services.now())
-    if payment is None:
+    app = None if payment is None else await services.apps.get(payment.app_id)
+    if payment is None or app is None:
         raise HTTPException(404)
-    return page(request, "payment.html", payment=payment)
+    return page(request, "payment.html", payment=payment, can_top_up=can_top_up(services, app))
 
 
 async def payments(request: Request) -> Response:
@@ -48,4 +49,4 @@ async def payments(request: Request) -> Response:
     services: Services = request.state.services
     viewer: User = require_viewer(request)
     found = await services.payments.of_user(viewer.id, PAYMENTS_SHOWN)
-    return page(request, "payments.html", payments=found)
+    return page(request, "payments.html", payments=found, has_payments=services.settings.has_payments)

@@ -49,6 +49,8 @@ class Services:
     billing: Billing
     login: GitHubLogin
     repositories: GitHubRepositories
+    actions: GitHubActions
+    namespace: Namespace
     deployments: Deployments
     checks: Checks
     removals: Removals
@@ -115,6 +117,8 @@ class Services:
             billing=billing,
             login=login,
             repositories=GitHubRepositories(as_app),
+            actions=actions,
+            namespace=namespace,
             deployments=deployments,
             checks=checks,
             removals=removals,
@@ -134,10 +138,12 @@ def signer_of(settings: Settings) -> str:
 
 def connect_to_stripe(settings: Settings, fetch: Fetch) -> StripeApi:
     """Raises PaymentsNotConfiguredError."""
+    if not settings.has_payments:
+        raise PaymentsNotConfiguredError
     # Not at the top: the SDK takes long to import, and few requests need it.
     from clients.stripe_api import StripeApi
 
-    key, webhooks = settings.secrets.stripe_key, settings.secrets.stripe_webhooks
-    if key is None or settings.stripe_price_id is None or not webhooks:
-        raise PaymentsNotConfiguredError
-    return StripeApi(fetch, settings.stripe_api_url, settings.stripe_price_id, key, webhooks)
+    price_id, secrets = settings.stripe_price_id, settings.secrets
+    assert price_id is not None
+    assert secrets.stripe_key is not None
+    return StripeApi(fetch, settings.stripe_api_url, price_id, secrets.stripe_key, secrets.stripe_webhooks)

@@ -58,6 +58,11 @@ class Settings:
             secrets=Secrets.read(env),
         )
 
+    @property
+    def has_payments(self) -> bool:
+        """Whether apps can be topped up: Stripe's price and both of its secrets are set."""
+        return bool(self.stripe_price_id and self.secrets.stripe_key and self.secrets.stripe_webhooks)
+
     def app_url(self, app_id: str) -> str:
         scheme = urlsplit(self.dashboard_url).scheme
         return f"{scheme}://{app_id}.{self.apps_domain}/"

@@ -1,6 +1,7 @@
 """Stripe's API: its authorization, idempotency and errors, and the endpoints that a top-up asks.
 
-After Stripe's API reference: "Authentication", "Errors", "Idempotent requests", "Versioning".
+After Stripe's API reference: "Authentication", "Errors", "Expanding responses", "Idempotent requests",
+"Versioning".
 """
 
 from __future__ import annotations
@@ -93,7 +94,6 @@ class Api:
         await self.trouble.strike()
         body = (await request.body()).decode()
         parameters = decode(body if request.method == "POST" else request.url.query)
-        parameters.pop("expand", None)
         key = request.headers.get("idempotency-key")
         if request.method != "POST" or key is None:
             return await self._checked(request, endpoint, parameters)
@@ -109,12 +109,28 @@ class Api:
         return answer
 
     async def _checked(self, request: Request, endpoint: Endpoint, parameters: Json) -> Json:
+        paths = parameters.pop("expand", [])
         try:
             answer = await endpoint(request, parameters)
         except ParameterError as error:
             raise invalid(str(error), error.code, error.parameter) from error
         self._objects.save()
+        for path in paths:
+            answer = self._expanded(answer, path)
         return answer
+
+    def _expanded(self, item: Json, path: str) -> Json:
+        """With objects in place of their ids, where a path like `data.payment_intent` leads."""
+        name, _, rest = path.partition(".")
+        value = item.get(name)
+        if isinstance(value, list):
+            return item | {name: [self._expanded(one, rest) for one in value]}
+        if isinstance(value, str) and value in self._objects.all:
+            found = self._objects.all[value]
+            return item | {name: self._expanded(found, rest) if rest else found}
+        if name in item and value is None:
+            return item
+        raise invalid(f"This property cannot be expanded ({name}).", "", "expand")
 
     def _require_key(self, request: Request) -> None:
         kind, _, value = request.headers.get("authorization", "").partition(" ")

@@ -86,6 +86,7 @@ class Objects:
             "payment_intent",
             amount=cents,
             currency=session["currency"],
+            last_payment_error=None,
             latest_charge=None,
             metadata=session["metadata"],
             status="processing" if settles_later else "succeeded",
@@ -116,9 +117,17 @@ class Objects:
             refunded=False,
             status="succeeded",
         )
-        intent |= {"status": "succeeded", "latest_charge": charge["id"]}
+        intent |= {"status": "succeeded", "last_payment_error": None, "latest_charge": charge["id"]}
         session["payment_status"] = "paid"
         return charge
+
+    def fail(self, session: Json) -> None:
+        """The money won't come: the session stays complete and unpaid."""
+        error = {"type": "invalid_request_error", "message": "The customer's bank refused the debit."}
+        self.all[session["payment_intent"]] |= {
+            "status": "requires_payment_method",
+            "last_payment_error": error,
+        }
 
     def refund(self, charge: Json, cents: int) -> Json:
         refund = self.add(

@@ -107,6 +107,8 @@ class Stripe:
         item = self.objects.all[session]
         if succeeds:
             self.objects.settle(item)
+        else:
+            self.objects.fail(item)
         self._tell(f"checkout.session.async_payment_{'succeeded' if succeeds else 'failed'}", item)
         return item
 

@@ -65,15 +65,15 @@ SOURCE = Source("alice/hello", "main", "a" * 40, "")
 
 
 class Site:
-    """One dashboard; `servers` are the applications behind the addresses of others."""
+    """One dashboard; `servers` are the applications behind others' addresses, `env` changes settings."""
 
-    def __init__(self, servers: Mapping[str, ASGIApp] | None = None) -> None:
+    def __init__(self, servers: Mapping[str, ASGIApp] | None = None, **env: str) -> None:
         self.database = SqliteD1()
         self.billing = BillingObjects(self)
         self.servers = dict(servers or {})
         self.now = NOW
         self.asked: list[str] = []
-        settings = Settings.read(SimpleNamespace(**VARIABLES, **SECRETS))
+        settings = Settings.read(SimpleNamespace(**VARIABLES | SECRETS | env))
         self.services = Services.make(settings, self.database, self.billing, self.fetch, lambda: self.now)
         self.application = application(lambda _: self.services)
 

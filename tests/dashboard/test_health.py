@@ -14,7 +14,7 @@ from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import ALICE, CLOUDFLARE, GITHUB, OPERATOR, Site
 
 
-def with_site(folder: Path, work: Callable[[Site], Awaitable[None]]) -> None:
+def with_site(folder: Path, work: Callable[[Site], Awaitable[None]], **env: str) -> None:
     async def on_change(name: str) -> None:
         pass
 
@@ -22,7 +22,7 @@ def with_site(folder: Path, work: Callable[[Site], Awaitable[None]]) -> None:
         github = CannedServer()
         github.on("GET", "/actions/workflows/deploy-worker.yml", content={"id": 1})
         cloudflare = CloudflareApi(NamespaceStore(folder), ("testing",), on_change).application()
-        await work(Site({CLOUDFLARE: cloudflare, GITHUB: github}))
+        await work(Site({CLOUDFLARE: cloudflare, GITHUB: github}, **env))
 
     asyncio.run(run())
 
@@ -45,10 +45,20 @@ def test_an_operator_is_told_of_what_it_depends_on(tmp_path: Path) -> None:
         assert response.status_code == 200, response.text
         content = response.json()
         assert content["status"] == "ok"
-        assert content["dependencies"].keys() == {"database", "billing", "cloudflare", "github", "payments"}
+        assert content["dependencies"].keys() == {"billing", "cloudflare", "github", "payments"}
         assert all(part["status"] == "ok" for part in content["dependencies"].values())
 
     with_site(tmp_path, work)
+
+
+@pytest.mark.parametrize("missing", ["STRIPE_TOPUP_PRICE_ID", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"])
+def test_payments_that_are_not_set_up_are_no_failure(tmp_path: Path, missing: str) -> None:
+    async def work(site: Site) -> None:
+        response = await site.visitor(OPERATOR).get("/healthz")
+        assert response.status_code == 200
+        assert response.json()["dependencies"]["payments"] == {"status": "not configured"}
+
+    with_site(tmp_path, work, **{missing: ""})
 
 
 @pytest.mark.parametrize("part", ["billing", "cloudflare", "github"])

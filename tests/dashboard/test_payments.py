@@ -27,7 +27,7 @@ WEBHOOK_SECRET, NEXT_SECRET = SECRETS["STRIPE_WEBHOOK_SECRET"].split()
 class Shop:
     """A site with a deployed app of alice's, and a Stripe whose events the test delivers by hand."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **env: str) -> None:
         settings = StripeSettings(
             origin=PAYMENT_PAGES,
             hook_url=f"{DASHBOARD}/webhooks/stripe",
@@ -38,7 +38,7 @@ class Shop:
         )
         self.stripe = Stripe(settings, folder)
         self.stripe.webhook.is_paused = True
-        self.site = Site({STRIPE: self.stripe.application()})
+        self.site = Site({STRIPE: self.stripe.application()}, **env)
         self.services = self.site.services
 
     async def begin(self, user: Any = None, app: str = APP) -> Json:
@@ -54,6 +54,19 @@ class Shop:
         session = await self.begin(user)
         self.stripe.pay(session, cents, settles_later=False)
         return session
+
+    async def fails_later(self, user: Any = None) -> Json:
+        """A payment that was still on its way when the payer came back, and then failed."""
+        session = await self.begin(user)
+        self.stripe.pay(session, 500, settles_later=True)
+        assert "being processed" in (await self.success(session)).text
+        self.stripe.do_settle(session["id"], succeeds=False)
+        return session
+
+    async def status(self, session: Json) -> str:
+        payment = await self.services.payments.get(session["id"])
+        assert payment is not None
+        return payment.status
 
     async def success(self, session: Json) -> httpx.Response:
         return await self.site.visitor().get(f"/checkout-sessions/{session['id']}/success")
@@ -83,9 +96,9 @@ class Shop:
         return failures
 
 
-def in_shop(folder: Path, work: Callable[[Shop], Awaitable[None]]) -> None:
+def in_shop(folder: Path, work: Callable[[Shop], Awaitable[None]], **env: str) -> None:
     async def run() -> None:
-        shop = Shop(folder)
+        shop = Shop(folder, **env)
         await shop.site.deployed_app(APP)
         await work(shop)
 
@@ -207,6 +220,85 @@ def test_a_payment_that_settles_later_is_credited_then(tmp_path: Path) -> None:
         # The older event comes again, and last.
         assert await shop.deliver(shop.events("checkout.session.completed")[0]) == 204
         assert await shop.funding() == 500
+
+    in_shop(tmp_path, work)
+
+
+def test_a_payment_that_fails_later_says_so_and_can_be_paid_again(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        await shop.site.log_in(BOB)
+        session = await shop.fails_later(BOB)
+        (event,) = shop.events("checkout.session.async_payment_failed")
+        # Reported again, and the older event last.
+        for report in (event, event, shop.events("checkout.session.completed")[0]):
+            assert await shop.deliver(report) == 204
+            assert await shop.status(session) == "failed"
+        assert ">failed</td>" in (await shop.site.visitor(BOB).get("/payments")).text
+        page = (await shop.success(session)).text
+        assert "Your payment failed" in page
+        assert "nothing was charged" in page
+        assert f'action="/apps/{APP}/top-up"><button>Pay Again</button>' in page
+        again = await shop.paid(700, BOB)
+        assert "Added $7.00" in (await shop.success(again)).text
+        assert await shop.funding() == 700
+        assert (await shop.status(session), await shop.status(again)) == ("failed", "credited")
+
+    in_shop(tmp_path, work)
+
+
+@pytest.mark.parametrize("intent_status", ["requires_payment_method", "canceled"])
+def test_the_upkeep_finds_a_payment_that_failed_and_asks_no_more(tmp_path: Path, intent_status: str) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.fails_later()
+        shop.stripe.objects.all[session["payment_intent"]]["status"] = intent_status
+        assert await shop.upkeep() == []
+        assert await shop.status(session) == "failed"
+        asked = len(shop.site.asked)
+        assert await shop.upkeep() == []
+        assert len(shop.site.asked) == asked
+
+    in_shop(tmp_path, work)
+
+
+@pytest.mark.parametrize("intent_status", ["processing", "requires_action"])
+def test_a_payment_that_may_still_succeed_has_not_failed(tmp_path: Path, intent_status: str) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.begin()
+        shop.stripe.pay(session, 500, settles_later=True)
+        shop.stripe.objects.all[session["payment_intent"]]["status"] = intent_status
+        for _ in range(2):
+            asked = len(shop.site.asked)
+            assert await shop.upkeep() == []
+            assert len(shop.site.asked) > asked
+            assert await shop.status(session) == "processing"
+
+    in_shop(tmp_path, work)
+
+
+def test_money_that_comes_after_a_failure_is_credited_and_stays(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.fails_later()
+        (failed,) = shop.events("checkout.session.async_payment_failed")
+        await shop.deliver(failed)
+        shop.stripe.do_settle(session["id"])
+        (succeeded,) = shop.events("checkout.session.async_payment_succeeded")
+        for event in (succeeded, failed, succeeded):
+            assert await shop.deliver(event) == 204
+            assert await shop.funding() == 500
+        # By somebody who asked Stripe before, and comes to note it now.
+        await shop.services.payments.mark(session["id"], "failed")
+        assert await shop.status(session) == "credited"
+
+    in_shop(tmp_path, work)
+
+
+def test_who_failed_to_pay_for_a_deleted_app_is_not_offered_to_pay_again(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.fails_later()
+        await shop.services.apps.mark_deleted(APP, shop.site.now)
+        page = (await shop.success(session)).text
+        assert "Your payment failed" in page
+        assert "Pay Again" not in page
 
     in_shop(tmp_path, work)
 
@@ -466,16 +558,51 @@ def test_a_payment_for_an_app_that_was_deleted_meanwhile_is_the_operators_to_ref
     in_shop(tmp_path, work)
 
 
-def test_stripe_that_can_not_be_reached_or_is_not_set_up_says_so(tmp_path: Path) -> None:
+def test_stripe_that_can_not_be_reached_says_so(tmp_path: Path) -> None:
     async def work(shop: Shop) -> None:
         del shop.site.servers[STRIPE]
         page = await shop.site.visitor().post(f"/apps/{APP}/top-up")
         assert page.status_code == 503
         assert "Stripe can" in page.text
-        object.__setattr__(shop.services.settings, "stripe_price_id", None)
+        assert "Try again in a moment" in page.text
+
+    in_shop(tmp_path, work)
+
+
+@pytest.mark.parametrize("missing", ["STRIPE_TOPUP_PRICE_ID", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"])
+def test_where_payments_are_not_set_up_none_are_offered(
+    tmp_path: Path, missing: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    not_set_up = "The operator of this site has not set up payments."
+
+    async def work(shop: Shop) -> None:
+        shop.site.billing.getByName(APP).use(100)
+        page = await shop.site.visitor().get(f"/apps/{APP}")
+        assert "Total Funding" in page.text
+        assert "top-up" not in page.text
+        page = await shop.site.visitor().get(f"/apps/{APP}/402")
+        assert "Insufficient balance" in page.text
+        assert not_set_up in page.text
+        assert "top-up" not in page.text
+        assert "topped up" not in page.text
+        assert "topped up" not in (await shop.site.visitor(BOB).get("/payments")).text
         page = await shop.site.visitor().post(f"/apps/{APP}/top-up")
         assert page.status_code == 503
-        assert "Payments are not set up here" in page.text
+        assert not_set_up in page.text
+        assert "again" not in page.text
+        assert shop.site.asked == []
+
+    in_shop(tmp_path, work, **{missing: ""})
+    assert capfd.readouterr().err == ""
+
+
+def test_where_payments_are_set_up_they_are_offered(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        shop.site.billing.getByName(APP).use(100)
+        for path in (f"/apps/{APP}", f"/apps/{APP}/402"):
+            page = await shop.site.visitor().get(path)
+            assert f'action="/apps/{APP}/top-up"><button>Top Up Balance</button>' in page.text
+            assert "has not set up" not in page.text
 
     in_shop(tmp_path, work)
 

@@ -220,6 +220,40 @@ def test_refunds_and_disputes_are_told_of(running: Running) -> None:
     assert running.client().disputes.retrieve(dispute["id"]).status == "lost"
 
 
+def test_a_payment_that_settles_later_can_fail(running: Running) -> None:
+    sessions = running.client().checkout.sessions
+    session = sessions.create(PARAMETERS)
+    running.pay(session, card="later")
+    expand = {"expand": ["payment_intent"]}
+    assert sessions.retrieve(session.id, expand).payment_intent.status == "processing"
+    running.control("settle", session=session.id, succeeds=False)
+    failed = sessions.retrieve(session.id, expand)
+    assert (failed.status, failed.payment_status) == ("complete", "unpaid")
+    assert failed.payment_intent.status == "requires_payment_method"
+    assert failed.payment_intent.last_payment_error.message
+    running.endpoint.wait_for(2)
+    assert set(running.endpoint.types()) == {
+        "checkout.session.completed",
+        "checkout.session.async_payment_failed",
+    }
+
+
+def test_what_is_not_expanded_is_an_id(running: Running) -> None:
+    sessions = running.client().checkout.sessions
+    session = sessions.create(PARAMETERS | {"expand": ["payment_intent"]})
+    assert session.payment_intent is None
+    running.pay(session)
+    intent = sessions.retrieve(session.id).payment_intent
+    for expand in (["data.payment_intent"], ["data.payment_intent.latest_charge"]):
+        (found,) = sessions.list({"payment_intent": intent, "expand": expand}).data
+        assert found.payment_intent.id == intent
+    assert found.payment_intent.latest_charge.amount == 500
+    assert sessions.retrieve(session.id).payment_intent == intent
+    for name in ("status", "nothing"):
+        error = refusal(lambda name=name: sessions.retrieve(session.id, {"expand": [name]}))  # type: ignore[misc]
+        assert (error.http_status, name in str(error)) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("body", "decoded"),
     [
