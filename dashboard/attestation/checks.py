@@ -16,8 +16,8 @@ from clients.billing import Billing, BillingUnavailableError
 from clients.cloudflare import CloudflareError, Namespace
 from clients.github_api import GitHubError
 from clients.github_attestations import GitHubAttestations
-from hosting.app import App
 from hosting.deployments import Deployments
+from model.app import App
 from store.attestations import Attestations, Check, Signed
 
 ISSUER = "https://token.actions.githubusercontent.com"

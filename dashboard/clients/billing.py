@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from web.money import NANO_USD_PER_CENT
+from model.money import NANO_USD_PER_CENT
 
 TIMEOUT_SECONDS = 10
 

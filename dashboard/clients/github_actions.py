@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from clients.github_api import GitHubApi, GitHubRefusedError, message_of
 from clients.github_repositories import unreadable
-from hosting.progress import RunReport, job_report, run_report
+from model.progress import RunReport, job_report, run_report
 
 RUNS_ASKED_FOR = 50
 

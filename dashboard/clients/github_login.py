@@ -18,7 +18,7 @@ from clients.github_api import (
     token_authorization,
 )
 from clients.http import Fetch, UnreachableError
-from hosting.app import User
+from model.app import User
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import stripe
 
 from clients.http import Fetch, UnreachableError
-from payments.checkout import (
+from model.checkout import (
     BadSignatureError,
     Checkout,
     Dispute,

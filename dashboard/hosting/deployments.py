@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from clients.billing import Billing, BillingUnavailableError
 from clients.github_actions import GitHubActions
 from clients.github_api import GitHubError, GitHubUnreachableError
-from hosting.app import App, Source, User
-from hosting.progress import RunReport, follow
+from model.app import App, Source, User
+from model.progress import RunReport, follow
 from store.apps import Apps
 from store.attestations import Attestations
 

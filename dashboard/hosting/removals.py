@@ -13,7 +13,7 @@ from clients.billing import Billing
 from clients.cloudflare import Namespace
 from clients.github_actions import GitHubActions
 from clients.github_api import GitHubError
-from hosting.app import App
+from model.app import App
 from store.apps import Apps
 
 

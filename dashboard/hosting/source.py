@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from clients.github_repositories import GitHubRepositories, RefKind, Repository
-from hosting.app import Source
+from model.app import Source
 
 CONFIG_NAMES = ("wrangler.toml", "wrangler.json", "wrangler.jsonc")
 MAX_URL_LENGTH = 2_000

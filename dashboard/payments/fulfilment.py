@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clients.billing import Billing
-from payments.checkout import Checkout, Dispute, Refund, State
+from model.checkout import Checkout, Dispute, Refund, State
 from store.apps import Apps
 from store.payments import Payment, Payments
 

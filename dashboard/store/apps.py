@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hosting.app import App, Source, User
+from model.app import App, Source, User
 from store.database import Database, Row, Value
 
 SELECT = "SELECT apps.*, login, name FROM apps JOIN users ON users.id = user_id"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from payments.checkout import Checkout
+from model.checkout import Checkout
 from store.database import Database, Row, Value
 
 PaymentStatus = Literal["open", "processing", "paid", "credited", "expired", "failed"]

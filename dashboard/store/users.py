@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hosting.app import User
+from model.app import User
 from store.database import Database
 
 

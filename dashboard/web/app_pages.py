@@ -15,9 +15,9 @@ from starlette.responses import RedirectResponse, Response
 
 from clients.billing import BillingUnavailableError
 from clients.github_api import GitHubError
-from hosting.app import APP_ID, App, User, new_id
 from hosting.deployments import AlreadyDeployedError, TooManyDeploysError
 from hosting.source import SourceError, resolve
+from model.app import APP_ID, App, User, new_id
 from web.bodies import form_field
 from web.charts import requests_per_day, requests_per_hour
 from web.pages import page

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from attestation.checks import APP_MS, FAILED
-from hosting.app import APP_ID, App
+from model.app import APP_ID, App
 from store.attestations import Check
 from web.errors import log_request
 from web.pages import page

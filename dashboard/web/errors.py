@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError
-from payments.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
+from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from web.pages import page
 
 TITLES = {

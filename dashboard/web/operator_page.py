@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from clients.billing import BillingAccount, BillingUnavailableError
-from hosting.app import SUMMARIES, App
+from model.app import SUMMARIES, App
 from web.pages import is_operator, page
 from web.services import Services
 

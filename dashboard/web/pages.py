@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
-from hosting.app import User
-from web.money import cents, dollars
+from model.app import User
+from model.money import cents, dollars
 from web.services import Services
 from web.settings import Settings
 

@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from hosting.app import User
-from payments.checkout import SESSION_ID
+from model.app import User
+from model.checkout import SESSION_ID
 from web.app_pages import can_top_up, require_viewer, visible_app
 from web.pages import page
 from web.services import Services

@@ -18,14 +18,14 @@ from clients.github_repositories import GitHubRepositories
 from clients.http import Fetch
 from hosting.deployments import Deployments
 from hosting.removals import Removals
-from hosting.upkeep import Upkeep
-from payments.checkout import PaymentsNotConfiguredError
+from model.checkout import PaymentsNotConfiguredError
 from payments.fulfilment import Fulfilment
 from store.apps import Apps
 from store.attestations import Attestations
 from store.database import Database
 from store.payments import Payments
 from store.users import Users
+from upkeep import Upkeep
 from web.settings import Settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hosting.app import User
+from model.app import User
 from store.users import Users
 from web.services import Services
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hosting.app import App, Status
+from model.app import App, Status
 
 STEPS: tuple[tuple[Status, str], ...] = (
     ("queued", "Queued"),

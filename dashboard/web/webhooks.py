@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hosting.progress import RunReport, job_report, run_report
-from payments.checkout import BadSignatureError, Event
+from model.checkout import BadSignatureError, Event
+from model.progress import RunReport, job_report, run_report
 from web.bodies import limited_body
 from web.services import WORKFLOW, Services
 

@@ -20,8 +20,8 @@ import httpx
 from starlette.types import ASGIApp
 
 from clients.http import Answer, Receive, UnreachableError
-from hosting.app import App, Source, User
 from ledger import Ledger
+from model.app import App, Source, User
 from pricing import Price
 from tests.billing.sqlite_database import SqliteDatabase
 from tests.dashboard.sqlite_d1 import SqliteD1

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from attestation.checks import ALL_CHECKS, ALL_MS, APP_MS
 from attestation.comparison import SETTINGS, differences
 from clients.multipart import HashingParser, NotMultipartError, parameter
-from hosting.progress import job_report
 from local.cloudflare_api import CloudflareApi
 from local.namespace_store import NamespaceStore, Script
 from local.script_upload import Part, script_from
+from model.progress import job_report
 from pipeline.artifact import Artifact
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hosting.app import Source
 from local.github.server import GitHub
+from model.app import Source
 from tests.dashboard.dashboard_site import ALICE, GITHUB, Site
 from tests.dashboard.with_github import git, with_github
 

@@ -10,12 +10,12 @@ import pytest
 
 from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
-from hosting.app import APP_ID, ID_LENGTH, App, new_id
 from hosting.deployments import INTERRUPTED, VANISHED, AlreadyDeployedError
-from hosting.progress import RunReport
-from hosting.upkeep import APPS_AT_ONCE, OVERDUE_MS
+from model.app import APP_ID, ID_LENGTH, App, new_id
+from model.progress import RunReport
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import ALICE, BOB, CLOUDFLARE, GITHUB, SOURCE, Site
+from upkeep import APPS_AT_ONCE, OVERDUE_MS
 
 APP = "bcdfghjkmnpq"
 DISPATCHES = "/actions/workflows/deploy-worker.yml/dispatches"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hosting.app import App
 from local.github.server import GitHub
 from local.github.webhooks import Delivery
+from model.app import App
 from tests.dashboard.dashboard_site import ALICE, GITHUB, Site, signed
 from tests.dashboard.with_github import authorize, begin_login, git, with_github
 from tests.github_description import check_exchange, webhook_examples

@@ -15,7 +15,7 @@ from clients.billing import BillingUnavailableError
 from local.stripe.objects import Json
 from local.stripe.server import Stripe, StripeSettings
 from local.stripe.webhooks import signature
-from payments.checkout import PaymentsUnavailableError
+from model.checkout import PaymentsUnavailableError
 from tests.dashboard.dashboard_site import ALICE, BOB, DASHBOARD, OPERATOR, SECRETS, VARIABLES, Site
 
 APP = "bcdfghjkmnpq"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hosting.app import App, Source, Status, User
-from hosting.progress import ORDER, RunReport, follow, job_report, run_report
+from model.app import App, Source, Status, User
+from model.progress import ORDER, RunReport, follow, job_report, run_report
 
 ALICE = User(1, "alice", None)
 SOURCE = Source("alice/hello", "main", "a" * 40, "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hosting.app import App
+from model.app import App
 from tests.dashboard.dashboard_site import Site, signed
 from web.bodies import MAX_BYTES, refusal_of_body
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError, GitHubRateLimitedError
-from hosting.app import App
 from hosting.deployments import Deployments
 from hosting.removals import Removals
-from payments.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
+from model.app import App
+from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from payments.fulfilment import Fulfilment
 from store.apps import Apps
 from store.payments import Payments

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hosting.app import App, Status
+from model.app import App, Status
 
 WORKFLOW_TITLE = "Deploy "  # the workflow's run-name, before the app's id
 DISPATCHED = "workflow_dispatch"
