@@ -10,7 +10,7 @@ from pathlib import Path
 from deploy.configs import Worker
 
 LENGTH = 16
-SKIPPED = {"__pycache__", ".mypy_cache", ".ruff_cache", "tests"}
+SKIPPED = {"__pycache__", ".mypy_cache", ".ruff_cache", "dist", "tests"}
 
 
 def fingerprint(worker: Worker) -> str:

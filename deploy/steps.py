@@ -6,27 +6,19 @@ dispatch), and the database is migrated before the code that wants the new table
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import time
-import tomllib
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from deploy.configs import Installation, Worker
 from deploy.errors import DeployError
-from deploy.fingerprint import fingerprint, hash_of
+from deploy.fingerprint import fingerprint
+from deploy.health import wait_until_healthy
+from deploy.pages import PagesProject
 from deploy.wrangler import NotThereError, Wrangler
 
-SMOKE_SECONDS = 90
-REQUEST_SECONDS = 10
 # The machine's own Node.js may be too old for wrangler.
 WITH_NODE = 'export PATH="$PWD/.venv/bin:$PATH"'
-COMMIT_SHOWN = 7  # of a Pages deployment's commit, in wrangler's list
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +37,7 @@ class Steps:
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._wrangler = Wrangler(installation)
+        self._pages = PagesProject(installation, self._wrangler)
 
     def __iter__(self) -> Iterator[Step]:
         installation = self._installation
@@ -59,7 +52,7 @@ class Steps:
         )
         for worker in (installation.billing, installation.dashboard, installation.dispatch):
             yield self._deployment(worker)
-        yield Step("pages", "Pages project", self._has_pages, self._deploy_pages)
+        yield Step("pages", "Pages project", self._pages.is_deployed, self._pages.deploy)
         yield Step("smoke", "Health", never, self._smoke)
 
     # What must be there.
@@ -147,91 +140,14 @@ class Steps:
         tag: str | None = (version.get("annotations") or {}).get("workers/tag")
         return tag
 
-    # Pages.
-
-    @property
-    def _project(self) -> str:
-        config = tomllib.loads((self._installation.root / "pages" / "wrangler.toml").read_text())
-        return str(config["name"])
-
-    @property
-    def _branch(self) -> str:
-        return "main" if self._installation.environment == "production" else self._installation.environment
-
-    def _pages_hash(self) -> str:
-        """Looks like a commit's, as wrangler shows it in the list of deployments."""
-        root = self._installation.root
-        return hash_of(self._branch, root, [root / "pages", root / "dashboard" / "static"]).ljust(40, "0")
-
-    def _domains(self) -> list[str] | None:
-        """The project's, of which Cloudflare chose the first; None without a project."""
-        for item in self._wrangler.json("pages", "project", "list", "--json"):
-            if item["Project Name"] == self._project:
-                return str(item["Project Domains"]).split(", ")
-        return None
-
-    def _has_pages(self) -> bool:
-        if self._domains() is None:
-            return False
-        listed = self._wrangler.json("pages", "deployment", "list", "--project-name", self._project, "--json")
-        latest: dict[str, str] = next((item for item in listed if item.get("Branch") == self._branch), {})
-        return str(latest.get("Source", "")).startswith(self._pages_hash()[:COMMIT_SHOWN])
-
-    def _deploy_pages(self) -> str:
-        if self._domains() is None:
-            self._wrangler.run(
-                "pages", "project", "create", self._project, "--production-branch", "main", folder="pages"
-            )
-        root = self._installation.root
-        output = root / "pages" / "dist"
-        shutil.rmtree(output, ignore_errors=True)
-        shutil.copytree(root / "dashboard" / "static", output)
-        for name in ("_worker.js", "_routes.json"):
-            shutil.copy(root / "pages" / name, output)
-        self._wrangler.run(
-            *("pages", "deploy", "--project-name", self._project, "--branch", self._branch),
-            *("--commit-hash", self._pages_hash(), "--commit-message", "make deploy", "--commit-dirty=true"),
-            folder="pages",
-        )
-        return f"deployed to the branch {self._branch}"
-
     # Whether it lives.
 
     def _smoke(self) -> str:
-        self._check_pages_address()
+        self._pages.check_address()
         for url in (f"{self._installation.dashboard_url}/healthz", self._installation.health_url):
             wait_until_healthy(url)
         return "dashboard and dispatch answer"
 
-    def _check_pages_address(self) -> None:
-        """A name that is taken gets another address under pages.dev, and the settings' is somebody else's."""
-        host = urlsplit(self._installation.dashboard_url).hostname or ""
-        domains = self._domains() or []
-        if host.endswith(".pages.dev") and not any(f".{host}".endswith(f".{name}") for name in domains):
-            raise DeployError(
-                f"{host} isn't the address of the Pages project {self._project}, which is at"
-                f" {domains[0] if domains else 'none yet'}: put that into DASHBOARD_URL"
-                f" ({self._installation.dispatch.path}, {self._installation.dashboard.path})."
-            )
-
 
 def never() -> bool:
     return False
-
-
-def wait_until_healthy(url: str) -> None:
-    """Cloudflare takes a while to bring a new Worker everywhere. Raises DeployError."""
-    deadline = time.monotonic() + SMOKE_SECONDS
-    while (failure := failure_of(url)) is not None:
-        if time.monotonic() > deadline:
-            raise DeployError(f"{url} is not healthy: {failure}")
-        time.sleep(2)
-
-
-def failure_of(url: str) -> str | None:
-    try:
-        with urllib.request.urlopen(url, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
-            content = json.load(answer)
-    except (urllib.error.URLError, TimeoutError, ValueError) as error:
-        return str(error)
-    return None if content == {"status": "ok"} else f"it says {content}"

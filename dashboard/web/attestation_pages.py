@@ -12,6 +12,7 @@ from store.attestations import Check
 from web.errors import log_request
 from web.pages import page
 from web.services import Services
+from web.settings import Settings
 
 OPEN = {"access-control-allow-origin": "*"}
 CACHED = OPEN | {"cache-control": f"public, max-age={APP_MS // 1000}"}
@@ -45,8 +46,14 @@ async def attestation(request: Request) -> Response:
         "attestation.html",
         app=found,
         check=await latest_check(request, found),
-        signer_repository=services.settings.github_repository,
+        signer=signer_option(services.settings),
     )
+
+
+def signer_option(settings: Settings) -> str:
+    """What `codius verify --signer-repo` is to be given."""
+    repository, branch = settings.github_repository, settings.github_branch
+    return repository if branch == "main" else f"{repository}@{branch}"
 
 
 async def deployed_app(request: Request) -> App:

@@ -8,6 +8,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from pipeline.inputs import Source
 from pipeline.manifest import Manifest
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import CLOUDFLARE, GITHUB, SOURCE, Site, signed
+from web.attestation_pages import signer_option
 
 APP = "bcdfghjkmnpq"
 DOCUMENT, PAGE = f"/apps/{APP}/attestation.json", f"/apps/{APP}/attestation"
@@ -498,7 +500,9 @@ def test_the_page_says_the_same_in_words_with_the_command(tmp_path: Path) -> Non
     async def work(app: Attested) -> None:
         page = (await app.site.visitor().get(PAGE)).text
         assert "The code that answers is what the workflow built from this source." in page
-        assert f"uvx codius verify https://{APP}.apps.example/ --signer-repo codius/codius-workers" in page
+        assert f"uvx codius verify https://{APP}.apps.example/ --signer-repo codius/codius-workers<" in page
+        settings = replace(app.site.services.settings, github_branch="live")
+        assert signer_option(settings) == "codius/codius-workers@live"
         assert hashlib.sha256(MODULES["index.js"]).hexdigest() in page
 
     with_app(tmp_path, work)

@@ -1,0 +1,82 @@
+"""The dashboard under pages.dev: a Cloudflare Pages project that forwards to it and has its static files."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from deploy.configs import Installation
+from deploy.errors import DeployError
+from deploy.fingerprint import hash_of
+from deploy.wrangler import Wrangler
+
+COMMIT_SHOWN = 7  # of a deployment's commit, in wrangler's list
+
+
+@dataclass(frozen=True, slots=True)
+class PagesProject:
+    """That of an installation; each environment has a branch of it. Every call may raise DeployError."""
+
+    installation: Installation
+    wrangler: Wrangler
+
+    @property
+    def _name(self) -> str:
+        config = tomllib.loads((self.installation.root / "pages" / "wrangler.toml").read_text())
+        return str(config["name"])
+
+    @property
+    def _branch(self) -> str:
+        return "main" if self.installation.environment == "production" else self.installation.environment
+
+    def _hash(self) -> str:
+        """Looks like a commit's, as wrangler shows it in the list of deployments."""
+        root = self.installation.root
+        return hash_of(self._branch, root, [root / "pages", root / "dashboard" / "static"]).ljust(40, "0")
+
+    def _domains(self) -> list[str] | None:
+        """The project's, of which Cloudflare chose the first; None without a project."""
+        for item in self.wrangler.json("pages", "project", "list", "--json"):
+            if item["Project Name"] == self._name:
+                return str(item["Project Domains"]).split(", ")
+        return None
+
+    def is_deployed(self) -> bool:
+        """Whether the branch's latest deployment has these files."""
+        if self._domains() is None:
+            return False
+        listed = self.wrangler.json("pages", "deployment", "list", "--project-name", self._name, "--json")
+        latest: dict[str, str] = next((item for item in listed if item.get("Branch") == self._branch), {})
+        return str(latest.get("Source", "")).startswith(self._hash()[:COMMIT_SHOWN])
+
+    def deploy(self) -> str:
+        """Make the project if need be, and deploy; return a word about it."""
+        if self._domains() is None:
+            self.wrangler.run(
+                "pages", "project", "create", self._name, "--production-branch", "main", folder="pages"
+            )
+        root = self.installation.root
+        output = root / "pages" / "dist"
+        shutil.rmtree(output, ignore_errors=True)
+        shutil.copytree(root / "dashboard" / "static", output)
+        for name in ("_worker.js", "_routes.json"):
+            shutil.copy(root / "pages" / name, output)
+        self.wrangler.run(
+            *("pages", "deploy", "--project-name", self._name, "--branch", self._branch),
+            *("--commit-hash", self._hash(), "--commit-message", "make deploy", "--commit-dirty=true"),
+            folder="pages",
+        )
+        return f"deployed to the branch {self._branch}"
+
+    def check_address(self) -> None:
+        """A name that is taken gets another address under pages.dev, and the settings' is somebody else's."""
+        host = urlsplit(self.installation.dashboard_url).hostname or ""
+        domains = self._domains() or []
+        if host.endswith(".pages.dev") and not any(f".{host}".endswith(f".{name}") for name in domains):
+            raise DeployError(
+                f"{host} isn't the address of the Pages project {self._name}, which is at"
+                f" {domains[0] if domains else 'none yet'}: put that into DASHBOARD_URL"
+                f" ({self.installation.dispatch.path}, {self.installation.dashboard.path})."
+            )
