@@ -90,7 +90,8 @@ def install_python_tools() -> None:
     )
     run(
         *(VENV_BIN / "pip", "install", "--disable-pip-version-check", "--no-input"),
-        *("--only-binary", ":all:", "--require-hashes", "-r", "locks/dev.txt"),
+        # The lock is complete. Were pip to resolve, a newer release of what an extra asks for would stop it.
+        *("--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", "locks/dev.txt"),
         hint="pip could not install locks/dev.txt. Is the Python package index reachable?",
     )
     # `python -m codius` is then the command of cli/, as it is here.

@@ -67,8 +67,8 @@ def build(document: Document, folder: Path) -> None:
     run("npm", "install", "--no-save", "--no-progress", folder=tools)
     run(sys.executable, "-m", "venv", environment, folder=folder)
     python = environment / "bin" / "python"
-    pip = (python, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:")
-    run(*pip, "--requirement", "locks/pipeline.txt", folder=tools)
+    pip = (python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes")
+    run(*pip, "--only-binary", ":all:", "--requirement", "locks/pipeline.txt", folder=tools)
     path = (environment / "bin", tools / "node_modules" / ".bin", os.environ.get("PATH", ""))
     source = document.source
     env = {
