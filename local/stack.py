@@ -20,11 +20,11 @@ import watchfiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local import staging
-from local.cloudflare_api import CloudflareApi
+from local.cloudflare.namespace_store import NamespaceStore
+from local.cloudflare.namespaces import DispatchNamespaces
 from local.control import Control, ControlError
 from local.github.repositories import GitError
 from local.github.server import GitHub, GitHubSettings
-from local.namespace_store import NamespaceStore
 from local.processes import ProcessGroup
 from local.pyodide_bundle import BUNDLE
 from local.sigstore.authority import Authority, SigningError
@@ -149,7 +149,7 @@ class Stack:
     # The stand-ins for other people's servers, in this process.
 
     async def _start_stand_ins(self) -> None:
-        api = CloudflareApi(self._store, (self._namespace,), self._on_script_change)
+        api = DispatchNamespaces(self._store, (self._namespace,), self._on_script_change)
         self._github = await self._start_github()
         config = uvicorn.Config(
             others(api.application(), self._github.application(), self._start_stripe().application()),

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from attestation.checks import ALL_CHECKS, ALL_MS, APP_MS
 from attestation.comparison import SETTINGS, differences
 from clients.multipart import HashingParser, NotMultipartError, parameter
-from local.cloudflare_api import CloudflareApi
-from local.namespace_store import NamespaceStore, Script
-from local.script_upload import Part, script_from
+from local.cloudflare.namespace_store import NamespaceStore, Script
+from local.cloudflare.namespaces import DispatchNamespaces
+from local.cloudflare.upload import Part, script_from
 from model.progress import job_report
 from pipeline.artifact import Artifact
 from pipeline.inputs import Source
@@ -53,7 +53,7 @@ class Attested:
     def __init__(self, folder: Path) -> None:
         self.store = NamespaceStore(folder)
         self.github = CannedServer()
-        cloudflare = CloudflareApi(self.store, ("testing",), self.on_change).application()
+        cloudflare = DispatchNamespaces(self.store, ("testing",), self.on_change).application()
         self.site = Site({CLOUDFLARE: cloudflare, GITHUB: self.github})
 
     async def on_change(self, name: str) -> None:

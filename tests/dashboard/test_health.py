@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.cloudflare_api import CloudflareApi
-from local.namespace_store import NamespaceStore
+from local.cloudflare.namespace_store import NamespaceStore
+from local.cloudflare.namespaces import DispatchNamespaces
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import ALICE, CLOUDFLARE, GITHUB, OPERATOR, Site
 
@@ -21,7 +21,7 @@ def with_site(folder: Path, work: Callable[[Site], Awaitable[None]], **env: str)
     async def run() -> None:
         github = CannedServer()
         github.on("GET", "/actions/workflows/deploy-worker.yml", content={"id": 1})
-        cloudflare = CloudflareApi(NamespaceStore(folder), ("testing",), on_change).application()
+        cloudflare = DispatchNamespaces(NamespaceStore(folder), ("testing",), on_change).application()
         await work(Site({CLOUDFLARE: cloudflare, GITHUB: github}, **env))
 
     asyncio.run(run())

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from deploy.configs import SECRETS, Installation
-from local.cloudflare_account import CloudflareAccount
+from local.cloudflare.account import CloudflareAccount
 from local.staging import NODE_BIN, ROOT
 from tests.pipeline.support import served
 
@@ -112,8 +112,8 @@ class Operator:
             assert done.returncode == 0, done.stdout + done.stderr
 
     def take_changes(self) -> list[str]:
-        changes = list(self.account.changes)
-        self.account.changes.clear()
+        changes = list(self.account.changes.made)
+        self.account.changes.made.clear()
         return changes
 
 
@@ -125,7 +125,7 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         """Cloudflare's API, and the Workers' health where something is deployed."""
         if scope["type"] == "http" and urlsplit(scope["path"]).path == "/healthz":
-            is_live = {"codius-dashboard", "codius-dispatch"} <= account.scripts.keys()
+            is_live = {"codius-dashboard", "codius-dispatch"} <= account.workers.scripts.keys()
             await JSONResponse({"status": "ok"}, 200 if is_live else 404)(scope, receive, send)
         else:
             await api(scope, receive, send)
@@ -159,7 +159,7 @@ def test_from_nothing_to_live_and_again(operator: Operator) -> None:
     # Each step is made to fail once; the next run goes on there.
     done: list[str] = []
     for step, change in CHANGES.items():
-        account.failing = change
+        account.changes.failing = change
         status, output = operator.deploy()
         assert status == 1, output
         said = lines_of(output)
@@ -167,7 +167,7 @@ def test_from_nothing_to_live_and_again(operator: Operator) -> None:
         assert all("nothing to do" in said[earlier] for earlier in done if earlier != last(done)), output
         assert "Put it right and run it again." in output
         done.append(step)
-    account.failing = None
+    account.changes.failing = None
     status, output = operator.deploy()
     assert status == 0, output
     assert "dashboard and dispatch answer" in output
@@ -201,9 +201,9 @@ def check_what_is_live(account: CloudflareAccount) -> None:
         "codius-dispatch": {"dispatch_namespace", "durable_object_namespace", "service"},
     }
     sources = {"codius-billing": "billing", "codius-dashboard": "dashboard", "codius-dispatch": "dispatch"}
-    assert account.scripts.keys() == bindings.keys()
+    assert account.workers.scripts.keys() == bindings.keys()
     for name, kinds in bindings.items():
-        version = account.scripts[name].active
+        version = account.workers.scripts[name].active
         metadata, modules = version.metadata, {part.name: part.content for part in version.parts}
         found = {binding["type"] for binding in metadata["bindings"]}
         assert found - {"plain_text", "json", "inherit"} == kinds, name
@@ -224,16 +224,17 @@ def check_what_is_live(account: CloudflareAccount) -> None:
         whole = b"".join(modules.values()) + repr(metadata).encode()
         assert b"the value of a secret" not in whole
         assert b"token-of-the-operator" not in whole
-    assert account.scripts["codius-billing"].migration_tag == "v1"
-    assert account.scripts["codius-dashboard"].schedules == [{"cron": "*/2 * * * *"}]
-    assert [route["pattern"] for route in account.scripts["codius-dispatch"].routes] == [f"*.{DOMAIN}/*"]
-    assert account.scripts["codius-dashboard"].secrets == set(SECRETS)
-    (database,) = account.databases.values()
+    assert account.workers.scripts["codius-billing"].migration_tag == "v1"
+    assert account.workers.scripts["codius-dashboard"].schedules == [{"cron": "*/2 * * * *"}]
+    (route,) = account.workers.scripts["codius-dispatch"].routes
+    assert route["pattern"] == f"*.{DOMAIN}/*"
+    assert account.workers.scripts["codius-dashboard"].secrets == set(SECRETS)
+    (database,) = account.databases.by_id.values()
     tables = {row["name"] for row in database.connection.execute("SELECT name FROM sqlite_master")}
     assert {"users", "apps", "payments", "attestations"} <= tables
-    assert account.namespaces == ["testing"]
-    assert account.pages_uploads[-1]["branch"] == "main"
-    forwarder = account.pages_uploads[-1]["_worker.bundle"]
+    assert account.workers.namespaces == ["testing"]
+    assert account.pages.uploads[-1]["branch"] == "main"
+    forwarder = account.pages.uploads[-1]["_worker.bundle"]
     assert b'{"name":"DASHBOARD","type":"service","service":"codius-dashboard"}' in forwarder
 
 
@@ -250,14 +251,15 @@ def test_the_commands_of_the_docs_do_the_same_by_hand(operator: Operator) -> Non
             timeout=60,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert operator.account.scripts.keys() == {"codius-billing", "codius-dashboard", "codius-dispatch"}
-    assert operator.account.namespaces == ["testing"]
+    deployed = operator.account.workers.scripts.keys()
+    assert deployed == {"codius-billing", "codius-dashboard", "codius-dispatch"}
+    assert operator.account.workers.namespaces == ["testing"]
 
 
 def test_staging_is_an_installation_of_its_own(operator: Operator) -> None:
     status, output = operator.deploy(ENV="staging", STEP="billing")
     assert status == 0, output
-    assert operator.account.scripts.keys() == {"codius-billing-staging"}
+    assert operator.account.workers.scripts.keys() == {"codius-billing-staging"}
     assert list(lines_of(output)) == ["billing"]
 
 
@@ -287,7 +289,7 @@ def test_an_address_under_pages_dev_that_is_not_the_projects_is_refused(operator
     assert status == 1
     assert "codius-workers.pages.dev isn't the address of the Pages project" in output
     assert "none yet" in output
-    operator.account.taken_subdomains.add("codius-workers")
+    operator.account.pages.taken_subdomains.add("codius-workers")
     assert operator.deploy(STEP="pages")[0] == 0
     status, output = operator.deploy(STEP="smoke")
     assert status == 1

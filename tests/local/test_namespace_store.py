@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local.namespace_store import NamespaceStore
+from local.cloudflare.namespace_store import NamespaceStore
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from local.cloudflare_api import CloudflareApi
-from local.namespace_store import NamespaceStore, Script
+from local.cloudflare.namespace_store import NamespaceStore, Script
+from local.cloudflare.namespaces import DispatchNamespaces
 from tests.pipeline.support import served
 
 
@@ -41,7 +41,7 @@ class Cloudflare:
 @pytest.fixture
 def cloudflare(tmp_path: Path) -> Iterator[Cloudflare]:
     api = Cloudflare(tmp_path / "namespaces")
-    whole = CloudflareApi(api.store, ("testing",), api.on_change).application()
+    whole = DispatchNamespaces(api.store, ("testing",), api.on_change).application()
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         failing = [end for end, left in api.failures.items() if left and scope["path"].endswith(end)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local.namespace_store import Script
+from local.cloudflare.namespace_store import Script
 from local.staging import ROOT
 from pipeline.artifact import Artifact
 from pipeline.errors import PipelineError

@@ -17,7 +17,7 @@ class Repository:
     """alice/apps: two branches, an annotated tag, and a fork's commits under a pull request's ref alone."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.commits = folder, 0
         folder.mkdir(parents=True)
         self.one = commit_all(folder)
         self.two, self.three = self.commit(), self.commit()
@@ -31,7 +31,9 @@ class Repository:
         git(folder, "checkout", "--quiet", "main")
 
     def commit(self) -> str:
-        git(self.folder, "commit", "--quiet", "--allow-empty", "--message", "More")
+        # Without files of its own a commit is told from its siblings of the same second by its message alone.
+        self.commits += 1
+        git(self.folder, "commit", "--quiet", "--allow-empty", "--message", f"Commit {self.commits}")
         return git(self.folder, "rev-parse", "HEAD")
 
 

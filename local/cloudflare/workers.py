@@ -1,39 +1,21 @@
-"""A stand-in for the part of Cloudflare's API (v4) about an account's own Workers, databases and Pages.
-
-It answers to the real wrangler and keeps what was deployed, so that a whole installation can be tried
-without an account. Paths, shapes and codes are those of the API reference ("Workers", "D1", "Pages") as far
-as wrangler goes.
-"""
+"""A stand-in for "Workers" of Cloudflare's API reference (v4), an account's own, as far as wrangler goes."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import sqlite3
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
-from local.cloudflare_api import (
-    ApiError,
-    envelope,
-    on_api_error,
-    on_failure,
-    on_http_error,
-    read_form,
-    timestamp,
-)
-from local.script_upload import Part
+from local.cloudflare.answers import ApiError, accept, collection, envelope, timestamp, token
+from local.cloudflare.changes import Changes
+from local.cloudflare.upload import Part, read_form
 
-Handler = Callable[[Request], Awaitable[Response]]
 AUTHOR = "operator@example.com"
 SCRIPT_NOT_FOUND, SERVICE_NOT_FOUND = 10007, 10090
 
@@ -97,50 +79,29 @@ class Script:
         self.deployments.insert(0, deployment)
 
 
-@dataclass(slots=True)
-class Database:
-    """A D1 database: a real SQLite in memory."""
+class Workers:
+    """The Workers by name, and the names of the dispatch namespaces."""
 
-    id: str
-    name: str
-    created_at: str
-    connection: sqlite3.Connection
-
-    def described(self) -> dict[str, Any]:
-        return {"uuid": self.id, "name": self.name, "created_at": self.created_at, "version": "production"}
-
-
-class CloudflareAccount:
-    """The account `account_id`. A test reads its parts, and may have the next requests of a kind fail."""
-
-    def __init__(self, account_id: str) -> None:
-        self.account_id = account_id
+    def __init__(self, changes: Changes, has_database: Callable[[str], bool]) -> None:
         self.scripts: dict[str, Script] = {}
-        self.databases: dict[str, Database] = {}
         self.namespaces: list[str] = []
-        self.projects: dict[str, dict[str, Any]] = {}
-        # Names under pages.dev that other accounts have.
-        self.taken_subdomains: set[str] = set()
-        self.pages_uploads: list[dict[str, Any]] = []
-        self.assets: set[str] = set()
-        # What was asked to change, in order: "PUT workers/scripts/codius-billing".
-        self.changes: list[str] = []
-        # The beginning of a change that is refused.
-        self.failing: str | None = None
+        self._assets: set[str] = set()
+        self._changes = changes
+        self._has_database = has_database
 
-    def application(self) -> Starlette:
-        script, database = "/workers/scripts/{name}", "/d1/database"
-        project = "/pages/projects/{name}"
-        account = [
-            *self._both("/workers/dispatch/namespaces", self.list_namespaces, self.create_namespace),
+    def routes(self) -> list[Route]:
+        """Below the account."""
+        script = "/workers/scripts/{name}"
+        return [
+            *collection("/workers/dispatch/namespaces", self.list_namespaces, self.create_namespace),
             Route("/workers/services/{name}", self.get_service),
             Route("/workers/workers/{name}", self.get_worker),
             Route("/workers/subdomain", self.get_subdomain),
-            *self._both(f"{script}/deployments", self.list_deployments, self.create_deployment),
-            *self._both(f"{script}/versions", self.list_versions, self.create_version),
+            *collection(f"{script}/deployments", self.list_deployments, self.create_deployment),
+            *collection(f"{script}/versions", self.list_versions, self.create_version),
             Route(f"{script}/versions/{{version}}", self.get_version),
             Route(f"{script}/settings", self.get_settings),
-            Route(f"{script}/script-settings", self.accept, methods=["PATCH", "GET"]),
+            Route(f"{script}/script-settings", accept, methods=["PATCH", "GET"]),
             Route(f"{script}/subdomain", self.subdomain, methods=["GET", "POST"]),
             Route(f"{script}/secrets", self.list_secrets),
             Route(f"{script}/secrets", self.put_secret, methods=["PUT"]),
@@ -149,48 +110,19 @@ class CloudflareAccount:
             Route(f"{script}/assets-upload-session", self.start_assets, methods=["POST"]),
             Route(script, self.put_script, methods=["PUT"]),
             Route("/workers/assets/upload", self.upload_assets, methods=["POST"]),
-            *self._both(database, self.list_databases, self.create_database),
-            Route(database + "/{id}", self.get_database),
-            Route(database + "/{id}/query", self.query, methods=["POST"]),
-            *self._both("/pages/projects", self.list_projects, self.create_project),
-            Route(project, self.get_project),
-            Route(project + "/upload-token", self.upload_token),
-            *self._both(project + "/deployments", self.list_pages, self.create_page),
-            Route(project + "/deployments/{id}", self.get_page),
         ]
-        more = [
+
+    def zone_routes(self) -> list[Route]:
+        return [
             Route("/zones", self.list_zones),
             Route("/zones/{zone}/workers/routes", self.list_zone_routes),
-            Route("/pages/assets/check-missing", self.missing_assets, methods=["POST"]),
-            Route("/pages/assets/upload", self.store_assets, methods=["POST"]),
-            Route("/pages/assets/upsert-hashes", self.accept, methods=["POST"]),
         ]
-        return Starlette(
-            routes=[
-                Mount("/client/v4/accounts/{account}", routes=account),
-                Mount("/client/v4", routes=more),
-            ],
-            exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_failure},
-        )
-
-    def _both(self, path: str, read: Handler, create: Handler) -> list[Route]:
-        return [Route(path, read, methods=["GET"]), Route(path, create, methods=["POST"])]
-
-    def _change(self, request: Request) -> None:
-        """Note a change; refuse it where a test says so."""
-        path = request.url.path.partition(f"/accounts/{self.account_id}/")[2]
-        change = f"{request.method} {path}"
-        self.changes.append(change)
-        if self.failing is not None and change.startswith(self.failing):
-            raise ApiError(500, 10013, "An unknown error occurred.")
 
     def _script(self, request: Request) -> Script:
         script = self.scripts.get(request.path_params["name"])
         if script is None:
             raise ApiError(404, SCRIPT_NOT_FOUND, "This Worker does not exist on your account.")
         return script
-
-    # Workers.
 
     async def get_service(self, request: Request) -> Response:
         script = self.scripts.get(request.path_params["name"])
@@ -214,18 +146,15 @@ class CloudflareAccount:
         self._script(request)
         return envelope({"enabled": False, "previews_enabled": False})
 
-    async def accept(self, request: Request) -> Response:
-        return envelope({})
-
     async def put_script(self, request: Request) -> Response:
-        self._change(request)
+        self._changes.note(request)
         script = self.scripts.setdefault(request.path_params["name"], Script(request.path_params["name"]))
         version = self._add_version(script, *await read_form(request))
         script.deploy(version)
         return envelope(self._uploaded(script, version))
 
     async def create_version(self, request: Request) -> Response:
-        self._change(request)
+        self._changes.note(request)
         script = self._script(request)
         return envelope(self._uploaded(script, self._add_version(script, *await read_form(request))))
 
@@ -247,7 +176,7 @@ class CloudflareAccount:
                 case {"type": "durable_object_namespace", "script_name": str(name)}:
                     code, known = 10061, name in self.scripts
                 case {"type": "d1", "id": str(name)}:
-                    code, known = 10181, name in self.databases
+                    code, known = 10181, self._has_database(name)
                 case {"type": "dispatch_namespace", "namespace": str(name)}:
                     code, known = 10086, name in self.namespaces
                 case _:
@@ -285,7 +214,7 @@ class CloudflareAccount:
         return envelope({"deployments": self._script(request).deployments})
 
     async def create_deployment(self, request: Request) -> Response:
-        self._change(request)
+        self._changes.note(request)
         script = self._script(request)
         wanted = (await request.json())["versions"][0]["version_id"]
         script.deploy(next(version for version in script.versions if version.id == wanted))
@@ -311,7 +240,7 @@ class CloudflareAccount:
 
     async def put_secret(self, request: Request) -> Response:
         """A secret's value is taken and forgotten."""
-        self._change(request)
+        self._changes.note(request)
         content = await request.json()
         self._script(request).secrets.add(content["name"])
         return envelope({"name": content["name"], "type": "secret_text"})
@@ -335,157 +264,21 @@ class CloudflareAccount:
 
     async def start_assets(self, request: Request) -> Response:
         manifest = (await request.json())["manifest"]
-        missing = sorted({item["hash"] for item in manifest.values()} - self.assets)
+        missing = sorted({item["hash"] for item in manifest.values()} - self._assets)
         return envelope({"jwt": token(), "buckets": [missing] if missing else []})
 
     async def upload_assets(self, request: Request) -> Response:
         async with request.form(max_files=1000, max_fields=1000) as form:
-            self.assets |= set(form)
+            self._assets |= set(form)
         return envelope({"jwt": token()}, 201)
 
     async def list_namespaces(self, request: Request) -> Response:
         return envelope([{"namespace_id": name, "namespace_name": name} for name in self.namespaces])
 
     async def create_namespace(self, request: Request) -> Response:
-        self._change(request)
+        self._changes.note(request)
         name = (await request.json())["name"]
         if name in self.namespaces:
             raise ApiError(409, 100122, "This namespace name is already in use.")
         self.namespaces.append(name)
         return envelope({"namespace_id": name, "namespace_name": name})
-
-    # D1.
-
-    async def list_databases(self, request: Request) -> Response:
-        name = request.query_params.get("name")
-        found = [database for database in self.databases.values() if name in (None, database.name)]
-        return envelope([database.described() for database in found])
-
-    async def create_database(self, request: Request) -> Response:
-        self._change(request)
-        name = (await request.json())["name"]
-        if any(database.name == name for database in self.databases.values()):
-            raise ApiError(400, 7502, f"Database with name {name!r} already exists")
-        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        database = Database(str(uuid.uuid4()), name, timestamp(), connection)
-        self.databases[database.id] = database
-        return envelope(database.described())
-
-    def _database(self, request: Request) -> Database:
-        """By its id or its name."""
-        wanted = request.path_params["id"]
-        for database in self.databases.values():
-            if wanted in (database.id, database.name):
-                return database
-        raise ApiError(404, 7404, "The database could not be found")
-
-    async def get_database(self, request: Request) -> Response:
-        return envelope(self._database(request).described())
-
-    async def query(self, request: Request) -> Response:
-        database, content = self._database(request), await request.json()
-        if "INSERT INTO" in content["sql"]:
-            self._change(request)
-        try:
-            results = run_sql(database.connection, content["sql"], content.get("params") or [])
-        except sqlite3.Error as error:
-            raise ApiError(400, 7500, f"{error}: SQLITE_ERROR") from error
-        meta = {"duration": 0.1, "rows_read": 0, "rows_written": 0, "changes": 0, "served_by": "local"}
-        return envelope([{"results": rows, "success": True, "meta": meta} for rows in results])
-
-    # Pages.
-
-    def _project(self, request: Request) -> dict[str, Any]:
-        project = self.projects.get(request.path_params["name"])
-        if project is None:
-            raise ApiError(404, 8000007, "Project not found.")
-        return project
-
-    async def list_projects(self, request: Request) -> Response:
-        return envelope(list(self.projects.values()))
-
-    async def create_project(self, request: Request) -> Response:
-        self._change(request)
-        content = await request.json()
-        name = content["name"]
-        subdomain = f"{name}{'-1ab' if name in self.taken_subdomains else ''}.pages.dev"
-        self.projects[name] = {
-            **content,
-            "id": name,
-            "subdomain": subdomain,
-            "domains": [subdomain],
-            "created_on": timestamp(),
-            "latest_deployment": None,
-            "deployment_configs": {"preview": {}, "production": {}},
-        }
-        return envelope(self.projects[name])
-
-    async def get_project(self, request: Request) -> Response:
-        return envelope(self._project(request))
-
-    async def upload_token(self, request: Request) -> Response:
-        self._project(request)
-        return envelope({"jwt": token()})
-
-    async def missing_assets(self, request: Request) -> Response:
-        return envelope([value for value in (await request.json())["hashes"] if value not in self.assets])
-
-    async def store_assets(self, request: Request) -> Response:
-        self.assets |= {item["key"] for item in await request.json()}
-        return envelope({})
-
-    async def list_pages(self, request: Request) -> Response:
-        latest = self._project(request)["latest_deployment"]
-        return envelope([latest] if latest else [])
-
-    async def create_page(self, request: Request) -> Response:
-        self._change(request)
-        project = self._project(request)
-        async with request.form(max_files=1000, max_fields=1000) as form:
-            items = form.items()
-            fields = {name: part if isinstance(part, str) else await part.read() for name, part in items}
-        deployment = {
-            "id": hashlib.sha256(repr(sorted(fields)).encode()).hexdigest()[:8],
-            "url": f"https://{project['subdomain']}",
-            "environment": "production",
-            "aliases": [],
-            "latest_stage": {"name": "deploy", "status": "success"},
-            "created_on": timestamp(),
-            "deployment_trigger": {
-                "type": "ad_hoc",
-                "metadata": {
-                    "branch": fields.get("branch", ""),
-                    "commit_hash": fields.get("commit_hash", ""),
-                    "commit_message": fields.get("commit_message", ""),
-                },
-            },
-        }
-        project["latest_deployment"] = deployment
-        self.pages_uploads.append(fields)
-        return envelope(deployment)
-
-    async def get_page(self, request: Request) -> Response:
-        return envelope(self._project(request)["latest_deployment"])
-
-
-def run_sql(connection: sqlite3.Connection, sql: str, parameters: list[Any]) -> list[list[dict[str, Any]]]:
-    """Run statements; return the rows of each. Parameters go to a single statement."""
-    statements, rest = [], ""
-    for part in sql.split(";"):
-        rest += part + ";"
-        if sqlite3.complete_statement(rest):
-            statements.append(rest)
-            rest = ""
-    results = []
-    for statement in statements:
-        rows = connection.execute(statement, parameters if len(statements) == 1 else []).fetchall()
-        results.append([dict(row) for row in rows])
-    return results
-
-
-def token() -> str:
-    """A JWT that nobody checks, of the form that wrangler reads the expiry of."""
-    parts = ({"alg": "none"}, {"exp": 4_000_000_000})
-    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
-    return ".".join([*encoded, "none"])

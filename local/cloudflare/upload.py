@@ -13,8 +13,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from local.namespace_store import Script
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
 
+from local.cloudflare.answers import ApiError
+from local.cloudflare.namespace_store import Script
+
+MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 MAX_COMPRESSED_BYTES = 10 * 1024 * 1024  # "Worker size" in the Workers limits, paid plan
 MODULE_TYPES = {
     "application/javascript",
@@ -30,15 +35,6 @@ IGNORED_TYPES = {"application/source-map"}
 TEXT_BINDINGS = {"plain_text", "secret_text"}
 
 
-class UploadRefusedError(Exception):
-    """The upload is refused: the API's HTTP status, error code and message."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-
 @dataclass(frozen=True)
 class Part:
     """One file of the multipart form: `content_type` without parameters."""
@@ -49,13 +45,13 @@ class Part:
 
 
 def script_from(metadata: str | bytes | None, parts: list[Part], now: str) -> Script:
-    """Return the script to store, or raise UploadRefusedError. `now` is an RFC 3339 time."""
+    """Return the script to store, or raise ApiError. `now` is an RFC 3339 time."""
     settings = parse_metadata(metadata)
     modules = [part for part in parts if part.content_type not in IGNORED_TYPES]
     check_modules(modules)
     main_module = settings.get("main_module")
     if not isinstance(main_module, str) or main_module not in {module.name for module in modules}:
-        raise UploadRefusedError(
+        raise ApiError(
             400, 10021, "Uncaught TypeError: Main module name is not present in bundle.\n  at line 0\n"
         )
     return {
@@ -80,37 +76,37 @@ def script_from(metadata: str | bytes | None, parts: list[Part], now: str) -> Sc
 
 def parse_metadata(metadata: str | bytes | None) -> dict[str, Any]:
     if metadata is None:
-        raise UploadRefusedError(400, 10021, "could not read content for part metadata")
+        raise ApiError(400, 10021, "could not read content for part metadata")
     try:
         settings = json.loads(metadata)
     except ValueError as error:
-        raise UploadRefusedError(400, 10026, f"Could not parse part metadata: {error}") from error
+        raise ApiError(400, 10026, f"Could not parse part metadata: {error}") from error
     if not isinstance(settings, dict):
-        raise UploadRefusedError(400, 10026, "Could not parse part metadata: it is not an object")
+        raise ApiError(400, 10026, "Could not parse part metadata: it is not an object")
     return settings
 
 
 def list_of(kind: type, settings: dict[str, Any], name: str) -> list[Any]:
     values = settings.get(name) or []
     if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
-        raise UploadRefusedError(400, 10026, f"Could not parse part metadata: {name} has the wrong type")
+        raise ApiError(400, 10026, f"Could not parse part metadata: {name} has the wrong type")
     return values
 
 
 def check_modules(modules: list[Part]) -> None:
     for module in modules:
         if module.content_type not in MODULE_TYPES:
-            raise UploadRefusedError(
+            raise ApiError(
                 400,
                 10021,
                 f"Unsupported Content-Type {module.content_type!r} of module {module.name!r}: "
                 f"must be one of {', '.join(sorted(MODULE_TYPES))}",
             )
     if len({module.name for module in modules}) != len(modules):
-        raise UploadRefusedError(400, 10021, "Two modules have the same name.")
+        raise ApiError(400, 10021, "Two modules have the same name.")
     compressed = sum(len(gzip.compress(module.content, 6)) for module in modules)
     if compressed > MAX_COMPRESSED_BYTES:
-        raise UploadRefusedError(
+        raise ApiError(
             413,
             10027,
             "Your Worker exceeded the size limit of 10 MiB. Refer to the Workers documentation "
@@ -122,12 +118,12 @@ def check_modules(modules: list[Part]) -> None:
 def check_binding(binding: dict[str, Any]) -> dict[str, Any]:
     name, kind = binding.get("name"), binding.get("type")
     if not name:
-        raise UploadRefusedError(400, 10052, "A binding was uploaded without a name.")
+        raise ApiError(400, 10052, "A binding was uploaded without a name.")
     if kind in TEXT_BINDINGS:
         return {"name": name, "type": kind, "text": binding.get("text", "")}
     if kind == "json":
         return {"name": name, "type": kind, "json": binding.get("json")}
-    raise UploadRefusedError(400, 10056, f"Binding {name!r}: this account has no resource of type {kind!r}.")
+    raise ApiError(400, 10056, f"Binding {name!r}: this account has no resource of type {kind!r}.")
 
 
 def digest(settings: dict[str, Any], modules: list[Part]) -> str:
@@ -137,3 +133,21 @@ def digest(settings: dict[str, Any], modules: list[Part]) -> str:
         hashed.update(f"\0{module.name}\0{module.content_type}\0".encode())
         hashed.update(hashlib.sha256(module.content).digest())
     return hashed.hexdigest()
+
+
+async def read_form(request: Request) -> tuple[bytes | None, list[Part]]:
+    """Return the form's `metadata` and its files."""
+    content_type = request.headers.get("content-type", "")
+    if not content_type.startswith("multipart/form-data"):
+        raise ApiError(415, 10001, "Content-Type must be one of: multipart/form-data")
+    metadata: bytes | None = None
+    parts = []
+    async with request.form(max_files=10_000, max_fields=100, max_part_size=MAX_UPLOAD_BYTES) as form:
+        for name, value in form.multi_items():
+            content = await value.read() if isinstance(value, UploadFile) else value.encode()
+            if name == "metadata":
+                metadata = content
+            elif isinstance(value, UploadFile):
+                kind = (value.content_type or "").partition(";")[0].strip()
+                parts.append(Part(name, kind, content))
+    return metadata, parts

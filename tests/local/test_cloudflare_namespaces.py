@@ -10,9 +10,9 @@ import pytest
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartParser
 
-from local.cloudflare_api import MAX_UPLOAD_BYTES, CloudflareApi
-from local.namespace_store import NamespaceStore
-from local.script_upload import MAX_COMPRESSED_BYTES
+from local.cloudflare.namespace_store import NamespaceStore
+from local.cloudflare.namespaces import DispatchNamespaces
+from local.cloudflare.upload import MAX_COMPRESSED_BYTES, MAX_UPLOAD_BYTES
 
 ACCOUNT = "/client/v4/accounts/local"
 SCRIPTS = f"{ACCOUNT}/workers/dispatch/namespaces/testing/scripts"
@@ -32,7 +32,7 @@ class Api:
 
     def __init__(self, folder: Path) -> None:
         self.changes: list[str] = []
-        self._application = CloudflareApi(
+        self._application = DispatchNamespaces(
             NamespaceStore(folder), ("testing", "other"), self._note
         ).application()
 

@@ -10,63 +10,21 @@ import base64
 import json
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from local.namespace_store import NamespaceStore, Script
-from local.script_upload import Part, UploadRefusedError, script_from
+from local.cloudflare.answers import EXCEPTION_HANDLERS, ApiError, envelope, timestamp
+from local.cloudflare.namespace_store import NamespaceStore, Script
+from local.cloudflare.upload import MAX_UPLOAD_BYTES, read_form, script_from
 
 WORKER_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}")
-MAX_UPLOAD_BYTES = 128 * 1024 * 1024
 MAX_TAGS = 8  # "Tags" in "Workers for Platforms"
 # Told the name of a script after it was stored or deleted.
 OnChange = Callable[[str], Awaitable[None]]
-
-
-class ApiError(Exception):
-    """An answer in the error envelope."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-
-def envelope(result: Any, status: int = 200) -> JSONResponse:
-    return JSONResponse({"success": True, "errors": [], "messages": [], "result": result}, status)
-
-
-async def on_api_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError | UploadRefusedError)
-    return error_envelope(error.status, error.code, str(error))
-
-
-async def on_http_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    message = (
-        f"No route for {request.method} {request.url.path}" if error.status_code == 404 else error.detail
-    )
-    return error_envelope(error.status_code, 7003, message)
-
-
-async def on_failure(request: Request, error: Exception) -> JSONResponse:
-    return error_envelope(500, 10013, f"workers.api.error.unknown: {error}")
-
-
-def error_envelope(status: int, code: int, message: str) -> JSONResponse:
-    errors = [{"code": code, "message": message}]
-    return JSONResponse({"success": False, "errors": errors, "messages": [], "result": None}, status)
-
-
-def timestamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def summary(namespace: str, name: str, script: Script) -> dict[str, Any]:
@@ -83,7 +41,7 @@ def summary(namespace: str, name: str, script: Script) -> dict[str, Any]:
     }
 
 
-class CloudflareApi:
+class DispatchNamespaces:
     """The routes of the stand-in, over a store; `namespaces` are the ones that exist."""
 
     def __init__(self, store: NamespaceStore, namespaces: tuple[str, ...], on_change: OnChange) -> None:
@@ -112,12 +70,7 @@ class CloudflareApi:
                 Mount("/client/v4/accounts/{account}", routes=account),
                 Route("/local/scripts/{name}", self.download),
             ],
-            exception_handlers={
-                ApiError: on_api_error,
-                UploadRefusedError: on_api_error,
-                HTTPException: on_http_error,
-                Exception: on_failure,
-            },
+            exception_handlers=EXCEPTION_HANDLERS,
         )
 
     def _require_token(self, request: Request) -> None:
@@ -235,21 +188,3 @@ class CloudflareApi:
         """What the namespace's Worker loads: a script whole, from the namespace that dispatch is bound to."""
         script = self._store.get(self._namespaces[0], request.path_params["name"])
         return JSONResponse(script) if script else Response(status_code=404)
-
-
-async def read_form(request: Request) -> tuple[bytes | None, list[Part]]:
-    """Return the form's `metadata` and its files."""
-    content_type = request.headers.get("content-type", "")
-    if not content_type.startswith("multipart/form-data"):
-        raise ApiError(415, 10001, "Content-Type must be one of: multipart/form-data")
-    metadata: bytes | None = None
-    parts = []
-    async with request.form(max_files=10_000, max_fields=100, max_part_size=MAX_UPLOAD_BYTES) as form:
-        for name, value in form.multi_items():
-            content = await value.read() if isinstance(value, UploadFile) else value.encode()
-            if name == "metadata":
-                metadata = content
-            elif isinstance(value, UploadFile):
-                kind = (value.content_type or "").partition(";")[0].strip()
-                parts.append(Part(name, kind, content))
-    return metadata, parts
