@@ -60,5 +60,5 @@ class Price:
 def integer(env: Any, name: str, least: int) -> int:
     value = getattr(env, name, None)
     if type(value) is not int or value < least:
-        raise SettingError(f"the variable {name} must be an integer of at least {least}")
+        raise SettingError(f"the setting {name} must be an integer of at least {least}")
     return value

@@ -1,4 +1,4 @@
-"""The ledger's database in a Durable Object: its SQLite storage, used synchronously."""
+"""The ledger's database in an object: its SQLite, used synchronously (runs in the Workers runtime only)."""
 
 from __future__ import annotations
 

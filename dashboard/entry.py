@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.types import Scope
 from workers import Response, WorkerEntrypoint, asgi
 
 from clients.runtime_fetch import fetch
@@ -20,11 +19,7 @@ def services_of(env: Any) -> Services:
     return Services.make(Settings.read(env), D1(env.DB), env.BILLING, fetch)
 
 
-def services_for(scope: Scope) -> Services:
-    return services_of(scope["env"])
-
-
-app = application(services_for)
+app = application(lambda scope: services_of(scope["env"]))
 
 
 class Default(WorkerEntrypoint):

@@ -39,7 +39,7 @@ def main() -> int:
             if wanted in (None, "", step.name):
                 take(step, is_dry)
     except DeployError as error:
-        print(f"\n\n{error}\n\nNothing after this was done. Put it right and run it again.", file=sys.stderr)
+        print(f"\n\n{error}\n\nNo later step was run. Fix it and run it again.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; run it again to go on.", file=sys.stderr)

@@ -122,7 +122,7 @@ class Installation:
             for setting in settings:
                 value = worker.variables.get(setting)
                 if not isinstance(value, str) or not value or PLACEHOLDER.fullmatch(value.strip("/")):
-                    yield f"{worker.path}: {setting} is {value!r}; it must be yours"
+                    yield f"{worker.path}: {setting} is {value!r}; replace it with your own"
         for setting in SHARED:
             if self.dispatch.variables.get(setting) != self.dashboard.variables.get(setting):
                 yield f"{setting} is not the same in {self.dispatch.path} and {self.dashboard.path}"

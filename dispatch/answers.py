@@ -94,15 +94,13 @@ def no_such_app(asker: Asker) -> Answer:
     return problem(asker, 404, "No such app", "No app is deployed at this address.")
 
 
-def health(asker: Asker, is_asked: bool) -> Answer:
-    """Whether dispatch runs; what it depends on the dashboard tells its operator."""
-    if not is_asked:
-        return no_such_app(asker)
+def health(asker: Asker) -> Answer:
+    """Dispatch runs. The dashboard reports on what it depends on, to operators."""
     headers = {"cache-control": "no-store", "content-type": "application/json"}
     return Answer(200, headers | {"x-request-id": asker.request_id}, '{"status":"ok"}')
 
 
-def unpublished(
+def platform_error(
     asker: Asker, status: int, error: str, message: str, headers: dict[str, str] | None = None
 ) -> Answer:
     """An error of the platform's own path: JSON for everyone and every origin, as the dashboard's are."""
@@ -117,17 +115,17 @@ def unpublished(
 
 
 def nothing_published(asker: Asker) -> Answer:
-    return unpublished(asker, 404, "not_found", "The platform publishes nothing at this path.")
+    return platform_error(asker, 404, "not_found", "The platform publishes nothing at this path.")
 
 
 def method_not_allowed(asker: Asker) -> Answer:
-    return unpublished(asker, 405, "method_not_allowed", "This can only be read.", {"allow": "GET, HEAD"})
+    return platform_error(asker, 405, "method_not_allowed", "This can only be read.", {"allow": "GET, HEAD"})
 
 
 def attestation_unavailable(asker: Asker) -> Answer:
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
-    message = "What answers here can't be told right now. Try again shortly."
-    return unpublished(asker, 503, "dashboard_unavailable", message, headers)
+    message = "The deployed code can't be checked right now. Try again shortly."
+    return platform_error(asker, 503, "dashboard_unavailable", message, headers)
 
 
 def insufficient_balance(asker: Asker, dashboard_url: str, app_id: str) -> Answer:

@@ -43,7 +43,7 @@ class Dispatcher:
         self._apps_domain = self._settings.apps_domain
         self._is_on_edge: bool | None = None
         self._get_worker = env.DISPATCHER.get
-        self._env = env
+        self._dashboard = env.DASHBOARD
         self._leases = LeaseKeeper(env.BILLING, self._settings.billing_timeout_ms)
         self._meters = self._leases.meters
         limits = {"cpuMs": self._settings.cpu_ms, "subRequests": self._settings.sub_requests}
@@ -60,7 +60,7 @@ class Dispatcher:
         app_id = app_id_of(authority, self._apps_domain)
         if app_id is None:
             return self._refuse(asker_of(request), authority[:MAX_LOGGED], "no_such_app")
-        if PLATFORM_PATH in url and is_platform_path(url[url.index(authority) + len(authority) :]):
+        if PLATFORM_PATH in url and f"{path_of(url)}/".startswith(f"{PLATFORM_PATH}/"):
             return self._tell_what_answers(request, app_id)
         meter = self._meters.get(app_id)
         if meter is not None and meter.spend(now_ms()):
@@ -70,7 +70,7 @@ class Dispatcher:
     async def _tell_what_answers(self, request: Any, app_id: str) -> Any:
         """Ask the dashboard, which knows what was signed and reads what is deployed. Nothing is charged."""
         asker = asker_of(request)
-        if not request.url.partition("?")[0].endswith(PLATFORM_PATH):
+        if path_of(request.url) != PLATFORM_PATH:
             return respond(answers.nothing_published(asker))
         if request.method not in ("GET", "HEAD"):
             return respond(answers.method_not_allowed(asker))
@@ -78,7 +78,7 @@ class Dispatcher:
         options = object_of({"method": request.method, "redirect": "manual"})
         options.signal = js.AbortSignal.timeout(ATTESTATION_TIMEOUT_MS)
         try:
-            response = await self._env.DASHBOARD.fetch(url, options)
+            response = await self._dashboard.fetch(url, options)
         except JsException as error:
             log("dashboard_failed", app_id, asker.request_id, str(error))
             return respond(answers.attestation_unavailable(asker))
@@ -128,7 +128,8 @@ class Dispatcher:
         """Wait for a lease, then pass the request on; or say why not."""
         # Looked for here, where no lease is at hand: it costs the requests that have one nothing.
         if app_id == HEALTH_ID:
-            return respond(answers.health(asker_of(request), path_of(request.url) == HEALTH_PATH))
+            is_asked = path_of(request.url) == HEALTH_PATH
+            return respond((answers.health if is_asked else answers.no_such_app)(asker_of(request)))
         outcome = await self._leases.take_request(app_id)
         if outcome == GRANTED:
             return await self._forward(request, app_id)
@@ -144,12 +145,6 @@ class Dispatcher:
             return respond(answers.insufficient_balance(asker, self._settings.dashboard_url, app))
         log("no_such_app", app, asker.request_id, outcome, "info")
         return respond(answers.no_such_app(asker))
-
-
-def is_platform_path(path: str) -> bool:
-    return path.startswith(PLATFORM_PATH) and (
-        len(path) == len(PLATFORM_PATH) or path[len(PLATFORM_PATH)] in "/?"
-    )
 
 
 def with_request_id(request_id: str, response: Any) -> Any:

@@ -1,6 +1,6 @@
 """The dispatch Worker: every request to an app comes through here.
 
-The way of a request: host → app's id → one request off the lease in hand → the app's Worker. With a lease
+The path of a request: host → app's id → one request off the lease in hand → the app's Worker. With a lease
 in hand nothing is awaited here: no call of the billing object, no asyncio task, no copy of the request;
 what is returned is the promise of the app's own response. Handlers take the runtime's raw objects, as
 wrapping them costs more than all the rest.

@@ -34,8 +34,8 @@ def request_id_of(request: Any) -> str:
     return header_of(request, RAY_HEADER) or uuid.uuid4().hex
 
 
-def header_of(request: Any, name: str) -> str | None:
-    value = request.headers.get(name)
+def header_of(message: Any, name: str) -> str | None:
+    value = message.headers.get(name)
     return value if isinstance(value, str) else None
 
 

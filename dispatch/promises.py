@@ -1,8 +1,8 @@
-"""Use JavaScript's promises as they are.
+"""Use JavaScript's promises as they are (runs in the Workers runtime only).
 
-What a JavaScript function returns Pyodide turns into an asyncio future when it is a promise: an object on
-either side and a turn of the event loop for each request, about half of what dispatch costs. Only what is
-returned directly is turned. So the call is made inside JavaScript (`[undefined].map(call)`) and its promise
+Pyodide turns a promise that a JavaScript function returns into an asyncio future: an object on either side
+and a turn of the event loop for each request, about half of what dispatch costs. It does so only for what is
+returned directly. So the call is made inside JavaScript (`[undefined].map(call)`) and its promise
 taken out of the array; callbacks are attached by JavaScript's own functions, bound to their arguments there.
 """
 

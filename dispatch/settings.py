@@ -38,12 +38,12 @@ class Settings:
 def text(env: Any, name: str, strip: str) -> str:
     value = getattr(env, name, None)
     if not isinstance(value, str) or not value.strip(strip):
-        raise SettingError(f"the variable {name} must be set to text")
+        raise SettingError(f"the setting {name} is missing")
     return value.strip(strip)
 
 
 def positive(env: Any, name: str) -> int:
     value = getattr(env, name, None)
     if type(value) is not int or value <= 0:
-        raise SettingError(f"the variable {name} must be set to a positive integer")
+        raise SettingError(f"the setting {name} must be a positive integer")
     return value

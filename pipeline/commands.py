@@ -6,8 +6,9 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import PipelineError
 
@@ -47,38 +48,33 @@ def run(*command: str | Path, cwd: Path, env: Mapping[str, str], failure: str) -
     word = secrets.token_hex(16)
     print(f"::stop-commands::{word}", flush=True)
     try:
-        done = subprocess.run(  # noqa: S603
-            [str(part) for part in command],
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-            timeout=TIMEOUT_SECONDS,
-        )
-    except FileNotFoundError as error:
-        raise PipelineError(f"{command[0]} is not installed.") from error
-    except subprocess.TimeoutExpired as error:
-        raise PipelineError(f"{failure} It took more than {TIMEOUT_SECONDS} seconds.") from error
+        finish(command, cwd, env, failure, stderr=subprocess.STDOUT)
     finally:
         print(f"\n::{word}::", flush=True)
-    if done.returncode != 0:
-        raise PipelineError(failure)
 
 
 def output_of(*command: str | Path, cwd: Path, env: Mapping[str, str], failure: str) -> str:
     """What a program prints. Raises PipelineError(`failure`) when it doesn't succeed."""
+    return finish(command, cwd, env, failure, capture_output=True).stdout.strip()
+
+
+def finish(
+    command: Sequence[str | Path], cwd: Path, env: Mapping[str, str], failure: str, **streams: Any
+) -> subprocess.CompletedProcess[str]:
     try:
         done = subprocess.run(  # noqa: S603
             [str(part) for part in command],
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
             text=True,
             timeout=TIMEOUT_SECONDS,
+            **streams,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PipelineError(failure) from error
+    except FileNotFoundError as error:
+        raise PipelineError(f"{command[0]} is not installed.") from error
+    except subprocess.TimeoutExpired as error:
+        raise PipelineError(f"{failure} It took more than {TIMEOUT_SECONDS} seconds.") from error
     if done.returncode != 0:
         raise PipelineError(failure)
-    return done.stdout.strip()
+    return done

@@ -54,7 +54,7 @@ class Config:
             path = folder / name
             if path.is_file():
                 if not path.resolve().is_relative_to(folder):
-                    raise PipelineError(f"{name} in {place} is a link to outside of the directory.")
+                    raise PipelineError(f"{name} in {place} is a link that leads outside the directory.")
                 return cls.read(path)
         raise PipelineError(f"No wrangler.toml, wrangler.json or wrangler.jsonc in {place}.")
 

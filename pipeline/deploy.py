@@ -60,7 +60,7 @@ def require_same(script: DeployedScript, artifact: Artifact) -> None:
     """Raise PipelineError if what is deployed isn't the artifact."""
     differences = script.differences(artifact)
     if differences:
-        raise PipelineError(f"It arrived otherwise than built: {', '.join(differences)}.")
+        raise PipelineError(f"What was deployed differs from what was built: {', '.join(differences)}.")
 
 
 def deploy(artifact: Artifact, target: Target, credentials: Mapping[str, str], tags: Sequence[str]) -> None:

@@ -52,7 +52,7 @@ class Source:
         root = checkout.resolve()
         folder = (root / self.directory).resolve()
         if not folder.is_relative_to(root):
-            raise PipelineError(f"The directory {self.directory} is a link to outside of the repository.")
+            raise PipelineError(f"{self.directory} is a link that leads outside the repository.")
         if not folder.is_dir():
             raise PipelineError(f"There is no directory {self.directory} in {self.repository}.")
         return folder

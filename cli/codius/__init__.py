@@ -1,1 +1,1 @@
-"""Check which source answers at an app of Codius Workers."""
+"""Check which source code an app of Codius Workers runs."""

@@ -1,6 +1,6 @@
-"""`codius verify`: check which source answers at an app's address.
+"""`codius verify`: check which source code an app runs.
 
-Exit status: 0 when all of it is so, 1 when something is not, 2 when something could not be checked.
+Exit status: 0 if every check passes, 1 if one fails, 2 if one could not be made.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser_of() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="codius", description="Check which source answers at an app's address."
-    )
+    parser = argparse.ArgumentParser(prog="codius", description="Check which source code an app runs.")
     verify = parser.add_subparsers(required=True, metavar="verify").add_parser(
         "verify", help="check an app", description=__doc__
     )
@@ -61,9 +59,9 @@ def parser_of() -> argparse.ArgumentParser:
     )
     verify.add_argument("--offline", metavar="BUNDLE", type=Path, help="read the attestation from a file")
     verify.add_argument(
-        "--trusted-root", metavar="FILE", type=Path, help="another Sigstore than the public one"
+        "--trusted-root", metavar="FILE", type=Path, help="use a Sigstore other than the public one"
     )
-    verify.add_argument("--rebuild", action="store_true", help="build it anew here, and compare the bytes")
+    verify.add_argument("--rebuild", action="store_true", help="build it again here, and compare the bytes")
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -91,9 +89,9 @@ def summary(report: Report) -> str:
     source = report.document.source if report.document else None
     if report.is_verified and source is not None:
         place = f"{source.url} at {source.commit[:12]}"
-        return f"\nVerified: {report.options.url} is answered by what was built from {printable(place)}."
+        return f"\nVerified: {report.options.url} runs what was built from {printable(place)}."
     if report.has_failed:
-        return f"\nNOT verified: {report.options.url} is not shown to come from its source."
+        return f"\nNOT verified: {report.options.url} could not be shown to run its stated source."
     return f"\nNot checked: {report.options.url} could not be checked. Try again."
 
 

@@ -227,7 +227,7 @@ class TrustedSigner:
 def check_signer(signer: Signer, document: Document, trusted: TrustedSigner | None) -> None:
     """Raise CheckFailedError unless the operator's deploy workflow signed, on a machine of GitHub's."""
     if signer.issuer != ISSUER:
-        raise CheckFailedError(f"GitHub Actions doesn't vouch for it, but {signer.issuer or 'nobody'}")
+        raise CheckFailedError(f"it is vouched for by {signer.issuer or 'nobody'}, not by GitHub Actions")
     if signer.workflow != document.signer:
         raise CheckFailedError(f"{signer.workflow} signed, not {document.signer}")
     found = SIGNER.fullmatch(signer.workflow)
@@ -235,8 +235,9 @@ def check_signer(signer: Signer, document: Document, trusted: TrustedSigner | No
         raise CheckFailedError(f"{signer.workflow} is not a workflow that deploys apps")
     if signer.runner != RUNNER_ENVIRONMENT or signer.trigger != BUILD_TRIGGER:
         raise CheckFailedError(
-            f"the workflow ran on {signer.runner or 'an unknown machine'} for {signer.trigger or 'nothing'},"
-            f" not on {RUNNER_ENVIRONMENT} for {BUILD_TRIGGER}"
+            f"the run was on {signer.runner or 'an unknown machine'}, "
+            f"started by {signer.trigger or 'an unknown event'}: "
+            f"it must be on {RUNNER_ENVIRONMENT}, started by {BUILD_TRIGGER}"
         )
     if trusted is None:
         return
@@ -279,7 +280,7 @@ def check_statement(statement: Json, document: Document) -> None:
     if directory != expected.directory:
         raise CheckFailedError(f"it was built from the directory {directory or '/'}")
     if ref != expected.ref:
-        raise CheckFailedError(f"it was built from the ref {ref or 'of a commit alone'}")
+        raise CheckFailedError(f"it was built from the ref {ref!r}, not from {expected.ref!r}")
     if hashlib.sha256(signed).hexdigest() != document.manifest_sha256:
         raise CheckFailedError("it has another manifest")
 

@@ -42,18 +42,18 @@ class Namespace:
     async def read_script(self, script: str) -> DeployedScript | None:
         """What is deployed of an app now; None where there is nothing. Raises CloudflareError."""
         path, content = f"/scripts/{quote(script)}", Content()
-        settings = await self._ask("GET", f"{path}/settings", "tell of the Worker")
-        answer = await self._ask("GET", f"{path}/content", "give out the Worker", content.receive)
+        settings = await self._ask("GET", f"{path}/settings", "describe the Worker")
+        answer = await self._ask("GET", f"{path}/content", "return the Worker", content.receive)
         if settings is None or answer is None:
             return None
         match settings.json():
             case {"result": {**found}}:
                 return deployed_script(found, answer.headers.get(ENTRYPOINT), content.modules(answer))
-        raise CloudflareError("Cloudflare told of the Worker in an unknown form.")
+        raise CloudflareError("Cloudflare's description of the Worker could not be read.")
 
     async def require(self) -> None:
         """Raise CloudflareError unless the namespace can be read."""
-        if await self._ask("GET", "", "tell of the namespace") is None:
+        if await self._ask("GET", "", "describe the namespace") is None:
             raise CloudflareError(f"Cloudflare has no dispatch namespace {self.name}.")
 
     async def _ask(self, method: str, path: str, verb: str, receive: Receive | None = None) -> Answer | None:

@@ -6,11 +6,9 @@ After GitHub's REST API reference: "Workflows", "Workflow runs", "Workflow jobs"
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
-from clients.github_api import GitHubApi, GitHubRefusedError, message_of
-from clients.github_repositories import unreadable
+from clients.github_api import GitHubApi, GitHubRefusedError, list_in, message_of, unreadable
 from model.progress import RunReport, job_report, run_report
 
 RUNS_ASKED_FOR = 50
@@ -45,23 +43,21 @@ class GitHubActions:
     async def find(self, app_id: str) -> RunReport | None:
         """The newest run for an app, by its title; None when it isn't among the latest."""
         path = f"{self._workflow}/runs?event=workflow_dispatch&per_page={RUNS_ASKED_FOR}"
-        content = (await self.api.get(path)).json()
-        runs = content.get("workflow_runs") if isinstance(content, dict) else None
-        if not isinstance(runs, list):
-            raise unreadable()
+        runs = list_in(await self.api.get(path), "workflow_runs")
         reports = [report for run in runs if (report := run_report(run)) and report.app_id == app_id]
         return max(reports, key=lambda report: (report.run_id, report.attempt), default=None)
 
     async def reports(self, run_id: int) -> list[RunReport]:
         """How far a run is, by its jobs and then as a whole; nothing when it is gone."""
-        jobs = await self.api.get(f"{self._runs}/{run_id}/jobs?per_page=100")
+        # The run first: of one that has ended, no job is missing then.
         run = await self.api.get(f"{self._runs}/{run_id}")
         if run.status == 404:
             return []
+        jobs = await self.api.get(f"{self._runs}/{run_id}/jobs?per_page=100")
         whole = run_report(run.json())
         if whole is None:
             raise unreadable()
-        found = [job_report(job) for job in listed(jobs.json())]
+        found = [job_report(job) for job in list_in(jobs, "jobs")]
         return [*(report for report in found if report is not None), whole]
 
     async def require(self) -> None:
@@ -80,8 +76,3 @@ class GitHubActions:
     @property
     def _workflow(self) -> str:
         return f"/repos/{quote(self.repository)}/actions/workflows/{quote(self.workflow)}"
-
-
-def listed(content: Any) -> list[Any]:
-    jobs = content.get("jobs") if isinstance(content, dict) else None
-    return jobs if isinstance(jobs, list) else []

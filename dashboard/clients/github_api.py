@@ -72,8 +72,21 @@ def raise_for(answer: Answer) -> None:
         raise GitHubUnreachableError(f"GitHub answered with an error ({answer.status}).")
     is_exhausted = answer.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in answer.headers
     if answer.status == 429 or (answer.status == 403 and is_exhausted):
-        raise GitHubRateLimitedError("GitHub answers no more questions for now (its rate limit).")
+        raise GitHubRateLimitedError("GitHub's rate limit has been reached. Try again later.")
     raise GitHubRefusedError(f"GitHub refused ({answer.status}): {message_of(answer)}")
+
+
+def unreadable() -> GitHubUnreachableError:
+    return GitHubUnreachableError("GitHub's answer could not be read.")
+
+
+def list_in(answer: Answer, key: str) -> list[Any]:
+    """The list of an answer that is an object. Raises GitHubUnreachableError where there is none."""
+    content = answer.json()
+    found = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(found, list):
+        raise unreadable()
+    return found
 
 
 def message_of(answer: Answer) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from clients.github_api import GitHubApi, GitHubUnreachableError
+from clients.github_api import GitHubApi, unreadable
 from clients.http import Answer
 
 SHA = re.compile(r"[0-9a-f]{40}")
@@ -95,7 +95,3 @@ def items(answer: Answer) -> list[dict[str, Any]]:
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise unreadable()
     return content
-
-
-def unreadable() -> GitHubUnreachableError:
-    return GitHubUnreachableError("GitHub's answer could not be read.")

@@ -1,4 +1,4 @@
-"""The clients' `Fetch` over the Workers runtime's own."""
+"""The clients' `Fetch` over the Workers runtime's own (runs in the Workers runtime only)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["pending", "queued", "building", "deploying", "attesting", "deployed", "failed", "deleted"]
+Status = Literal["pending", "queued", "building", "attesting", "deploying", "deployed", "failed", "deleted"]
 # What people see in a list; an app's own page shows the status itself.
 Summary = Literal["pending", "building", "deployed", "failed", "deleted"]
 
@@ -17,8 +17,9 @@ ID_LETTERS = "bcdfghjkmnpqrstvwxz"
 ID_CHARACTERS = ID_LETTERS + "23456789"
 ID_LENGTH = 12
 
-SUMMARIES: dict[Status, Summary] = {"queued": "pending", "deploying": "building", "attesting": "building"}
-UNFINISHED: tuple[Status, ...] = ("pending", "queued", "building", "deploying", "attesting")
+SUMMARIES: dict[Status, Summary] = {"queued": "pending", "attesting": "building", "deploying": "building"}
+# In the order in which a deploy goes through them.
+UNFINISHED: tuple[Status, ...] = ("pending", "queued", "building", "attesting", "deploying")
 SHORT_COMMIT = 7
 
 

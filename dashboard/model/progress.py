@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model.app import App, Status
+from model.app import UNFINISHED, App, Status
 
 WORKFLOW_TITLE = "Deploy "  # the workflow's run-name, before the app's id
 DISPATCHED = "workflow_dispatch"
@@ -19,7 +19,7 @@ DISPATCHED = "workflow_dispatch"
 JOB_STATUS: dict[str, Status] = {"build": "building", "attest": "attesting", "deploy": "deploying"}
 # The last job, which is named after the app and the digest of the manifest that was signed.
 NOTIFY_JOB = re.compile(r"notify [a-z0-9-]{1,63} ([0-9a-f]{64})")
-ORDER: tuple[Status, ...] = ("pending", "queued", "building", "attesting", "deploying", "deployed", "failed")
+ORDER: tuple[Status, ...] = (*UNFINISHED, "deployed", "failed")
 FINAL: tuple[Status, ...] = ("deployed", "deleted")
 STEPS = {"building": "build", "attesting": "attestation", "deploying": "deploy"}
 ENDINGS = {

@@ -1,8 +1,8 @@
 """Crediting what was paid, exactly once, and taking back what was refunded or disputed.
 
-Webhooks and the success page only name what changed; what is true Stripe is asked for. It is noted in D1
-first, and then booked in the app's object under Stripe's own id, which books each id once. So every step
-can be repeated, by anyone, in any order, and what a death left behind the cron trigger takes up.
+Webhooks and the success page only name what changed; the facts come from Stripe. They are noted in D1 first,
+and then booked in the app's object under Stripe's own id, which books each id once. So every step can be
+repeated, by anyone, in any order, and the cron trigger finishes what a crash left undone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clients.billing import Billing
-from model.checkout import Checkout, Dispute, Refund, State
+from model.checkout import Checkout, Dispute, Refund
 from store.apps import Apps
 from store.payments import Payment, Payments
 
@@ -43,26 +43,23 @@ class Fulfilment:
     async def fulfil(self, session_id: str, now: int) -> Payment | None:
         """Credit a session if it is paid; return how far it is, None if it is no top-up of this system."""
         checkout = await self.stripe().checkout(session_id)
-        if checkout is None or not await self._is_for_an_app(checkout):
+        if checkout is None or checkout.state == "foreign" or checkout.app_id is None:
             return None
-        await self._follow(checkout, checkout.state, now)
+        if await self.apps.get(checkout.app_id) is None:
+            return None
+        await self._follow(checkout, checkout.app_id, now)
         return await self.payments.get(session_id)
 
-    async def _is_for_an_app(self, checkout: Checkout) -> bool:
-        if checkout.state == "foreign" or checkout.app_id is None:
-            return False
-        return await self.apps.get(checkout.app_id) is not None
-
-    async def _follow(self, checkout: Checkout, state: State, now: int) -> None:
-        assert checkout.app_id is not None
-        if state == "paid":
-            assert checkout.amount_total is not None
-            await self.payments.record_paid(checkout, now)
-            await self.billing.add_funds(checkout.app_id, checkout.id, checkout.amount_total)
-            await self.payments.mark_credited(checkout.id)
-        elif state in ("processing", "failed", "expired"):
-            await self.payments.add_open(checkout.id, checkout.app_id, None, now)
-            await self.payments.mark(checkout.id, state)
+    async def _follow(self, checkout: Checkout, app_id: str, now: int) -> None:
+        match checkout.state:
+            case "paid":
+                assert checkout.amount_total is not None
+                await self.payments.record_paid(checkout, now)
+                await self.billing.add_funds(app_id, checkout.id, checkout.amount_total)
+                await self.payments.mark_credited(checkout.id)
+            case "processing" | "failed" | "expired":
+                await self.payments.add_open(checkout.id, app_id, None, now)
+                await self.payments.mark(checkout.id, checkout.state)
 
     async def take_refunds_back(self, payment_intent: str, now: int) -> None:
         """Book the refunds of a payment, and what came back of those that failed."""

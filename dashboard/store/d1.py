@@ -1,4 +1,4 @@
-"""The queries' database in D1."""
+"""The queries' database in D1 (runs in the Workers runtime only)."""
 
 from __future__ import annotations
 

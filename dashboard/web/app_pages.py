@@ -7,7 +7,6 @@ import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from clients.github_api import GitHubError
 from hosting.deployments import AlreadyDeployedError, TooManyDeploysError
 from hosting.source import SourceError, resolve
 from model.app import APP_ID, App, User, new_id
+from web.access import own_app, require_viewer, visible_app
 from web.bodies import form_field
 from web.charts import requests_per_day, requests_per_hour
 from web.pages import page
@@ -50,7 +50,7 @@ async def apps(request: Request) -> Response:
         source = await resolve(typed, services.settings.github_url, services.repositories)
         await services.deployments.deploy(app_id, viewer, source, services.now())
     except AlreadyDeployedError as error:
-        message = "You have an app of this commit and directory already:"
+        message = "You already have an app for this commit and directory:"
         return await apps_page(request, viewer, typed, FormError(message, error.app.id))
     except (SourceError, TooManyDeploysError, GitHubError) as error:
         return await apps_page(request, viewer, typed, FormError(str(error)))
@@ -155,38 +155,3 @@ async def delete(request: Request) -> Response:
 
 def see_app(app_id: str) -> Response:
     return RedirectResponse(f"/apps/{app_id}", 303)
-
-
-def require_viewer(request: Request) -> User:
-    """Who is logged in; others are sent to log in and come back."""
-    viewer: User | None = request.state.viewer
-    if viewer is None:
-        raise LoginRequiredError
-    return viewer
-
-
-class LoginRequiredError(Exception):
-    """A page that is for users only was asked for by somebody who isn't logged in."""
-
-
-async def login_required(request: Request, error: Exception) -> Response:
-    next_path = request.url.path if request.method == "GET" else "/apps"
-    return RedirectResponse(f"/login/github?next={quote(next_path)}", 303)
-
-
-async def visible_app(request: Request) -> App:
-    """The app in the path, or a 404 page that doesn't tell whether there is one."""
-    services: Services = request.state.services
-    app_id = request.path_params["app_id"]
-    found = await services.apps.get(app_id) if APP_ID.fullmatch(app_id) else None
-    if found is None or not found.is_visible_to(request.state.viewer):
-        raise HTTPException(404)
-    return found
-
-
-async def own_app(request: Request) -> App:
-    """The app in the path, for its deployer only."""
-    viewer, found = require_viewer(request), await visible_app(request)
-    if not found.is_deployed_by(viewer):
-        raise HTTPException(403, "Only the person who deployed this app can do that.")
-    return found

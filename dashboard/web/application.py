@@ -12,9 +12,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web import app_pages, attestation_pages, errors, health, login, operator_page, payment_pages, webhooks
+from web.access import LoginRequiredError, login_required
 from web.pages import page
 from web.security import SameOriginMiddleware, SecurityHeadersMiddleware
-from web.services import Services
+from web.services import CALLBACK_PATH, Services
 from web.sessions import SessionMiddleware
 
 MakeServices = Callable[[Scope], Services]
@@ -26,7 +27,7 @@ def application(make_services: MakeServices) -> ASGIApp:
         routes=[
             Route("/", home),
             Route("/login/github", login.begin),
-            Route("/login/github/callback", login.callback),
+            Route(CALLBACK_PATH, login.callback),
             Route("/logout", login.log_out, methods=["POST"]),
             Route("/apps", app_pages.apps, methods=["GET", "POST"]),
             Route("/apps/{app_id}", app_pages.app),
@@ -48,7 +49,7 @@ def application(make_services: MakeServices) -> ASGIApp:
             Middleware(SameOriginMiddleware, refused=errors.from_elsewhere),
             Middleware(SessionMiddleware),
         ],
-        exception_handlers=errors.HANDLERS | {app_pages.LoginRequiredError: app_pages.login_required},
+        exception_handlers=errors.HANDLERS | {LoginRequiredError: login_required},
     )
     # Around everything, so that a page that says what failed carries them, too.
     return SecurityHeadersMiddleware(site)

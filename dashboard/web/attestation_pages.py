@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from attestation.checks import APP_MS, FAILED
-from model.app import APP_ID, App
+from model.app import App
 from store.attestations import Check
+from web.access import deployed_app
 from web.errors import log_request
 from web.pages import page
 from web.services import Services
@@ -54,15 +55,6 @@ def signer_option(settings: Settings) -> str:
     """What `codius verify --signer-repo` is to be given."""
     repository, branch = settings.github_repository, settings.github_branch
     return repository if branch == "main" else f"{repository}@{branch}"
-
-
-async def deployed_app(request: Request) -> App:
-    services: Services = request.state.services
-    app_id = request.path_params["app_id"]
-    found = await services.apps.get(app_id) if APP_ID.fullmatch(app_id) else None
-    if found is None or not found.is_public or found.deleted_at is not None:
-        raise HTTPException(404)
-    return found
 
 
 async def latest_check(request: Request, app: App) -> Check | None:

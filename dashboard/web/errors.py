@@ -55,7 +55,7 @@ async def payments_not_set_up(request: Request, error: Exception) -> Response:
 
 async def server_error(request: Request, error: Exception) -> Response:
     request_id = log_request(request, "page_failed", error)
-    message = "It was noted. Try again in a moment."
+    message = "The error was logged. Try again in a moment."
     return page(
         request, "error.html", 500, title="Something went wrong", message=message, request_id=request_id
     )

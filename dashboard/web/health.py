@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError
-from web.pages import is_operator
 from web.services import Services
 
 NO_APP = "healthz"  # an id that no app has: its object stores nothing when it is asked
@@ -21,7 +20,7 @@ NO_APP = "healthz"  # an id that no app has: its object stores nothing when it i
 async def healthz(request: Request) -> Response:
     services: Services = request.state.services
     headers = {"cache-control": "no-store"}
-    if not is_operator(services.settings, request.state.viewer):
+    if not services.settings.is_operator(request.state.viewer):
         return JSONResponse({"status": "ok"}, headers=headers)
     parts = {
         "billing": services.billing.account(NO_APP),

@@ -22,7 +22,6 @@ from web.services import Services
 
 COOKIE = "__Host-login"
 COOKIE_SECONDS = 600
-ATTRIBUTES = "Path=/; HttpOnly; Secure; SameSite=Lax"
 AGAIN = "The login was not begun in this browser, or took too long. Log in again."
 
 
@@ -32,7 +31,7 @@ async def begin(request: Request) -> Response:
     next_path = inward(request.query_params.get("next"))
     response = RedirectResponse(services.login.authorize_url(state, verifier), 302)
     value = ".".join((state, verifier, quote(next_path, safe="")))
-    set_cookie(response, value, COOKIE_SECONDS)
+    response.set_cookie(COOKIE, value, COOKIE_SECONDS, secure=True, httponly=True)
     return response
 
 
@@ -69,10 +68,5 @@ def read_cookie(request: Request) -> tuple[str, str, str]:
 
 
 def forgetful(response: Response) -> Response:
-    set_cookie(response, "", 0)
+    response.delete_cookie(COOKIE, secure=True, httponly=True)
     return response
-
-
-def set_cookie(response: Response, value: str, seconds: int) -> None:
-    cookie = f"{COOKIE}={value}; Max-Age={seconds}; {ATTRIBUTES}"
-    response.raw_headers.append((b"set-cookie", cookie.encode()))

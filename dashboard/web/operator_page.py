@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import get_args
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from clients.billing import BillingAccount, BillingUnavailableError
-from model.app import SUMMARIES, App
-from web.pages import is_operator, page
+from model.app import SUMMARIES, App, Summary
+from web.pages import page
 from web.services import Services
 
 APPS_SHOWN = 25
@@ -19,7 +20,7 @@ FAILURES_SHOWN = 25
 
 async def operator(request: Request) -> Response:
     services: Services = request.state.services
-    if not is_operator(services.settings, request.state.viewer):
+    if not services.settings.is_operator(request.state.viewer):
         raise HTTPException(404)
     users, counts = await services.users.count(), await services.apps.counts()
     latest = await services.apps.latest(APPS_SHOWN)
@@ -49,7 +50,7 @@ async def account_of(services: Services, app: App) -> BillingAccount | None:
 
 def by_summary(counts: dict[str, int]) -> dict[str, int]:
     """Apps by what people see of their status."""
-    sums: dict[str, int] = {"pending": 0, "building": 0, "deployed": 0, "failed": 0, "deleted": 0}
+    sums: dict[str, int] = dict.fromkeys(get_args(Summary), 0)
     for status, count in counts.items():
         sums[SUMMARIES.get(status, status)] += count  # type: ignore[call-overload]
     return sums

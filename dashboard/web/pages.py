@@ -27,20 +27,18 @@ class Links:
 
     settings: Settings
 
-    def user(self, login: str) -> str:
-        return f"{self.settings.github_url}/{quote(login)}"
-
-    def repository(self, full_name: str) -> str:
-        return f"{self.settings.github_url}/{quote(full_name)}"
+    def github(self, name: str) -> str:
+        """A user's page, or a repository's (owner/name)."""
+        return f"{self.settings.github_url}/{quote(name)}"
 
     def tree(self, full_name: str, ref: str, directory: str = "") -> str:
-        return f"{self.repository(full_name)}/tree/{quote(f'{ref}/{directory}'.rstrip('/'))}"
+        return f"{self.github(full_name)}/tree/{quote(f'{ref}/{directory}'.rstrip('/'))}"
 
     def commit(self, full_name: str, commit_hash: str) -> str:
-        return f"{self.repository(full_name)}/commit/{quote(commit_hash)}"
+        return f"{self.github(full_name)}/commit/{quote(commit_hash)}"
 
     def run(self, run_id: int) -> str:
-        return f"{self.repository(self.settings.github_repository)}/actions/runs/{run_id}"
+        return f"{self.github(self.settings.github_repository)}/actions/runs/{run_id}"
 
     def app(self, app_id: str) -> str:
         return self.settings.app_url(app_id)
@@ -51,14 +49,10 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
     viewer: User | None = getattr(request.state, "viewer", None)
     services: Services | None = getattr(request.state, "services", None)
     if services is not None:
-        values |= {"links": Links(services.settings), "is_operator": is_operator(services.settings, viewer)}
+        values |= {"links": Links(services.settings), "is_operator": services.settings.is_operator(viewer)}
     return templates.TemplateResponse(
         request, template, {"viewer": viewer, "path": request.url.path, **values}, status_code=status
     )
-
-
-def is_operator(settings: Settings, viewer: User | None) -> bool:
-    return viewer is not None and viewer.login.lower() in settings.operators
 
 
 def when(milliseconds: int) -> Markup:

@@ -10,7 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from model.app import User
 from model.checkout import SESSION_ID
-from web.app_pages import can_top_up, require_viewer, visible_app
+from web.access import require_viewer, visible_app
+from web.app_pages import can_top_up
 from web.pages import page
 from web.services import Services
 
@@ -22,7 +23,7 @@ async def top_up(request: Request) -> Response:
     services: Services = request.state.services
     app, viewer = await visible_app(request), request.state.viewer
     if app.status != "deployed":
-        raise HTTPException(409, "This app doesn't serve, so it can't be topped up.")
+        raise HTTPException(409, "This app isn't running, so it can't be topped up.")
     user_id = None if viewer is None else viewer.id
     session_id, address = await services.stripe().create_checkout(
         app.id, user_id, services.settings.dashboard_url, idempotency_key=str(uuid.uuid4())

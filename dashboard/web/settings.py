@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from model.app import User
+
 
 class SettingError(Exception):
     """A setting is missing or wrong; the message names it."""
@@ -62,6 +64,9 @@ class Settings:
     def has_payments(self) -> bool:
         """Whether apps can be topped up: Stripe's price and both of its secrets are set."""
         return bool(self.stripe_price_id and self.secrets.stripe_key and self.secrets.stripe_webhooks)
+
+    def is_operator(self, viewer: User | None) -> bool:
+        return viewer is not None and viewer.login.lower() in self.operators
 
     def app_url(self, app_id: str) -> str:
         scheme = urlsplit(self.dashboard_url).scheme

@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from model.app import App, Status
+from model.app import UNFINISHED, App, Status
 
-STEPS: tuple[tuple[Status, str], ...] = (
-    ("queued", "Queued"),
-    ("building", "Building"),
-    ("attesting", "Attesting"),
-    ("deploying", "Deploying"),
-    ("deployed", "Deployed"),
-)
+# All but "pending", which waits for the first.
+STEPS: tuple[Status, ...] = (*UNFINISHED[1:], "deployed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +21,11 @@ def steps_of(app: App) -> list[Step]:
     """Done up to where the deploy is. A failed one is a single step: its reason says how far it got."""
     if app.status == "failed":
         return [Step("Failed", "failed")]
-    statuses = [status for status, _ in STEPS]
-    if app.status not in statuses:
+    if app.status not in STEPS:
         position = 0 if app.status == "pending" else len(STEPS)
     else:
-        position = statuses.index(app.status) + (app.status == "deployed")
-    return [Step(name, state_at(number, position)) for number, (_, name) in enumerate(STEPS)]
+        position = STEPS.index(app.status) + (app.status == "deployed")
+    return [Step(name.capitalize(), state_at(number, position)) for number, name in enumerate(STEPS)]
 
 
 def state_at(number: int, position: int) -> Literal["done", "current", "waiting"]:

@@ -81,7 +81,7 @@ def test_it_says_so_line_by_line(
     assert status == 0
     assert [line.split()[:2] for line in lines[:7]] == [["ok", name] for name in NAMES]
     assert "--signer-repo" in lines[5]
-    assert lines[-1].startswith(f"Verified: {internet.app_url} is answered by what was built from ")
+    assert lines[-1].startswith(f"Verified: {internet.app_url} runs what was built from ")
 
 
 # What is deployed.
@@ -359,7 +359,7 @@ PROVENANCES: list[tuple[Any, str]] = [
     (changed_source(annotations={"directory": ""}), "built from the directory /"),
     (changed_source(name="other"), "doesn't say what it was built from"),
     (changed_inputs(appId="another"), "built for the app another"),
-    (changed_inputs(ref="v1.0-audited"), "built from the ref v1.0-audited"),
+    (changed_inputs(ref="v1.0-audited"), "built from the ref 'v1.0-audited'"),
     (changed_variables(APPS_DOMAIN="apps.evil.example"), "answer under apps.evil.example, not at"),
     (changed_variables(APPS_DOMAIN=None), "answer under None, not at"),
     (without_module(), "about other modules"),
@@ -408,8 +408,8 @@ def test_another_branch_s_workflow_fails(internet: Internet, signer: Signer, tru
 @pytest.mark.parametrize(
     ("claim", "words"),
     [
-        ({"runner_environment": "self-hosted"}, "ran on self-hosted for workflow_dispatch"),
-        ({"event_name": "push"}, "ran on github-hosted for push"),
+        ({"runner_environment": "self-hosted"}, "was on self-hosted, started by workflow_dispatch"),
+        ({"event_name": "push"}, "was on github-hosted, started by push"),
     ],
 )
 def test_a_run_that_the_dashboard_did_not_start_fails(

@@ -499,7 +499,7 @@ def test_a_new_attempt_s_manifest_takes_the_place_of_the_old_one(tmp_path: Path)
 def test_the_page_says_the_same_in_words_with_the_command(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
         page = (await app.site.visitor().get(PAGE)).text
-        assert "The code that answers is what the workflow built from this source." in page
+        assert "This app runs exactly what the workflow built from this source." in page
         assert f"uvx codius verify https://{APP}.apps.example/ --signer-repo codius/codius-workers<" in page
         settings = replace(app.site.services.settings, github_branch="live")
         assert signer_option(settings) == "codius/codius-workers@live"

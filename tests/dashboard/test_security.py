@@ -18,7 +18,20 @@ from web.security import HEADERS, inward, is_same_origin
 
 APP, PENDING = "bcdfghjkmnpq", "qpnmkjhgfdcb"
 POLICY = "content-security-policy"
-EXPECTED = {**HEADERS, POLICY: HEADERS[POLICY].format(payment_page=f" {VARIABLES['STRIPE_CHECKOUT_URL']}")}
+EXPECTED = {
+    "cache-control": "no-store",
+    POLICY: (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        f"form-action 'self' {VARIABLES['STRIPE_CHECKOUT_URL']}; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "same-origin",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
 PAGES = ["/", "/apps", f"/apps/{APP}", f"/apps/{PENDING}", f"/apps/{APP}/402", f"/apps/{PENDING}/402"]
 ELSEWHERE = [
     "/operator",
@@ -263,9 +276,15 @@ def test_a_made_up_session_is_none(token: str) -> None:
 
 
 def test_the_cookie_is_for_this_host_only_and_out_of_scripts_reach() -> None:
-    cookie = sessions.cookie_of("token", 1000).decode()
-    assert cookie.startswith("__Host-")
-    assert set(cookie.split("; ")[1:]) == {"Path=/", "Max-Age=1", "HttpOnly", "Secure", "SameSite=Lax"}
+    async def work(site: Site) -> None:
+        alice = site.visitor(ALICE)
+        await alice.get("/apps")
+        site.now += sessions.DAY_MS + 1
+        name, *attributes = (await alice.get("/apps")).headers["set-cookie"].split("; ")
+        assert name.startswith("__Host-session=")
+        assert set(attributes) == {"Path=/", "Max-Age=2592000", "HttpOnly", "Secure", "SameSite=Lax"}
+
+    on_site(work)
 
 
 # Redirects.

@@ -165,7 +165,7 @@ def test_from_nothing_to_live_and_again(operator: Operator) -> None:
         said = lines_of(output)
         assert list(said) == ["check", *done, step], output
         assert all("nothing to do" in said[earlier] for earlier in done if earlier != last(done)), output
-        assert "Put it right and run it again." in output
+        assert "Fix it and run it again." in output
         done.append(step)
     account.changes.failing = None
     status, output = operator.deploy()

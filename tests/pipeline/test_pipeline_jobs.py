@@ -529,7 +529,7 @@ def test_what_arrives_otherwise_than_built_is_deleted_again(examples: Build, clo
     cloudflare.store.tamper = tamper
     done = run_job("deploy", examples.artifact, env=signed(examples) | credentials(cloudflare))
     assert done.returncode == 1
-    assert "::error::It arrived otherwise than built: the module index.js, the variables. " in done.stdout
+    assert "differs from what was built: the module index.js, the variables. " in done.stdout
     assert "Nothing of it is deployed." in done.stdout
     assert cloudflare.store.list("testing") == []
 

@@ -89,7 +89,7 @@ def test_a_deploy_is_attested_and_verified_by_a_visitor(stack: RunningStack, new
         page.goto(address(stack, f"/apps/{app}"))
         if not scripts:
             page.get_by_role("link", name="Check which code serves this app now").click()
-        expect(page.get_by_text("The code that answers is what the workflow built")).to_be_visible()
+        expect(page.get_by_text("This app runs exactly what the workflow built")).to_be_visible()
         expect(page.get_by_text(f"uvx codius verify http://{app}.localhost:{stack.port}/")).to_be_visible()
 
 
@@ -163,7 +163,9 @@ def test_an_app_that_nobody_deployed_here_has_no_document(stack: RunningStack, a
 
 
 def test_only_the_document_itself_is_the_platform_s_and_only_to_be_read(stack: RunningStack) -> None:
-    assert stack.get("hello", f"{PATH}/more").status_code == 404
+    for below in (f"{PATH}/more", f"{PATH}/more{PATH}"):
+        response = stack.get("hello", below)
+        assert (response.status_code, response.json()["error"]) == (404, "not_found")
     assert stack.request("hello.localhost", "POST", PATH).status_code == 405
     head = stack.request("hello.localhost", "HEAD", PATH)
     assert (head.status_code, head.content) == (404, b"")

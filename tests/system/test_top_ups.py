@@ -88,7 +88,7 @@ def test_who_cancels_is_back_on_the_apps_page(stack: RunningStack, page: Page):
     assert page.url == address(stack, f"/apps/{app}")
     assert stack.billing(app, "get_worker_billing")["funding_cents"] == "0"
     page.goto(address(stack, "/payments"))
-    expect(page.get_by_text("You have paid nothing yet")).to_be_visible()
+    expect(page.get_by_text("You haven't made any payments yet")).to_be_visible()
 
 
 def test_fifty_reports_of_one_session_credit_it_once(stack: RunningStack, page: Page):

@@ -1,0 +1,58 @@
+"""Who may see and do what: a page asks here for its viewer and its app."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from model.app import App, User
+from web.services import Services
+
+
+class LoginRequiredError(Exception):
+    """A page that is for users only was asked for by somebody who isn't logged in."""
+
+
+async def login_required(request: Request, error: Exception) -> Response:
+    next_path = request.url.path if request.method == "GET" else "/apps"
+    return RedirectResponse(f"/login/github?next={quote(next_path)}", 303)
+
+
+def require_viewer(request: Request) -> User:
+    """Who is logged in; others are sent to log in and come back."""
+    viewer: User | None = request.state.viewer
+    if viewer is None:
+        raise LoginRequiredError
+    return viewer
+
+
+async def visible_app(request: Request) -> App:
+    """The app in the path, or a 404 page that doesn't tell whether there is one."""
+    found = await app_of(request)
+    if found is None or not found.is_visible_to(request.state.viewer):
+        raise HTTPException(404)
+    return found
+
+
+async def own_app(request: Request) -> App:
+    """The app in the path, for its deployer only."""
+    viewer, found = require_viewer(request), await visible_app(request)
+    if not found.is_deployed_by(viewer):
+        raise HTTPException(403, "Only the person who deployed this app can do that.")
+    return found
+
+
+async def deployed_app(request: Request) -> App:
+    """The app in the path, if it was deployed and not deleted; everybody may know what answers there."""
+    found = await app_of(request)
+    if found is None or not found.is_public or found.deleted_at is not None:
+        raise HTTPException(404)
+    return found
+
+
+async def app_of(request: Request) -> App | None:
+    services: Services = request.state.services
+    return await services.apps.get(request.path_params["app_id"])
