@@ -20,7 +20,10 @@ from pipeline.config import Config
 from pipeline.errors import PipelineError, run_job
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
+from pipeline.static_files import add_static_files, without_effect
 from pipeline.upload_form import UploadForm
+
+WHAT_IS_HOSTED = "an app is hosted with its code, its static files and its plain variables only"
 
 
 def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
@@ -29,19 +32,24 @@ def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
     (temporary / "home").mkdir()
     require_commit(source, checkout, env)
     config = Config.find(source.folder(checkout), source.directory)
-    say_what_is_left_out(config)
     dependencies.install(config, checkout.resolve(), env)
-    return Artifact.of_form(bundle(config, source.app_id, temporary / "upload", env))
+    dependencies.run_build_script(config, checkout.resolve(), env)
+    config = config.generated(checkout)
+    artifact = Artifact.of_form(bundle(config, source.app_id, temporary / "upload", env))
+    if not config.assets:
+        say_what_is_left_out(config.left_out())
+        return artifact
+    say_what_is_left_out([*config.left_out(), *without_effect(config, checkout)])
+    return add_static_files(artifact, config, checkout)
 
 
-def say_what_is_left_out(config: Config) -> None:
+def say_what_is_left_out(names: list[str]) -> None:
     """In the log and, on GitHub, in the run's summary ("Adding a job summary")."""
-    names = config.left_out()
     for name in names:
-        print(f"Left out: {name} (an app is hosted with its code and plain variables only)")
+        print(f"Left out: {name} ({WHAT_IS_HOSTED})")
     if names and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
         with open(summary, "a") as file:
-            file.write("Left out, as an app is hosted with its code and plain variables only:\n\n")
+            file.write(f"Left out, as {WHAT_IS_HOSTED}:\n\n")
             file.writelines(f"- `{name}`\n" for name in names)
 
 

@@ -16,21 +16,25 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 
+REDIRECT = ".wrangler/deploy/config.json"
 NAMES = ("wrangler.toml", "wrangler.json", "wrangler.jsonc")
 # Deployed with the app.
-DEPLOYED = {"main", "compatibility_date", "compatibility_flags", "rules", "vars"}
+DEPLOYED = {"assets", "main", "compatibility_date", "compatibility_flags", "rules", "vars"}
 # How wrangler makes the modules; it has done so when the app is deployed.
 BUILD = {
     *("alias", "base_dir", "build", "define", "find_additional_modules", "jsx_factory", "jsx_fragment"),
     *("keep_names", "minify", "no_bundle", "preserve_file_names", "python_modules", "tsconfig"),
 }
 # What has no meaning for a hosted app, and whose absence changes nothing for it.
-SILENT = {"$schema", "account_id", "dev", "name", "send_metrics", "upload_source_maps", "workers_dev"}
+SILENT = {
+    *("$schema", "account_id", "dev", "name", "send_metrics", "upload_source_maps", "workers_dev"),
+    # In a generated config.
+    *("configPath", "definedEnvironments", "legacy_env", "topLevelName", "userConfigPath"),
+}
 # What a Worker can't do without, and can't have: better no app than a broken one.
 REFUSED = {
-    "assets": "static files",
     "containers": "containers",
-    "site": "static files",
+    "site": "a Workers Site (use assets)",
     "workflows": "workflows",
 }
 # A string, which may hold what looks like a comment; or a comment; or a comma before a closing bracket.
@@ -40,7 +44,7 @@ JSONC_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`main` is the entry module, relative to the config's folder."""
+    """`main` is the entry module, relative to the config's folder; "" for static files alone."""
 
     path: Path
     content: Mapping[str, Any]
@@ -65,13 +69,40 @@ class Config:
             content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(without_comments(text))
         except (OSError, ValueError) as error:
             raise PipelineError(f"{path.name} can't be read: {error}") from error
-        main = content.get("main") if isinstance(content, dict) else None
-        if not isinstance(main, str) or not main:
+        main = content.get("main", "") if isinstance(content, dict) else None
+        if not isinstance(main, str) or not (main or "assets" in content):
             raise PipelineError(f"{path.name} has no main: it must name the Worker's entry module.")
         for key, words in REFUSED.items():
-            if key in content:
+            if not is_empty(content.get(key)):
                 raise PipelineError(f"{path.name} has {key}: an app can't have {words} here.")
-        return cls(path, content, main)
+        config = cls(path, content, main)
+        if config.assets and config.is_python:
+            raise PipelineError(f"{path.name} has assets: a Python Worker can't have static files here.")
+        return config
+
+    @property
+    def assets(self) -> Mapping[str, Any]:
+        """How static files are served; empty for none."""
+        found = self.content.get("assets", {})
+        return found if isinstance(found, dict) else {"directory": found}
+
+    def generated(self, checkout: Path) -> Config:
+        """The config that the build made from this one, if it did ("Generated Wrangler configuration")."""
+        pointer = self.path.parent / REDIRECT
+        if not pointer.is_file():
+            return self
+        try:
+            path = (pointer.parent / json.loads(pointer.read_text())["configPath"]).resolve()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise PipelineError(f"{REDIRECT}, which the build made, can't be read: {error}") from error
+        if not path.is_relative_to(checkout.resolve()):
+            raise PipelineError(f"{REDIRECT}, which the build made, leads outside the repository.")
+        return Config.read(path)
+
+    @property
+    def has_build_command(self) -> bool:
+        build = self.content.get("build")
+        return isinstance(build, dict) and bool(build.get("command"))
 
     @property
     def is_python(self) -> bool:
@@ -87,7 +118,15 @@ class Config:
 
     def left_out(self) -> list[str]:
         """The names of what the config asks for and a hosted app doesn't get."""
-        return sorted(set(self.content) - DEPLOYED - BUILD - SILENT)
+        named = {key for key, value in self.content.items() if not is_empty(value)}
+        return sorted(named - DEPLOYED - BUILD - SILENT)
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a config's value asks for nothing: a generated config has one for each key that there is."""
+    if isinstance(value, dict):
+        return all(is_empty(item) for item in value.values())
+    return value is None or value == []
 
 
 def without_comments(text: str) -> str:

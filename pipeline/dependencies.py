@@ -1,9 +1,11 @@
-"""Install what an app's code imports, by the package manager whose lock file the app has."""
+"""Install an app's packages and run its build script, by the package manager whose lock file it has."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.commands import run
@@ -12,16 +14,28 @@ from pipeline.errors import PipelineError
 
 # npm fetches the other package managers; each in the newest major version that reads all its locks.
 NPX = ("npx", "--yes")
-INSTALL_BY_LOCK = {
-    "package-lock.json": ("npm", "ci"),
-    "npm-shrinkwrap.json": ("npm", "ci"),
-    "pnpm-lock.yaml": (*NPX, "pnpm@10", "install", "--frozen-lockfile"),
-    "bun.lock": (*NPX, "bun@1", "install", "--frozen-lockfile"),
-    "bun.lockb": (*NPX, "bun@1", "install", "--frozen-lockfile"),
-    "yarn.lock": (*NPX, "yarn@1", "install", "--frozen-lockfile"),
+FROZEN = ("install", "--frozen-lockfile")
+
+
+@dataclass(frozen=True, slots=True)
+class PackageManager:
+    """`call` runs it; with the arguments `install` it installs what a lock names, and nothing else."""
+
+    call: tuple[str, ...]
+    install: tuple[str, ...]
+
+
+NPM, BUN = PackageManager(("npm",), ("ci",)), PackageManager((*NPX, "bun@1"), FROZEN)
+BY_LOCK = {
+    "package-lock.json": NPM,
+    "npm-shrinkwrap.json": NPM,
+    "pnpm-lock.yaml": PackageManager((*NPX, "pnpm@10"), FROZEN),
+    "bun.lock": BUN,
+    "bun.lockb": BUN,
+    "yarn.lock": PackageManager((*NPX, "yarn@1"), FROZEN),
 }
-YARN_BERRY = (*NPX, "@yarnpkg/cli-dist@4", "install", "--immutable")
-WITHOUT_LOCK = ("npm", "install", "--no-package-lock")
+YARN_BERRY = PackageManager((*NPX, "@yarnpkg/cli-dist@4"), ("install", "--immutable"))
+WITHOUT_LOCK = PackageManager(("npm",), ("install", "--no-package-lock"))
 
 SDK = "workers-runtime-sdk"  # every Python Worker needs it; pywrangler adds it, too
 # The Python of a Worker by compatibility flag or date, newest first, as in workers-py's metadata.py, with the
@@ -44,16 +58,40 @@ def install(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
 
 def install_node_packages(folder: Path, checkout: Path, env: Mapping[str, str]) -> None:
     lock = find_lock(folder, checkout)
-    command = WITHOUT_LOCK if lock is None else command_for(lock)
+    manager = manager_of(lock)
+    command = (*manager.call, *manager.install)
     reason = "package.json" if lock is None else lock.name
     failure = f"The packages of {reason} could not be installed by {' '.join(command)}."
     run(*command, cwd=folder if lock is None else lock.parent, env=env, failure=failure)
 
 
+def run_build_script(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
+    """Run package.json's script `build`, unless the config has a build command. Raises PipelineError."""
+    folder = config.path.parent
+    if config.has_build_command or not has_build_script(folder / "package.json"):
+        return
+    command = (*manager_of(find_lock(folder, checkout)).call, "run", "build")
+    failure = f"The build script failed ({' '.join(command)}); its message is above."
+    run(*command, cwd=folder, env=env, failure=failure)
+
+
+def has_build_script(package: Path) -> bool:
+    try:
+        content = json.loads(package.read_text())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"package.json can't be read: {error}") from error
+    match content:
+        case {"scripts": {"build": str()}}:
+            return True
+    return False
+
+
 def find_lock(folder: Path, checkout: Path) -> Path | None:
     """The lock file beside package.json, or of the workspace that it belongs to."""
     for parent in (folder, *folder.parents):
-        for name in INSTALL_BY_LOCK:
+        for name in BY_LOCK:
             if (parent / name).is_file():
                 return parent / name
         if parent == checkout:
@@ -61,10 +99,12 @@ def find_lock(folder: Path, checkout: Path) -> Path | None:
     return None
 
 
-def command_for(lock: Path) -> tuple[str, ...]:
+def manager_of(lock: Path | None) -> PackageManager:
+    if lock is None:
+        return WITHOUT_LOCK
     if lock.name == "yarn.lock" and "__metadata:" in lock.read_text():
         return YARN_BERRY
-    return INSTALL_BY_LOCK[lock.name]
+    return BY_LOCK[lock.name]
 
 
 def vendor_python_packages(config: Config, env: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.namespaces import DispatchNamespaces
-from tests.pipeline.support import served
+from tests.pipeline.support import Build, served
 
 
 class TamperingStore(NamespaceStore):
@@ -52,3 +52,9 @@ def cloudflare(tmp_path: Path) -> Iterator[Cloudflare]:
     with served(application) as address:
         api.url = f"{address}/client/v4"
         yield api
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    (tmp_path / "checkout").mkdir()
+    return Build(tmp_path / "checkout")

@@ -6,8 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from local.staging import ROOT
+from pipeline.artifact import Artifact
 
 GIT_ENVIRONMENT = {
     "PATH": os.environ["PATH"],
@@ -118,3 +120,62 @@ def served(application: ASGIApp) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def run_job(module: str, *arguments: str | Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", f"pipeline.{module}", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, "OPERATORS_TOKEN": "hush", **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+
+
+def inputs(commit: str = "c" * 40, directory: str = "") -> dict[str, str]:
+    """The inputs that all jobs read."""
+    return {
+        "APP_ID": "abc",
+        "REPOSITORY": "alice/apps",
+        "COMMIT": commit,
+        "REF": "main",
+        "DIRECTORY": directory,
+        "DISPATCH_NAMESPACE": "testing",
+    }
+
+
+class Build:
+    """Builds of a repository whose checkout is in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkout = folder
+        self.artifact = folder.parent / "artifact"
+        self.inputs: dict[str, str] = {}
+
+    def run(self, directory: str = "", commit: str | None = None) -> subprocess.CompletedProcess[str]:
+        shutil.rmtree(self.artifact, ignore_errors=True)
+        self.inputs = inputs(commit or commit_all(self.checkout), directory)
+        return run_job("build", self.checkout, self.artifact, env=self.inputs)
+
+    def succeed(self, directory: str = "") -> Artifact:
+        done = self.run(directory)
+        assert done.returncode == 0, done.stdout
+        return Artifact.read(self.artifact)
+
+    def fail(self, directory: str = "", commit: str | None = None) -> str:
+        """Run a build that fails; return the one line that says why."""
+        done = self.run(directory, commit)
+        assert done.returncode == 1, done.stdout
+        assert not self.artifact.exists()
+        errors = [line for line in done.stdout.splitlines() if line.startswith("::error::")]
+        assert len(errors) == 1, done.stdout
+        return errors[0].removeprefix("::error::")
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Config, without_comments
-from pipeline.dependencies import command_for, find_lock, python_of
+from pipeline.dependencies import find_lock, manager_of, python_of
 from pipeline.errors import PipelineError
 
 Project = Callable[[dict[str, str | bytes]], Path]
@@ -53,6 +53,8 @@ def test_a_missing_config_is_named_with_its_place(tmp_path: Path, directory: str
         ("wrangler.json", "[]", "has no main"),
         ("wrangler.toml", 'name = "a"', "has no main"),
         ("wrangler.toml", "main = 3", "has no main"),
+        ("wrangler.toml", 'main = "a.py"\nassets = { directory = "." }', "has assets: a Python Worker can't"),
+        ("wrangler.toml", 'main = "a.js"\nsite = { bucket = "." }', "has site: an app can't have"),
     ],
 )
 def test_a_config_that_is_wrong_is_named(project: Project, name: str, text: str, named: str) -> None:
@@ -67,7 +69,7 @@ def test_a_config_may_not_be_a_link_out_of_its_directory(tmp_path: Path) -> None
     folder = tmp_path / "app"
     folder.mkdir()
     (folder / "wrangler.toml").symlink_to(tmp_path / "wrangler.toml")
-    with pytest.raises(PipelineError, match="outside of the directory"):
+    with pytest.raises(PipelineError, match="leads outside the directory"):
         Config.find(folder, "app")
 
 
@@ -115,7 +117,8 @@ def test_the_lock_file_says_who_installs(project: Project) -> None:
     def command(name: str) -> tuple[str, ...]:
         lock = find_lock(folder / name, folder)
         assert lock is not None
-        return command_for(lock)
+        manager = manager_of(lock)
+        return (*manager.call, *manager.install)
 
     assert command(".") == ("npm", "ci")
     assert command("b")[2:4] == ("pnpm@10", "install")

@@ -92,7 +92,7 @@ def test_a_directory_may_not_be_a_link_out_of_the_checkout(tmp_path: Path) -> No
     (checkout / "inside").mkdir(parents=True)
     (checkout / "out").symlink_to(tmp_path / "outside")
     (checkout / "in").symlink_to(checkout / "inside")
-    with pytest.raises(PipelineError, match="outside of the repository"):
+    with pytest.raises(PipelineError, match="leads outside the repository"):
         Source.read({**GOOD, "DIRECTORY": "out"}).folder(checkout)
     assert Source.read({**GOOD, "DIRECTORY": "in"}).folder(checkout) == (checkout / "inside").resolve()
     with pytest.raises(PipelineError, match="no directory absent in alice/hello"):

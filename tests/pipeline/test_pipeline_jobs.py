@@ -3,92 +3,23 @@
 import base64
 import hashlib
 import json
-import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from local.cloudflare.namespace_store import Script
-from local.staging import ROOT
 from pipeline.artifact import Artifact
 from pipeline.errors import PipelineError
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
 from tests.pipeline.conftest import Cloudflare
-from tests.pipeline.support import commit_all, copy_examples
+from tests.pipeline.support import Build, commit_all, copy_examples, inputs, run_job, write
 
 Project = Callable[[dict[str, str | bytes]], Path]
 CONFIG = 'main = "index.js"\ncompatibility_date = "2026-11-01"\n'
 WORKER = "export default { fetch() { return new Response('hi') } };"
-
-
-def run_job(module: str, *arguments: str | Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        [sys.executable, "-m", f"pipeline.{module}", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path, "OPERATORS_TOKEN": "hush", **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-    )
-
-
-def inputs(commit: str = "c" * 40, directory: str = "") -> dict[str, str]:
-    """The inputs that all jobs read."""
-    return {
-        "APP_ID": "abc",
-        "REPOSITORY": "alice/apps",
-        "COMMIT": commit,
-        "REF": "main",
-        "DIRECTORY": directory,
-        "DISPATCH_NAMESPACE": "testing",
-    }
-
-
-class Build:
-    """Builds of a repository whose checkout is in `folder`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.checkout = folder
-        self.artifact = folder.parent / "artifact"
-        self.inputs: dict[str, str] = {}
-
-    def run(self, directory: str = "", commit: str | None = None) -> subprocess.CompletedProcess[str]:
-        shutil.rmtree(self.artifact, ignore_errors=True)
-        self.inputs = inputs(commit or commit_all(self.checkout), directory)
-        return run_job("build", self.checkout, self.artifact, env=self.inputs)
-
-    def succeed(self, directory: str = "") -> Artifact:
-        done = self.run(directory)
-        assert done.returncode == 0, done.stdout
-        return Artifact.read(self.artifact)
-
-    def fail(self, directory: str = "", commit: str | None = None) -> str:
-        """Run a build that fails; return the one line that says why."""
-        done = self.run(directory, commit)
-        assert done.returncode == 1, done.stdout
-        assert not self.artifact.exists()
-        errors = [line for line in done.stdout.splitlines() if line.startswith("::error::")]
-        assert len(errors) == 1, done.stdout
-        return errors[0].removeprefix("::error::")
-
-
-@pytest.fixture
-def build(tmp_path: Path) -> Build:
-    (tmp_path / "checkout").mkdir()
-    return Build(tmp_path / "checkout")
-
-
-def write(folder: Path, files: Mapping[str, str]) -> None:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content)
 
 
 @pytest.fixture

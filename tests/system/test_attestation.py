@@ -99,6 +99,36 @@ def test_a_python_worker_is_verified_by_building_it_anew(stack: RunningStack, ne
     assert status == 0, report
 
 
+def test_static_files_are_served_as_by_cloudflare_and_verified(
+    stack: RunningStack, new_page: NewPage
+) -> None:
+    app = deploy_example(new_page, stack, "codius/examples/tree/main/site")
+
+    def get(path: str, **options: Any) -> tuple[int, str | None, str]:
+        response = stack.get(app, path, **options)
+        where = response.headers.get("location") or response.headers.get("content-type")
+        return response.status_code, where, response.text
+
+    status, kind, text = get("/")
+    assert (status, kind) == (200, "text/html; charset=utf-8")
+    assert "These are static files" in text
+    assert get("/notes")[:2] == (307, "/notes/")
+    assert get("/notes/")[0] == 200
+    assert get("/style.css")[1] == "text/css; charset=utf-8"
+    status, _, text = get("/absent")
+    assert (status, "There is no such page" in text) == (404, True)
+    # The Worker, which asks for a file itself.
+    status, kind, text = get("/api/count")
+    assert (status, kind) == (200, "application/json")
+    assert json.loads(text)["notes"] > 0
+    # A browser that has a file already.
+    tag = stack.get(app, "/style.css").headers["etag"]
+    assert get("/style.css", headers={"if-none-match": tag})[0] == 304
+    assert stack.request(f"{app}.localhost", "POST", "/style.css").status_code == 405
+    status, report = verify(stack, app, "--rebuild")
+    assert status == 0, report
+
+
 def test_one_byte_changed_behind_the_platform_s_back_is_seen(stack: RunningStack, new_page: NewPage) -> None:
     app = deploy_example(new_page, stack, "codius/examples/tree/main/hello")
     script = f"/workers/dispatch/namespaces/testing/scripts/{app}"
