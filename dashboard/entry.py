@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from workers import Response, WorkerEntrypoint, asgi
 
@@ -27,7 +28,9 @@ class Default(WorkerEntrypoint):
         # The bridge would read all of a body into memory first.
         status = refusal_of_body(request.method, request.headers.get("content-length"))
         if status is not None:
-            return Response(None, status=status)
+            path = urlsplit(request.url).path
+            request_id = errors.log_refusal(path, status, "the body's length", request.headers)
+            return Response(None, status=status, headers={errors.REQUEST_ID: request_id})
         return await asgi.fetch(app, request, self.env)
 
     async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:

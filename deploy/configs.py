@@ -27,6 +27,7 @@ TO_FILL_IN = {
     ),
 }
 SHARED = ("APPS_DOMAIN", "DASHBOARD_URL")
+DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
 LOCAL = ("localhost", "127.0.0.1")
 
 
@@ -131,12 +132,31 @@ class Installation:
         yield from self._problems_of_addresses()
 
     def _problems_of_addresses(self) -> Iterator[str]:
-        address = urlsplit(str(self.dashboard.variables.get("DASHBOARD_URL", "")))
-        host, domain = address.hostname or "", str(self.dispatch.variables.get("APPS_DOMAIN", ""))
-        if address.scheme != "https" and host not in LOCAL:
+        url, domain = self.dashboard_url, str(self.dispatch.variables.get("APPS_DOMAIN", ""))
+        address = urlsplit(url)
+        host = address.hostname or ""
+        if host in LOCAL:
+            return
+        if address.scheme != "https":
             yield f"{self.dashboard.path}: DASHBOARD_URL must begin with https://"
-        if domain and host not in LOCAL and f".{host}".endswith(f".{domain}"):
-            yield "The dashboard must not be at the apps' domain: apps could read and set its cookies"
-        patterns = [route["pattern"] for route in self.dispatch.config.get("routes", [])]
-        if f"*.{domain}/*" not in patterns and host not in LOCAL:
-            yield f"{self.dispatch.path}: routes must have the pattern *.{domain}/*"
+        elif url != f"https://{address.netloc}".lower():
+            yield f"{self.dashboard.path}: DASHBOARD_URL must be https://<host> in lower case, without a path"
+        if not DOMAIN.fullmatch(domain):
+            yield f"{self.dispatch.path}: APPS_DOMAIN is {domain!r}; it must be a domain's name alone"
+            return
+        if is_at(host, domain) or is_at(domain, host):
+            yield (
+                f"DASHBOARD_URL ({host}) and APPS_DOMAIN ({domain}) must be on different domains:"
+                " apps could set the dashboard's cookies"
+            )
+        zones = {route.get("pattern"): route.get("zone_name", "") for route in self.dispatch.config["routes"]}
+        pattern = f"*.{domain}/*"
+        if pattern not in zones:
+            yield f"{self.dispatch.path}: routes must have the pattern {pattern}"
+        elif not is_at(domain, zones[pattern]):
+            yield f"{self.dispatch.path}: the zone_name of {pattern} must be {domain} or the zone it is in"
+
+
+def is_at(host: str, domain: str) -> bool:
+    """Whether a host is a domain's, or below it."""
+    return f".{host}".endswith(f".{domain}") and bool(domain)

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from deploy.configs import Installation
+from deploy.configs import LOCAL, Installation, is_at
 from deploy.errors import DeployError
 from deploy.fingerprint import hash_of
 from deploy.wrangler import Wrangler
@@ -71,12 +71,19 @@ class PagesProject:
         return f"deployed to the branch {self._branch}"
 
     def check_address(self) -> None:
-        """A name that is taken gets another address under pages.dev, and the settings' is somebody else's."""
+        """Raise DeployError where DASHBOARD_URL leads to neither the Pages project nor the Worker itself.
+
+        (A project whose name is taken gets another address; the one in the settings is somebody else's.)
+        """
+        dashboard = self.installation.dashboard
         host = urlsplit(self.installation.dashboard_url).hostname or ""
         domains = self._domains() or []
-        if host.endswith(".pages.dev") and not any(f".{host}".endswith(f".{name}") for name in domains):
-            raise DeployError(
-                f"{host} isn't the address of the Pages project {self._name}, which is at"
-                f" {domains[0] if domains else 'none yet'}: put that into DASHBOARD_URL"
-                f" ({self.installation.dispatch.path}, {self.installation.dashboard.path})."
-            )
+        routed = [route["pattern"].partition("/")[0] for route in dashboard.config.get("routes", [])]
+        if host in (*LOCAL, *routed) or any(is_at(host, name) for name in domains):
+            return
+        project = f"the Pages project {self._name} is at {', '.join(domains) or 'no address yet'}"
+        raise DeployError(
+            f"DASHBOARD_URL, {host}, leads nowhere: {project}. Put its address into DASHBOARD_URL"
+            f" ({self.installation.dispatch.path}, {dashboard.path}), or give the Worker {host}:"
+            f' routes = [{{ pattern = "{host}", custom_domain = true }}] in {dashboard.path}.'
+        )

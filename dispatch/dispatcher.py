@@ -71,8 +71,10 @@ class Dispatcher:
         """Ask the dashboard, which knows what was signed and reads what is deployed. Nothing is charged."""
         asker = asker_of(request)
         if path_of(request.url) != PLATFORM_PATH:
+            log("refused", app_id, asker.request_id, "404: nothing is published there", "info")
             return respond(answers.nothing_published(asker))
         if request.method not in ("GET", "HEAD"):
+            log("refused", app_id, asker.request_id, f"405: {request.method}", "info")
             return respond(answers.method_not_allowed(asker))
         url = f"{self._settings.dashboard_url}/apps/{app_id}/attestation.json"
         options = object_of({"method": request.method, "redirect": "manual"})

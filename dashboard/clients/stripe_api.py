@@ -75,6 +75,10 @@ class StripeApi:
         sessions = await asked(self._client.checkout.sessions.list_async(parameters))
         return next((checkout_of(session) for session in sessions.data), None)
 
+    async def require(self) -> None:
+        """Raise PaymentsUnavailableError unless the key may read sessions."""
+        await asked(self._client.checkout.sessions.list_async({"limit": 1}))
+
     async def refunds(self, payment_intent: str) -> list[Refund]:
         parameters = {"payment_intent": payment_intent, "limit": REFUNDS_READ}
         refunds = await asked(self._client.refunds.list_async(parameters))

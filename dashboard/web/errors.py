@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,6 +18,9 @@ from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from web.pages import page
+from web.security import SIGNED_PATHS
+
+REQUEST_ID = "x-request-id"
 
 TITLES = {
     400: "This request can't be read",
@@ -33,18 +37,23 @@ UNAVAILABLE: dict[type[Exception], str] = {
 
 
 async def http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == 404:
-        return page(request, "not_found.html", status)
-    title, detail = TITLES.get(status, "This went wrong"), getattr(error, "detail", None)
-    return page(request, "error.html", status, title=title, message=detail, request_id=None)
+    assert isinstance(error, HTTPException)
+    request_id = log_refusal(request.url.path, error.status_code, error.detail, request.headers)
+    if error.status_code == 404:
+        response = page(request, "not_found.html", 404)
+    else:
+        title = TITLES.get(error.status_code, "This went wrong")
+        words = {"title": title, "message": error.detail, "request_id": None}
+        response = page(request, "error.html", error.status_code, **words)
+    return with_id(response, request_id)
 
 
 async def unavailable(request: Request, error: Exception) -> Response:
     title = next(title for kind, title in UNAVAILABLE.items() if isinstance(error, kind))
     request_id = log_request(request, "unavailable", error)
     message = "Nothing is lost. Try again in a moment."
-    return page(request, "error.html", 503, title=title, message=message, request_id=request_id)
+    response = page(request, "error.html", 503, title=title, message=message, request_id=request_id)
+    return with_id(response, request_id)
 
 
 async def payments_not_set_up(request: Request, error: Exception) -> Response:
@@ -55,10 +64,9 @@ async def payments_not_set_up(request: Request, error: Exception) -> Response:
 
 async def server_error(request: Request, error: Exception) -> Response:
     request_id = log_request(request, "page_failed", error)
-    message = "The error was logged. Try again in a moment."
-    return page(
-        request, "error.html", 500, title="Something went wrong", message=message, request_id=request_id
-    )
+    title, message = "Something went wrong", "The error was logged. Try again in a moment."
+    response = page(request, "error.html", 500, title=title, message=message, request_id=request_id)
+    return with_id(response, request_id)
 
 
 async def from_elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,20 +84,41 @@ HANDLERS: dict[Any, Any] = {
 }
 
 
+def with_id(response: Response, request_id: str) -> Response:
+    response.headers[REQUEST_ID] = request_id
+    return response
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Cloudflare's id of a request, or else a new one."""
+    return headers.get("cf-ray") or uuid.uuid4().hex
+
+
+def log_refusal(path: str, status: int, reason: str, headers: Mapping[str, str]) -> str:
+    """Note a request that was refused; return its id. A refused webhook is for the operator to look at."""
+    request_id = request_id_of(headers)
+    level = "error" if path.startswith(SIGNED_PATHS) else "info"
+    log("refused", f"{status}: {reason}", level, path=path, request_id=request_id)
+    return request_id
+
+
 def log_request(request: Request, event: str, error: Exception) -> str:
     """Note a request that failed; return its id."""
-    request_id = request.headers.get("cf-ray") or uuid.uuid4().hex
-    log(event, error, path=request.url.path, request_id=request_id)
+    request_id = request_id_of(request.headers)
+    log(event, described(error), path=request.url.path, request_id=request_id)
     return request_id
 
 
 def log_upkeep(subject: str, error: Exception) -> None:
     """Note an app or a payment that could not be looked after; it is tried again."""
-    log("upkeep_failed", error, subject=subject)
+    log("upkeep_failed", described(error), subject=subject)
 
 
-def log(event: str, error: Exception, **values: str) -> None:
+def described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def log(event: str, message: str, level: str = "error", **values: str) -> None:
     """Write one line of JSON, in the shape that all three Workers use."""
-    line = {"level": "error", "worker": "dashboard", "event": event, **values}
-    message = f"{type(error).__name__}: {error}"[:500]
-    print(json.dumps(line | {"message": message}), file=sys.stderr)
+    line = {"level": level, "worker": "dashboard", "event": event, **values, "message": message[:500]}
+    print(json.dumps(line), file=sys.stderr if level == "error" else sys.stdout)

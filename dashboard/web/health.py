@@ -9,9 +9,7 @@ from collections.abc import Awaitable
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from clients.billing import BillingUnavailableError
-from clients.cloudflare import CloudflareError
-from clients.github_api import GitHubError
+from web.errors import UNAVAILABLE
 from web.services import Services
 
 NO_APP = "healthz"  # an id that no app has: its object stores nothing when it is asked
@@ -27,8 +25,10 @@ async def healthz(request: Request) -> Response:
         "cloudflare": services.namespace.require(),
         "github": services.actions.require(),
     }
+    if services.settings.has_payments:
+        parts["payments"] = services.stripe().require()
     results = dict(zip(parts, await asyncio.gather(*map(checked, parts.values())), strict=True))
-    results["payments"] = {"status": "ok" if services.settings.has_payments else "not configured"}
+    results.setdefault("payments", {"status": "not configured"})
     failed = any(result["status"] == "failed" for result in results.values())
     content = {"status": "failed" if failed else "ok", "dependencies": results}
     return JSONResponse(content, 503 if failed else 200, headers)
@@ -39,6 +39,6 @@ async def checked(work: Awaitable[object]) -> dict[str, str | int]:
     began = time.monotonic()
     try:
         await work
-    except (BillingUnavailableError, CloudflareError, GitHubError) as error:
+    except tuple(UNAVAILABLE) as error:
         return {"status": "failed", "message": str(error)}
     return {"status": "ok", "milliseconds": round((time.monotonic() - began) * 1000)}

@@ -33,6 +33,7 @@ from web.settings import Settings
 DASHBOARD = "https://dashboard.example"
 GITHUB = "https://github.example"
 CLOUDFLARE = "https://cloudflare.example"
+STRIPE = "https://stripe.example"
 NOW = 1_800_000_000_000
 PIECE = 7  # bytes of a streamed body at a time
 PRICE = Price(included_requests=100, unit_price_nano_usd=300_000_000, requests_per_unit=1_000_000)
@@ -48,7 +49,7 @@ VARIABLES = {
     "CLOUDFLARE_API_URL": f"{CLOUDFLARE}/client/v4",
     "CLOUDFLARE_ACCOUNT_ID": "account",
     "DISPATCH_NAMESPACE": "testing",
-    "STRIPE_API_URL": "https://stripe.example",
+    "STRIPE_API_URL": STRIPE,
     "STRIPE_CHECKOUT_URL": "https://checkout.example",
     "STRIPE_TOPUP_PRICE_ID": "price_topup",
 }

@@ -11,7 +11,7 @@ import pytest
 from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
 from tests.dashboard.canned import CannedServer
-from tests.dashboard.dashboard_site import ALICE, CLOUDFLARE, GITHUB, OPERATOR, Site
+from tests.dashboard.dashboard_site import ALICE, CLOUDFLARE, GITHUB, OPERATOR, STRIPE, Site
 
 
 def with_site(folder: Path, work: Callable[[Site], Awaitable[None]], **env: str) -> None:
@@ -22,7 +22,9 @@ def with_site(folder: Path, work: Callable[[Site], Awaitable[None]], **env: str)
         github = CannedServer()
         github.on("GET", "/actions/workflows/deploy-worker.yml", content={"id": 1})
         cloudflare = DispatchNamespaces(NamespaceStore(folder), ("testing",), on_change).application()
-        await work(Site({CLOUDFLARE: cloudflare, GITHUB: github}, **env))
+        stripe = CannedServer()
+        stripe.on("GET", "/v1/checkout/sessions", content={"object": "list", "data": [], "has_more": False})
+        await work(Site({CLOUDFLARE: cloudflare, GITHUB: github, STRIPE: stripe}, **env))
 
     asyncio.run(run())
 
@@ -61,11 +63,12 @@ def test_payments_that_are_not_set_up_are_no_failure(tmp_path: Path, missing: st
     with_site(tmp_path, work, **{missing: ""})
 
 
-@pytest.mark.parametrize("part", ["billing", "cloudflare", "github"])
+@pytest.mark.parametrize("part", ["billing", "cloudflare", "github", "payments"])
 def test_what_fails_is_named(tmp_path: Path, part: str) -> None:
     async def work(site: Site) -> None:
         site.billing.is_down = part == "billing"
-        site.servers.pop({"cloudflare": CLOUDFLARE, "github": GITHUB}.get(part, ""), None)
+        servers = {"cloudflare": CLOUDFLARE, "github": GITHUB, "payments": STRIPE}
+        site.servers.pop(servers.get(part, ""), None)
         response = await site.visitor(OPERATOR).get("/healthz")
         assert response.status_code == 503
         failed = [

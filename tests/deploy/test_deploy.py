@@ -20,7 +20,7 @@ from local.staging import NODE_BIN, ROOT
 from tests.pipeline.support import served
 
 ACCOUNT = "a" * 32
-DOMAIN = "apps.codius.test"
+DOMAIN, STAGING_DOMAIN = "apps.codius.test", "apps-staging.codius.test"
 FOLDERS = ("billing", "dashboard", "deploy", "dispatch", "migrations", "pages", "python_modules")
 STEPS = [
     *("check", "database", "migrations", "namespace", "billing", "dashboard", "dispatch", "pages", "smoke"),
@@ -94,13 +94,13 @@ class Operator:
         assert "token-of-the-operator" not in done.stdout
         return done.returncode, done.stdout
 
-    def put_secrets(self) -> None:
+    def put_secrets(self, *options: str) -> None:
         """As the message says, by the real command."""
         for name in SECRETS:
             done = subprocess.run(
                 [
                     *(self.root / "node_modules" / ".bin" / "wrangler", "secret", "put", name),
-                    *("--config", "dashboard/wrangler.toml"),
+                    *("--config", "dashboard/wrangler.toml", *options),
                 ],
                 cwd=self.root,
                 env=self.environment,
@@ -125,8 +125,12 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         """Cloudflare's API, and the Workers' health where something is deployed."""
         if scope["type"] == "http" and urlsplit(scope["path"]).path == "/healthz":
-            is_live = {"codius-dashboard", "codius-dispatch"} <= account.workers.scripts.keys()
-            await JSONResponse({"status": "ok"}, 200 if is_live else 404)(scope, receive, send)
+            deployed = {name.removesuffix("-staging") for name in account.workers.scripts}
+            is_live = {"codius-dashboard", "codius-dispatch"} <= deployed
+            # Cloudflare's Browser Integrity Check.
+            is_refused = b"python-urllib" in dict(scope["headers"])[b"user-agent"].lower()
+            status = 403 if is_refused else 200 if is_live else 404
+            await JSONResponse({"status": "ok"}, status)(scope, receive, send)
         else:
             await api(scope, receive, send)
 
@@ -210,7 +214,8 @@ def check_what_is_live(account: CloudflareAccount) -> None:
         assert metadata["main_module"] == "entry.py"
         assert metadata["compatibility_date"] == "2026-11-01"
         assert set(metadata["compatibility_flags"]) <= {"python_workers", "disable_python_no_global_handlers"}
-        assert metadata["observability"] == {"enabled": True}
+        logs = {"logs": {"enabled": True, "invocation_logs": False}} if name == "codius-dispatch" else {}
+        assert metadata["observability"] == {"enabled": True, "redact_query_string": True, **logs}
         # Every source file and the SDK are there, and nothing of the local stack or of a secret.
         folder = ROOT / sources[name]
         files = [
@@ -257,10 +262,35 @@ def test_the_commands_of_the_docs_do_the_same_by_hand(operator: Operator) -> Non
 
 
 def test_staging_is_an_installation_of_its_own(operator: Operator) -> None:
-    status, output = operator.deploy(ENV="staging", STEP="billing")
+    operator.change("wrangler.toml", "apps-staging.example", STAGING_DOMAIN)
+    for path in ("wrangler.toml", "dashboard/wrangler.toml"):
+        operator.change(path, "https://staging.codius-workers.pages.dev", operator.address)
+    operator.change("dashboard/wrangler.toml", "apps-staging.example", STAGING_DOMAIN)
+    operator.put_secrets("--env", "staging")
+    status, output = operator.deploy(ENV="staging")
     assert status == 0, output
-    assert operator.account.workers.scripts.keys() == {"codius-billing-staging"}
-    assert list(lines_of(output)) == ["billing"]
+    account = operator.account
+    names = ("billing", "dashboard", "dispatch")
+    assert account.workers.scripts.keys() == {f"codius-{name}-staging" for name in names}
+    assert account.workers.namespaces == ["staging"]
+    (route,) = account.workers.scripts["codius-dispatch-staging"].routes
+    assert route["pattern"] == f"*.{STAGING_DOMAIN}/*"
+    # Each is bound to staging's own.
+    for name in names:
+        metadata = account.workers.scripts[f"codius-{name}-staging"].active.metadata
+        for binding in metadata["bindings"]:
+            named = binding.get("service") or binding.get("script_name")
+            assert named is None or named.endswith("-staging"), binding
+            assert binding.get("namespace") in (None, "staging")
+    (database,) = account.databases.by_id.values()
+    assert database.name == "codius-staging"
+    assert account.pages.uploads[-1]["branch"] == "staging"
+    operator.take_changes()
+    assert operator.deploy(ENV="staging")[0] == 0
+    assert operator.take_changes() == []
+    # And a single step of it.
+    status, output = operator.deploy(ENV="staging", STEP="billing")
+    assert list(lines_of(output)) == ["billing"], output
 
 
 @pytest.mark.parametrize(
@@ -287,13 +317,21 @@ def test_an_address_under_pages_dev_that_is_not_the_projects_is_refused(operator
         operator.change(path, operator.address, "https://codius-workers.pages.dev")
     status, output = operator.deploy(STEP="smoke")
     assert status == 1
-    assert "codius-workers.pages.dev isn't the address of the Pages project" in output
-    assert "none yet" in output
+    assert "DASHBOARD_URL, codius-workers.pages.dev, leads nowhere: the Pages project" in output
+    assert "is at no address yet" in output
     operator.account.pages.taken_subdomains.add("codius-workers")
     assert operator.deploy(STEP="pages")[0] == 0
     status, output = operator.deploy(STEP="smoke")
     assert status == 1
-    assert "which is at codius-workers-1ab.pages.dev" in output
+    assert "is at codius-workers-1ab.pages.dev. Put its address into DASHBOARD_URL" in output
+
+
+def test_a_dashboard_on_a_domain_of_its_own_needs_a_route(operator: Operator) -> None:
+    for path in ("wrangler.toml", "dashboard/wrangler.toml"):
+        operator.change(path, operator.address, "https://codius.test")
+    status, output = operator.deploy(STEP="smoke")
+    assert status == 1
+    assert 'routes = [{ pattern = "codius.test", custom_domain = true }]' in output
 
 
 # The settings, without wrangler.
@@ -322,15 +360,17 @@ def test_the_committed_settings_must_all_be_filled_in() -> None:
         ("dashboard/wrangler.toml", DOMAIN, "other.test", "APPS_DOMAIN is not the same in"),
         ("wrangler.toml", 'namespace = "testing"', 'namespace = "other"', "DISPATCH_NAMESPACE is not"),
         ("wrangler.toml", f"*.{DOMAIN}/*", "*.other.test/*", f"routes must have the pattern *.{DOMAIN}/*"),
+        ("wrangler.toml", f'zone_name = "{DOMAIN}"', 'zone_name = "other.test"', "the zone_name of *."),
+        ("wrangler.toml", f'APPS_DOMAIN = "{DOMAIN}"', 'APPS_DOMAIN = "https://x"', "a domain's name"),
     ],
 )
 def test_a_wrong_setting_has_its_own_message(
     operator: Operator, path: str, old: str, new: str, words: str
 ) -> None:
     operator.change(path, old, new)
-    if "routes" in words:
+    if "routes" in words or "zone_name" in words or "domain" in words:
         for file in ("wrangler.toml", "dashboard/wrangler.toml"):
-            operator.change(file, operator.address, "https://codius.test")
+            operator.change(file, operator.address, "https://codius.example")
     assert any(words in problem for problem in problems(operator)), problems(operator)
 
 
@@ -338,8 +378,11 @@ def test_a_wrong_setting_has_its_own_message(
     ("url", "words"),
     [
         ("http://codius.test", "DASHBOARD_URL must begin with https://"),
-        (f"https://{DOMAIN}", "must not be at the apps' domain"),
-        (f"https://www.{DOMAIN}", "must not be at the apps' domain"),
+        (f"https://{DOMAIN}", "must be on different domains"),
+        (f"https://www.{DOMAIN}", "must be on different domains"),
+        ("https://codius.test", "must be on different domains"),
+        ("https://Codius.example", "in lower case, without a path"),
+        ("https://codius.example/dashboard", "in lower case, without a path"),
     ],
 )
 def test_an_unsafe_address_of_the_dashboard_is_refused(operator: Operator, url: str, words: str) -> None:
