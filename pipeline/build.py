@@ -45,6 +45,8 @@ def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
 
 def say_what_is_left_out(names: list[str]) -> None:
     """In the log and, on GitHub, in the run's summary ("Adding a job summary")."""
+    # A key of the app's config: a line break in it would begin a workflow command.
+    names = [name if name.isprintable() else repr(name) for name in names]
     for name in names:
         print(f"Left out: {name} ({WHAT_IS_HOSTED})")
     if names and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):

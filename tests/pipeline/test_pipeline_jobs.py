@@ -74,6 +74,16 @@ def test_what_is_left_out_is_printed(build: Build) -> None:
     assert Artifact.read(build.artifact).variables == {"A": "x"}
 
 
+def test_a_key_of_the_config_is_no_workflow_command(build: Build) -> None:
+    content = {"main": "index.js", "compatibility_date": "2026-11-01", "x\n::warning::y": 1}
+    write(build.checkout, {"wrangler.json": json.dumps(content), "index.js": WORKER})
+    done = build.run()
+    assert done.returncode == 0, done.stdout
+    assert "Left out: 'x\\n::warning::y' (" in done.stdout
+    own = done.stdout.partition("::stop-commands::")[0]
+    assert "::warning" not in own.replace("\\n::warning", "")
+
+
 def test_modules_that_are_not_bundled_keep_their_names_and_types(build: Build) -> None:
     write(
         build.checkout,
