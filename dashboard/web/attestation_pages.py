@@ -47,14 +47,16 @@ async def attestation(request: Request) -> Response:
         "attestation.html",
         app=found,
         check=await latest_check(request, found),
-        signer=signer_option(services.settings),
+        command=verify_command(services.settings, services.settings.app_url(found.id)),
     )
 
 
-def signer_option(settings: Settings) -> str:
-    """What `codius verify --signer-repo` is to be given."""
-    repository, branch = settings.github_repository, settings.github_branch
-    return repository if branch == "main" else f"{repository}@{branch}"
+def verify_command(settings: Settings, url: str) -> str:
+    """What a visitor runs: the tool in the operator's repository, whose workflow must have signed."""
+    branch = "" if settings.github_branch == "main" else f"@{settings.github_branch}"
+    signer = f"{settings.github_repository}{branch}"
+    tool = f"git+{settings.github_url}/{signer}#subdirectory=cli"
+    return f"uvx --from '{tool}' codius verify {url} --signer-repo {signer}"
 
 
 async def latest_check(request: Request, app: App) -> Check | None:

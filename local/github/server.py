@@ -36,7 +36,7 @@ from local.github.runs import RunPayloads, RunStore
 from local.github.webhooks import Webhook
 from local.sigstore.authority import Authority
 
-OWN_FOLDERS = (".github", "locks", "pipeline")
+OWN_FOLDERS = (".github", "cli", "locks", "pipeline")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from pipeline.inputs import Source
 from pipeline.manifest import Manifest
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import CLOUDFLARE, GITHUB, SOURCE, Site, signed
-from web.attestation_pages import signer_option
+from web.attestation_pages import verify_command
 
 APP = "bcdfghjkmnpq"
 DOCUMENT, PAGE = f"/apps/{APP}/attestation.json", f"/apps/{APP}/attestation"
@@ -500,9 +500,13 @@ def test_the_page_says_the_same_in_words_with_the_command(tmp_path: Path) -> Non
     async def work(app: Attested) -> None:
         page = (await app.site.visitor().get(PAGE)).text
         assert "This app runs exactly what the workflow built from this source." in page
-        assert f"uvx codius verify https://{APP}.apps.example/ --signer-repo codius/codius-workers<" in page
+        tool = "git+https://github.example/codius/codius-workers#subdirectory=cli"
+        run = f"codius verify https://{APP}.apps.example/ --signer-repo codius/codius-workers"
+        assert f"uvx --from &#39;{tool}&#39; {run}<" in page
         settings = replace(app.site.services.settings, github_branch="live")
-        assert signer_option(settings) == "codius/codius-workers@live"
+        command = verify_command(settings, "https://app.example/")
+        assert "codius/codius-workers@live#subdirectory=cli' codius verify https://app.example/" in command
+        assert command.endswith(" --signer-repo codius/codius-workers@live")
         assert hashlib.sha256(MODULES["index.js"]).hexdigest() in page
 
     with_app(tmp_path, work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from local.stack import NODE_BIN
+from local.staging import ROOT
 from tests.dashboard.with_github import git
 from tests.system.conftest import NewPage
 from tests.system.journeys import address, deploy, log_in, wait_until_deployed
@@ -90,7 +92,18 @@ def test_a_deploy_is_attested_and_verified_by_a_visitor(stack: RunningStack, new
         if not scripts:
             page.get_by_role("link", name="Check which code serves this app now").click()
         expect(page.get_by_text("This app runs exactly what the workflow built")).to_be_visible()
-        expect(page.get_by_text(f"uvx codius verify http://{app}.localhost:{stack.port}/")).to_be_visible()
+        expect(page.get_by_text(f"codius verify http://{app}.localhost:{stack.port}/")).to_be_visible()
+    # The command is the one that the page shows.
+    command = shlex.split(page.locator("#attestation pre").inner_text())
+    root = stack.state / "sigstore" / "trusted_root.json"
+    done = subprocess.run(
+        [ROOT / ".venv" / "bin" / command[0], *command[1:], "--trusted-root", root],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Verified: http://{app}.localhost:{stack.port} runs what was built from " in done.stdout
 
 
 def test_a_python_worker_is_verified_by_building_it_anew(stack: RunningStack, new_page: NewPage) -> None:
