@@ -201,7 +201,6 @@ class Stack:
             raise StackError(f"the local GitHub can't take a folder: {error}") from error
         except SigningError as error:
             raise StackError(f"the local Sigstore did not start: {error}") from error
-        self._github = github
         await github.start()
         self._exits.push_async_callback(github.stop)
         return github
