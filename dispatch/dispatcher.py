@@ -43,7 +43,7 @@ class Dispatcher:
         self._apps_domain = self._settings.apps_domain
         self._is_on_edge: bool | None = None
         self._get_worker = env.DISPATCHER.get
-        self._dashboard = env.DASHBOARD
+        self._env = env
         self._leases = LeaseKeeper(env.BILLING, self._settings.billing_timeout_ms)
         self._meters = self._leases.meters
         limits = {"cpuMs": self._settings.cpu_ms, "subRequests": self._settings.sub_requests}
@@ -80,7 +80,7 @@ class Dispatcher:
         options = object_of({"method": request.method, "redirect": "manual"})
         options.signal = js.AbortSignal.timeout(ATTESTATION_TIMEOUT_MS)
         try:
-            response = await self._dashboard.fetch(url, options)
+            response = await self._env.DASHBOARD.fetch(url, options)
         except JsException as error:
             log("dashboard_failed", app_id, asker.request_id, str(error))
             return respond(answers.attestation_unavailable(asker))

@@ -43,6 +43,8 @@ MEDIA_TYPES = {
 KEYS = {"main", "compatibility_date", "compatibility_flags", "rules", "vars"}
 # Refused in names: what an artifact's file names can't have (actions/upload-artifact), and globs.
 UNFIT = re.compile(r'["*:<>?|\\\x00-\x1f\x7f]')
+METADATA = "metadata"
+MAX_NAME_BYTES = 512
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 VARIABLE = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 
@@ -180,14 +182,20 @@ def types_of(rules: list[Any]) -> Iterator[tuple[str, str]]:
 
 
 def plain_variables(bindings: Any) -> dict[str, Any]:
+    """Raises PipelineError for bindings that aren't of the API's form."""
     keys = {"plain_text": "text", "json": "json"}
-    return {item["name"]: item[keys[item["type"]]] for item in bindings if item["type"] in keys}
+    try:
+        return {item["name"]: item[keys[item["type"]]] for item in bindings if item["type"] in keys}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PipelineError("A binding is not of the form that it should be.") from error
 
 
 def check_name(name: str) -> None:
     """Raises PipelineError for a name that isn't that of a file inside a folder."""
     parts = name.split("/")
-    if UNFIT.search(name) or any(part in ("", ".", "..") for part in parts):
+    is_unfit = UNFIT.search(name) or any(part in ("", ".", "..") for part in parts)
+    # In an upload a module of that name would take the place of the settings.
+    if is_unfit or name.lower() == METADATA or len(name.encode()) > MAX_NAME_BYTES:
         raise PipelineError(f"{name!r} can't be the name of a module here.")
 
 

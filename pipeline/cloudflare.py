@@ -60,7 +60,7 @@ class DeployedScript:
         found = modules_of(headers, body)
         names = sorted(found.keys() | artifact.modules.keys())
         modules = [f"the module {name}" for name in names if not is_same(artifact, name, found.get(name))]
-        settings = json.loads(self._ask("GET", "/settings")[1]).get("result") or {}
+        settings = result_of(self._ask("GET", "/settings")[1])
         return modules + [name for name, agrees in compared(settings, artifact) if not agrees]
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
@@ -71,7 +71,7 @@ class DeployedScript:
             try:
                 with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
                     return {name.lower(): value for name, value in answer.headers.items()}, answer.read()
-            except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
+            except (OSError, http.client.HTTPException) as error:
                 if pause is None or not may_pass(error):
                     kind = NotDeployedError if status_of(error) == 404 else PipelineError
                     what = f"{method} {path.strip('/').partition('?')[0] or 'script'}"
@@ -105,6 +105,19 @@ def is_same(artifact: Artifact, name: str, found: Part | None) -> bool:
     return found.content == artifact.modules[name] and found.content_type in ("", artifact.media_type(name))
 
 
+def result_of(body: bytes) -> Mapping[str, Any]:
+    try:
+        result = json.loads(body)["result"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PipelineError("Cloudflare's answer about the Worker can't be read.") from error
+    return result if isinstance(result, dict) else {}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON, in which `true` is not `1`."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
 def compared(settings: Mapping[str, Any], artifact: Artifact) -> list[tuple[str, bool]]:
     bindings = settings.get("bindings") or []
     variables = plain_variables(bindings)
@@ -114,5 +127,5 @@ def compared(settings: Mapping[str, Any], artifact: Artifact) -> list[tuple[str,
             "the compatibility flags",
             sorted(settings.get("compatibility_flags") or []) == sorted(artifact.compatibility_flags),
         ),
-        ("the variables", variables == artifact.variables and len(variables) == len(bindings)),
+        ("the variables", same(variables, dict(artifact.variables)) and len(variables) == len(bindings)),
     ]

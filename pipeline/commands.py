@@ -42,24 +42,31 @@ def environment(home: Path) -> dict[str, str]:
     return {**passed, **FIXED, "HOME": str(home), "WRANGLER_LOG_PATH": str(home / "wrangler-logs")}
 
 
-def run(*command: str | Path, cwd: Path, env: Mapping[str, str], failure: str) -> None:
+def run(
+    *command: str | Path, cwd: Path, env: Mapping[str, str], failure: str, timeout: int = TIMEOUT_SECONDS
+) -> None:
     """Run a program, its output going to the log. Raises PipelineError(`failure`) when it doesn't succeed."""
     # What it prints must not be taken for workflow commands: until this word comes, none count.
     word = secrets.token_hex(16)
     print(f"::stop-commands::{word}", flush=True)
     try:
-        finish(command, cwd, env, failure, stderr=subprocess.STDOUT)
+        finish(command, cwd, env, failure, timeout, stderr=subprocess.STDOUT)
     finally:
         print(f"\n::{word}::", flush=True)
 
 
 def output_of(*command: str | Path, cwd: Path, env: Mapping[str, str], failure: str) -> str:
     """What a program prints. Raises PipelineError(`failure`) when it doesn't succeed."""
-    return finish(command, cwd, env, failure, capture_output=True).stdout.strip()
+    return finish(command, cwd, env, failure, TIMEOUT_SECONDS, capture_output=True).stdout.strip()
 
 
 def finish(
-    command: Sequence[str | Path], cwd: Path, env: Mapping[str, str], failure: str, **streams: Any
+    command: Sequence[str | Path],
+    cwd: Path,
+    env: Mapping[str, str],
+    failure: str,
+    timeout: int,
+    **streams: Any,
 ) -> subprocess.CompletedProcess[str]:
     try:
         done = subprocess.run(  # noqa: S603
@@ -68,13 +75,13 @@ def finish(
             env=env,
             stdin=subprocess.DEVNULL,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout,
             **streams,
         )
     except FileNotFoundError as error:
         raise PipelineError(f"{command[0]} is not installed.") from error
     except subprocess.TimeoutExpired as error:
-        raise PipelineError(f"{failure} It took more than {TIMEOUT_SECONDS} seconds.") from error
+        raise PipelineError(f"{failure} It took more than {timeout} seconds.") from error
     if done.returncode != 0:
         raise PipelineError(failure)
     return done

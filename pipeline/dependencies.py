@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.commands import run
+from pipeline.commands import ROOT, run
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 
@@ -37,7 +37,9 @@ BY_LOCK = {
 YARN_BERRY = PackageManager((*NPX, "@yarnpkg/cli-dist@4"), ("install", "--immutable"))
 WITHOUT_LOCK = PackageManager(("npm",), ("install", "--no-package-lock"))
 
-SDK = "workers-runtime-sdk"  # every Python Worker needs it; pywrangler adds it, too
+# Every Python Worker needs Cloudflare's SDK, which pywrangler adds, too: in the version that dispatch has.
+SDK_LOCK = ROOT / "locks" / "dispatch.txt"
+PYTHON_PROJECTS = ("pylock.toml", "uv.lock", "pyproject.toml")
 # The Python of a Worker by compatibility flag or date, newest first, as in workers-py's metadata.py, with the
 # wheels' platform. (3.14 has a platform of its own that uv doesn't know yet; pure wheels are the same.)
 PYTHONS = (
@@ -108,9 +110,10 @@ def manager_of(lock: Path | None) -> PackageManager:
 
 
 def vendor_python_packages(config: Config, env: Mapping[str, str]) -> None:
-    """Install pylock.toml or pyproject.toml into the `python_modules/` that wrangler uploads."""
+    """Install what the project locks, or names, into the `python_modules/` that wrangler uploads."""
     folder = config.path.parent
     target = folder / "python_modules"
+    named = next((name for name in PYTHON_PROJECTS if (folder / name).is_file()), None)
     version, platform = python_of(config)
     command = (
         *("uv", "pip", "install", "--target", target, "--link-mode", "copy"),
@@ -118,15 +121,23 @@ def vendor_python_packages(config: Config, env: Mapping[str, str]) -> None:
     )
     # A package without a wheel for Pyodide may still be one of pure Python: it is when no compiler is there.
     env = {**env, "CC": "/bin/false"}
-    for name in ("pylock.toml", "pyproject.toml"):
-        if (folder / name).is_file():
-            failure = f"The packages of {name} could not be installed for Python {version} in Workers."
-            run(*command, "--requirements", name, cwd=folder, env=env, failure=failure)
-            break
+    if named is not None:
+        failure = f"The packages of {named} could not be installed for Python {version} in Workers."
+        requirements = exported(folder, env, failure) if named == "uv.lock" else named
+        run(*command, "--requirements", requirements, cwd=folder, env=env, failure=failure)
     if not (target / "workers").is_dir():
-        run(*command, SDK, cwd=folder, env=env, failure=f"{SDK} could not be installed.")
+        failure = "workers-runtime-sdk could not be installed."
+        run(*command, "--require-hashes", "--requirements", SDK_LOCK, cwd=folder, env=env, failure=failure)
     (target / ".lock").unlink(missing_ok=True)
     shutil.rmtree(target / "bin", ignore_errors=True)
+
+
+def exported(folder: Path, env: Mapping[str, str], failure: str) -> Path:
+    """What uv.lock says, with hashes, in the form that `uv pip` takes."""
+    path = Path(env["HOME"]) / "requirements.txt"
+    options = ("--frozen", "--no-dev", "--no-emit-project", "--quiet", "--output-file", path)
+    run("uv", "export", *options, cwd=folder, env=env, failure=failure)
+    return path
 
 
 def python_of(config: Config) -> tuple[str, str]:

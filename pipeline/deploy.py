@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +26,9 @@ from pipeline.commands import WRANGLER, environment, run
 from pipeline.errors import PipelineError, run_job
 from pipeline.inputs import Source, Target, required
 from pipeline.manifest import Manifest
+
+# Enough of the job's ten minutes is left to take back what may have arrived.
+UPLOAD_SECONDS = 240
 
 
 def upload(artifact: Artifact, target: Target, credentials: Mapping[str, str], temporary: Path) -> None:
@@ -37,6 +42,7 @@ def upload(artifact: Artifact, target: Target, credentials: Mapping[str, str], t
         cwd=folder,
         env={**environment(home), **credentials},
         failure="wrangler could not deploy the Worker; its message is above.",
+        timeout=UPLOAD_SECONDS,
     )
 
 
@@ -64,7 +70,10 @@ def require_same(script: DeployedScript, artifact: Artifact) -> None:
 
 
 def deploy(artifact: Artifact, target: Target, credentials: Mapping[str, str], tags: Sequence[str]) -> None:
-    """Upload, read back, and tag. Raises PipelineError, and leaves nothing deployed that wasn't read back."""
+    """Upload, read back, and tag. Raises PipelineError, and leaves nothing deployed that wasn't read back.
+
+    That holds for whatever ends it, a cancelled run (KeyboardInterrupt, SystemExit) included.
+    """
     script = DeployedScript.of(credentials, target.namespace, target.app_id)
     try:
         with tempfile.TemporaryDirectory() as temporary:
@@ -73,6 +82,9 @@ def deploy(artifact: Artifact, target: Target, credentials: Mapping[str, str], t
         script.tag(tags)
     except PipelineError as error:
         raise PipelineError(f"{error} {removed(script)}") from error
+    except BaseException:
+        print(removed(script), flush=True)
+        raise
 
 
 def removed(script: DeployedScript) -> str:
@@ -100,6 +112,8 @@ def main() -> None:
     manifest = Manifest.check(arguments.artifact, source, artifact)
     if manifest.sha256 != required(os.environ, "MANIFEST_SHA256"):
         raise PipelineError("What was built is not what was signed.")
+    # How GitHub ends a job whose run was cancelled, after an interrupt.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     deploy(artifact, target, credentials, [f"commit-{source.commit}", f"manifest-{manifest.sha256}"])
     print(f"Deployed {target.app_id}, and read back: {manifest.sha256}")
 

@@ -46,6 +46,8 @@ class UploadForm:
             settings = json.loads(metadata)
         except ValueError:
             raise PipelineError("wrangler wrote an upload without metadata.") from None
+        if sum(part.name == "metadata" for part in parts) > 1:
+            raise PipelineError("The Worker has a module called metadata, which no module can be called.")
         modules = tuple(part for part in parts if part.name != "metadata" and part.content_type != SOURCE_MAP)
         if "main_module" not in settings:
             raise PipelineError(

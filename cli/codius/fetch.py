@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,6 +13,9 @@ from codius.errors import UncheckableError
 
 TIMEOUT = urllib3.Timeout(connect=10, read=45)
 MAX_BYTES = 32 * 1024 * 1024
+# Each read has a timeout of its own: all of them together have this.
+BODY_SECONDS = 120
+READ_BYTES = 1 << 16
 MAX_REDIRECTS = 3
 HEADERS = {"accept": "application/json", "user-agent": "codius"}
 
@@ -45,12 +49,22 @@ def fetch(url: str) -> tuple[int, bytes]:
     try:
         with urllib3.PoolManager(timeout=TIMEOUT, server_hostname=tls_name) as pool:
             answer = pool.request("GET", url, headers=headers, retries=retries, preload_content=False)
-            body = answer.read(MAX_BYTES + 1, decode_content=True)
+            body = read(answer, time.monotonic() + BODY_SECONDS)
     except (urllib3.exceptions.HTTPError, ValueError) as error:
         raise UncheckableError(f"{parts.netloc} can't be reached: {reason_of(error)}") from error
     if len(body) > MAX_BYTES:
         raise UncheckableError(f"{parts.netloc} answers with more than {MAX_BYTES:,} bytes")
     return answer.status, body
+
+
+def read(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """The body, or as much of it as is too much. Raises a TimeoutError of the library at the deadline."""
+    body = bytearray()
+    while len(body) <= MAX_BYTES and (part := answer.read1(READ_BYTES, decode_content=True)):
+        body += part
+        if time.monotonic() > deadline:
+            raise urllib3.exceptions.TimeoutError(f"it took more than {BODY_SECONDS} seconds")
+    return bytes(body)
 
 
 def web_address(url: str) -> SplitResult | None:

@@ -25,6 +25,8 @@ VERIFIED, FAILED, UNCHECKED = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of()
     given = parser.parse_args(arguments)
+    if given.rebuild and given.signer_repo is None:
+        parser.error("--rebuild runs the signer's build on this machine: --signer-repo must name it")
     options = Options(
         url=address(parser, given.url),
         signer=given.signer_repo,
@@ -89,7 +91,11 @@ def summary(report: Report) -> str:
     source = report.document.source if report.document else None
     if report.is_verified and source is not None:
         place = f"{source.url} at {source.commit[:12]}"
-        return f"\nVerified: {report.options.url} runs what was built from {printable(place)}."
+        verdict = f"\nVerified: {report.options.url} runs what was built from {printable(place)}"
+        if report.options.signer is not None or report.signer is None:
+            return f"{verdict}."
+        signer = printable(report.signer.workflow)
+        return f"{verdict},\nif you trust its signer, {signer} (see --signer-repo)."
     if report.has_failed:
         return f"\nNOT verified: {report.options.url} could not be shown to run its stated source."
     return f"\nNot checked: {report.options.url} could not be checked. Try again."

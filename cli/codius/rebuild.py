@@ -24,11 +24,12 @@ from codius.provenance import MANIFEST, Signer
 TIMEOUT_SECONDS = 1200
 NODE_MAJOR = 24
 GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-# What would have git work in another repository than the one it is called in, and Python find other modules.
-MISLEADING = (
-    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"),
-    *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"),
+# How to find programs and to reach the network. What else is there may be a secret, or mislead git or Python.
+PASSED_ON = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
+SETTINGS_OF = ("GIT_CONFIG_", "PIP_", "UV_", "npm_config_", "NPM_CONFIG_")
 
 
 def rebuild(document: Document, signer: Signer) -> str:
@@ -39,7 +40,7 @@ def rebuild(document: Document, signer: Signer) -> str:
     tools = signer.repository_url
     if tools is None or signer.commit is None or not COMMIT.fullmatch(signer.commit):
         raise UncheckableError("the certificate names no commit of the workflow")
-    warning = f"Warning: the build code of {document.source.url} runs on this machine now."
+    warning = f"Warning: code of {tools} and of {document.source.url} runs on this machine now."
     print(printable(warning), file=sys.stderr, flush=True)
     # What a build leaves behind may not be removable; that says nothing about the app.
     with tempfile.TemporaryDirectory(prefix="codius-", ignore_cleanup_errors=True) as temporary:
@@ -117,7 +118,9 @@ def sha256_of(path: Path) -> str:
 
 def run(*command: str | Path, folder: Path, env: Mapping[str, str] | None = None) -> str:
     """Return what a program printed. Raises UncheckableError with the last lines of it where it fails."""
-    inherited = {name: value for name, value in os.environ.items() if name not in MISLEADING}
+    inherited = {
+        name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(SETTINGS_OF)
+    }
     try:
         process = subprocess.Popen(  # noqa: S603
             [str(part) for part in command],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from clients.cloudflare import DeployedScript
@@ -36,7 +37,7 @@ def differences(manifest: dict[str, Any], deployed: dict[str, Any], bindings: li
     changed = [
         f"The {words} changed."
         for key, words in SETTINGS.items()
-        if deployed[key] is not None and deployed[key] != manifest[key]
+        if deployed[key] is not None and not same(deployed[key], manifest[key])
     ]
     signed = {module["name"]: module for module in manifest["modules"]}
     found = {module["name"]: module for module in deployed["modules"]}
@@ -48,6 +49,11 @@ def differences(manifest: dict[str, Any], deployed: dict[str, Any], bindings: li
     if len(found) != len(deployed["modules"]):
         modules.append("Two modules have the same name.")
     return changed + modules + [f"It was given the binding {binding}." for binding in bindings]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON, in which `true` is not `1`."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def difference(name: str, signed: dict[str, Any] | None, found: dict[str, Any] | None) -> str | None:

@@ -1,15 +1,16 @@
 """Deploying an app and following it: what is done in which order, so that each step can be repeated.
 
-An app is in D1 before anything else is done for it. Then its account is opened, and then the workflow is
-started. A step that fails leaves the app marked failed with the reason, to be tried again; a death between
-two steps leaves it pending, until `look_after` asks GitHub what became of it.
+An app is in D1 before anything else is done for it. Then the workflow is started. When that has succeeded,
+the app's account is opened, which begins the serving. A step that fails leaves the app marked failed with the
+reason, to be tried again; a death between two steps leaves it as it is, until `look_after` asks GitHub what
+became of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from clients.billing import Billing, BillingUnavailableError
+from clients.billing import Billing
 from clients.github_actions import GitHubActions
 from clients.github_api import GitHubError, GitHubUnreachableError
 from model.app import App, Source, User
@@ -74,10 +75,7 @@ class Deployments:
 
     async def _start(self, app: App, now: int) -> None:
         try:
-            await self.billing.open_account(app.id)
             run_id = await self.actions.dispatch(inputs_of(app, self.namespace))
-        except BillingUnavailableError:
-            await self._fail(app, "The app's account could not be opened.", now)
         except GitHubUnreachableError as error:
             # The workflow may have begun all the same: its first report will say so.
             await self._fail(app, str(error), now, run_ended=False)
@@ -92,12 +90,18 @@ class Deployments:
         await self.apps.write_if_unchanged(app, failed, now)
 
     async def report(self, app_id: str, report: RunReport, now: int) -> App | None:
-        """Let an app follow a report; return the app as it is then, None for an unknown one."""
+        """Let an app follow a report; return the app as it is then, None for an unknown one.
+
+        Raises BillingUnavailableError where it can't be served yet; then it is to be repeated.
+        """
         for _ in range(MOST_WRITERS):
             app = await self.apps.get(app_id)
             if app is None:
                 return None
             followed = follow(app, report)
+            if followed.status == "deployed" and app.status != "deployed":
+                # Without an account nothing is served: not before the whole workflow has succeeded.
+                await self.billing.open_account(app.id)
             if followed == app or await self.apps.write_if_unchanged(app, followed, now):
                 await self._note_signature(followed, report)
                 return followed

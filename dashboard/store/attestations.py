@@ -45,7 +45,7 @@ class Attestations:
     async def set_manifest(self, app_id: str, manifest_sha256: str, manifest: dict[str, Any]) -> None:
         await self.database.execute(
             "UPDATE attestations SET manifest = ? WHERE app_id = ? AND manifest_sha256 = ?",
-            *(json.dumps(manifest), app_id, manifest_sha256),
+            *(encoded(manifest), app_id, manifest_sha256),
         )
 
     async def signed(self, app_id: str) -> Signed | None:
@@ -78,5 +78,10 @@ class Attestations:
     async def finish_check(self, app_id: str, status: int, document: dict[str, Any]) -> None:
         await self.database.execute(
             "UPDATE checks SET status = ?, document = ? WHERE app_id = ?",
-            *(status, json.dumps(document), app_id),
+            *(status, encoded(document), app_id),
         )
+
+
+def encoded(content: dict[str, Any]) -> str:
+    """As short as JSON gets: a value in D1 has at most 2,000,000 bytes ("Limits" of D1)."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))

@@ -118,7 +118,8 @@ def verify(
     internet: Internet, signer: Signer, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, dict[str, Any], str]:
     """Run the command; return its status, the check `rebuild`, and what it warned of."""
-    status = main(["verify", internet.app_url, "--json", "--rebuild", "--trusted-root", signer.trusted_root])
+    options = ("--rebuild", "--signer-repo", "operator/platform", "--trusted-root", signer.trusted_root)
+    status = main(["verify", internet.app_url, "--json", *options])
     captured = capsys.readouterr()
     report = json.loads(captured.out)
     (check,) = (check for check in report["checks"] if check["name"] == "rebuild")
@@ -146,7 +147,8 @@ def test_the_same_commit_gives_the_same_bytes(
     assert (status, check["status"]) == (0, "ok"), check
     assert tools in check["detail"]
     assert warning == (
-        "Warning: the build code of https://github.example/alice/hello runs on this machine now.\n"
+        "Warning: code of https://github.example/operator/platform and of https://github.example/alice/hello"
+        " runs on this machine now.\n"
     )
 
 
@@ -243,3 +245,19 @@ def test_what_a_build_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.M
     assert time.monotonic() - began < 2
     time.sleep(3)
     assert not (tmp_path / "alive").exists()
+
+
+def test_a_build_of_an_unknown_signer_is_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["verify", "https://app.example", "--rebuild"])
+    assert stopped.value.code == 2
+    assert "--signer-repo must name it" in capsys.readouterr().err
+
+
+def test_programs_see_none_of_the_visitor_s_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "hush")
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    output = rebuild.run("env", folder=tmp_path)
+    assert "PATH=" in output
+    assert "hush" not in output
+    assert "PYTHONPATH" not in output

@@ -81,7 +81,9 @@ def test_it_says_so_line_by_line(
     assert status == 0
     assert [line.split()[:2] for line in lines[:7]] == [["ok", name] for name in NAMES]
     assert "--signer-repo" in lines[5]
-    assert lines[-1].startswith(f"Verified: {internet.app_url} runs what was built from ")
+    assert lines[-2].startswith(f"Verified: {internet.app_url} runs what was built from ")
+    # Nobody was said to be trusted.
+    assert lines[-1].startswith("if you trust its signer, https://")
 
 
 # What is deployed.

@@ -77,13 +77,10 @@ def in_world(work: Callable[[World], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-def test_a_deploy_opens_the_account_and_starts_the_workflow() -> None:
+def test_a_deploy_starts_the_workflow() -> None:
     async def work(world: World) -> None:
         app = await world.deploy()
         assert (app.status, app.run_id, app.failure) == ("queued", 7, None)
-        account = await world.services.billing.account(APP)
-        assert account is not None
-        assert account.remaining_requests == 100
         ((_, path, content),) = world.github.asked
         assert path.startswith("/api/v3/repos/codius/codius-workers/")
         assert content["ref"] == "main"
@@ -142,12 +139,41 @@ def test_a_workflow_that_is_refused_leaves_a_failed_app(
     in_world(work)
 
 
-def test_billing_that_is_down_leaves_a_failed_app_and_no_run() -> None:
+def test_an_app_has_an_account_and_so_is_served_when_its_workflow_has_succeeded_not_before() -> None:
     async def work(world: World) -> None:
+        await world.deploy()
+        for status in ("building", "attesting", "deploying"):
+            await world.report(RunReport(7, 1, status))
+            assert await world.services.billing.account(APP) is None
+        app = await world.report(RunReport(7, 1, "deployed", "success"))
+        account = await world.services.billing.account(APP)
+        assert (app.status, account and account.remaining_requests) == ("deployed", 100)
+
+    in_world(work)
+
+
+def test_an_app_whose_workflow_failed_has_no_account() -> None:
+    async def work(world: World) -> None:
+        await world.deploy()
+        await world.report(RunReport(7, 1, "deploying"), RunReport(7, 1, "failed", "failure"))
+        assert await world.services.billing.account(APP) is None
+
+    in_world(work)
+
+
+def test_an_account_that_could_not_be_opened_is_opened_later() -> None:
+    async def work(world: World) -> None:
+        await world.deploy()
+        await world.report(RunReport(7, 1, "deploying"))
         world.site.billing.is_down = True
-        app = await world.deploy()
-        assert (app.status, app.failure) == ("failed", "The app's account could not be opened.")
-        assert world.github.asked == []
+        with pytest.raises(BillingUnavailableError):
+            await world.report(RunReport(7, 1, "deployed", "success"))
+        world.run_is("completed", "success")
+        assert (await world.upkeep()).status == "deploying"
+        assert len(world.failures) == 1
+        world.site.billing.is_down = False
+        assert (await world.upkeep()).status == "deployed"
+        assert await world.services.billing.account(APP) is not None
 
     in_world(work)
 

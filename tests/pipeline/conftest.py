@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,16 +27,27 @@ class TamperingStore(NamespaceStore):
 class Cloudflare:
     """Cloudflare's API with the namespace `testing`; `store` is what was uploaded.
 
-    `failures` is how often requests still fail, by the end of their path.
+    `failures` is how often requests still fail, by the end of their path, and `nonsense` what is answered to
+    them: None for an answer that is cut off. Where `is_slow`, what was uploaded is never given out; whoever
+    waits for it has `is_read` set.
     """
 
     def __init__(self, folder: Path) -> None:
         self.url = ""
         self.store = TamperingStore(folder)
         self.failures: dict[str, int] = {}
+        self.nonsense: dict[str, bytes | None] = {}
+        self.is_slow, self.is_read = False, threading.Event()
 
     async def on_change(self, name: str) -> None:
         pass
+
+
+async def answer_nonsense(content: bytes | None, send: Send) -> None:
+    length = 1_000 if content is None else len(content)
+    headers = [(b"content-length", str(length).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": content or b"{", "more_body": content is None})
 
 
 @pytest.fixture
@@ -47,6 +59,15 @@ def cloudflare(tmp_path: Path) -> Iterator[Cloudflare]:
         failing = [end for end, left in api.failures.items() if left and scope["path"].endswith(end)]
         for end in failing:
             api.failures[end] -= 1
+        path = scope["path"].partition("/dispatch/")[2]
+        if api.is_slow and path.endswith("/content"):
+            api.is_read.set()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return None
+        for end, content in api.nonsense.items():
+            if path.endswith(end):
+                return await answer_nonsense(content, send)
         await (Response(status_code=500) if failing else whole)(scope, receive, send)
 
     with served(application) as address:

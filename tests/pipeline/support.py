@@ -122,17 +122,22 @@ def served(application: ASGIApp) -> Iterator[str]:
             thread.join()
 
 
-def run_job(module: str, *arguments: str | Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def start_job(module: str, *arguments: str | Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
     path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", f"pipeline.{module}", *arguments],
         cwd=ROOT,
         env={**os.environ, "PATH": path, "OPERATORS_TOKEN": "hush", **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
     )
+
+
+def run_job(module: str, *arguments: str | Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    with start_job(module, *arguments, env=env) as process:
+        output, _ = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 
 def inputs(commit: str = "c" * 40, directory: str = "") -> dict[str, str]:

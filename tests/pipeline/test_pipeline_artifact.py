@@ -124,6 +124,9 @@ def test_a_python_workers_own_types_have_no_rules() -> None:
             ((INDEX, Part(name, ESM, b"")), {}, "can't be the name")
             for name in ("../a.js", "/a.js", "a//b.js", "a/./b.js", "*.js", "a\nb.js", "a:b.js", "", 'a"b.js')
         ),
+        # It would take the place of the upload's settings.
+        ((INDEX, Part("Metadata", "text/plain", b"")), {}, "'Metadata' can't be the name"),
+        ((INDEX, Part("x" * 513, ESM, b"")), {}, "can't be the name"),
         ((INDEX,), {"bindings": [{"name": "a b", "type": "plain_text", "text": ""}]}, "'a b'"),
     ],
 )

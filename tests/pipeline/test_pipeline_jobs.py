@@ -3,19 +3,24 @@
 import base64
 import hashlib
 import json
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import rfc8785
 
 from local.cloudflare.namespace_store import Script
+from local.staging import ROOT
 from pipeline.artifact import Artifact
 from pipeline.errors import PipelineError
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
 from tests.pipeline.conftest import Cloudflare
-from tests.pipeline.support import Build, commit_all, copy_examples, inputs, run_job, write
+from tests.pipeline.support import Build, commit_all, copy_examples, inputs, run_job, start_job, write
 
 Project = Callable[[dict[str, str | bytes]], Path]
 CONFIG = 'main = "index.js"\ncompatibility_date = "2026-11-01"\n'
@@ -52,6 +57,21 @@ def test_a_python_worker_is_built_with_its_packages(examples: Build) -> None:
     assert artifact.compatibility_flags == ("python_workers",)
     assert "python_modules/workers/__init__.py" in artifact.modules
     assert artifact.types == {}
+
+
+def test_a_python_worker_gets_what_its_lock_says(build: Build) -> None:
+    project = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\n'
+    project += 'dependencies = ["idna>=3.4"]\n'
+    flags = 'compatibility_flags = ["python_workers"]\n'
+    worker = "from workers import WorkerEntrypoint\nclass Default(WorkerEntrypoint): pass\n"
+    config = 'main = "entry.py"\ncompatibility_date = "2026-11-01"\n' + flags
+    write(build.checkout, {"wrangler.toml": config, "entry.py": worker, "pyproject.toml": project})
+    lock = [ROOT / ".venv" / "bin" / "uv", "lock", "--quiet", "--resolution", "lowest-direct"]
+    env = {**os.environ, "UV_PYTHON": sys.executable}
+    subprocess.run(lock, cwd=build.checkout, env=env, check=True, timeout=60)
+    modules = build.succeed().modules
+    assert b"'3.4'" in modules["python_modules/idna/package_data.py"]
+    assert "python_modules/workers/__init__.py" in modules
 
 
 def test_two_builds_of_a_commit_are_the_same(examples: Build) -> None:
@@ -326,11 +346,25 @@ def add_module(folder: Path) -> None:
     (folder / "wrangler.json").write_text(json.dumps(config))
 
 
+def replace_settings(folder: Path) -> None:
+    """A module that an upload would take for its settings, described as all others are."""
+    content = b'{"main_module": "index.js", "bindings": []}'
+    (folder / "modules" / "metadata").write_bytes(content)
+    config = json.loads((folder / "wrangler.json").read_text())
+    next(rule for rule in config["rules"] if rule["type"] == "Text")["globs"].append("metadata")
+    (folder / "wrangler.json").write_text(json.dumps(config))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    digest = hashlib.sha256(content).hexdigest()
+    manifest["modules"].append({"name": "metadata", "type": "text/plain", "sha256": digest})
+    (folder / "manifest.json").write_bytes(rfc8785.dumps(manifest))
+
+
 FORGERIES: list[Callable[[Path], object]] = [
     forge_manifest,
     add_module,
     lambda folder: (folder / "modules" / "index.js").write_text("export default 2;"),
     lambda folder: (folder / "manifest.json").unlink(),
+    replace_settings,
 ]
 
 
@@ -347,8 +381,8 @@ def test_a_forged_build_is_neither_signed_nor_deployed(
         run_job("deploy", tmp_path / "artifact", env=env | credentials(cloudflare)),
     ):
         assert done.returncode == 1, done.stdout
-        assert "::error::The artifact" in done.stdout
-        assert "manifest.json" in done.stdout
+        refused = ("::error::The artifact's manifest.json ", "::error::The artifact has no manifest.json")
+        assert any(words in done.stdout for words in (*refused, "'metadata' can't be the name of a module"))
     assert not (tmp_path / "outputs").exists()
     assert cloudflare.store.list("testing") == []
 
@@ -475,10 +509,15 @@ def test_what_arrives_otherwise_than_built_is_deleted_again(examples: Build, clo
     assert cloudflare.store.list("testing") == []
 
 
-def deploy_one_module(cloudflare: Cloudflare, folder: Path) -> subprocess.CompletedProcess[str]:
+def one_module(cloudflare: Cloudflare, folder: Path) -> dict[str, str]:
+    """The environment of a job `deploy` of one module; the artifact is in the folder."""
     modules, types = {"index.js": WORKER.encode()}, {"index.js": "ESModule"}
-    env = hand_on(Artifact("index.js", "2026-11-01", (), {}, modules, types), folder / "artifact")
-    return run_job("deploy", folder / "artifact", env=env | credentials(cloudflare))
+    artifact = Artifact("index.js", "2026-11-01", (), {}, modules, types)
+    return hand_on(artifact, folder / "artifact") | credentials(cloudflare)
+
+
+def deploy_one_module(cloudflare: Cloudflare, folder: Path) -> subprocess.CompletedProcess[str]:
+    return run_job("deploy", folder / "artifact", env=one_module(cloudflare, folder))
 
 
 def test_what_cloudflare_fails_to_do_once_is_asked_again(cloudflare: Cloudflare, tmp_path: Path) -> None:
@@ -487,6 +526,29 @@ def test_what_cloudflare_fails_to_do_once_is_asked_again(cloudflare: Cloudflare,
     assert done.returncode == 0, done.stdout
     assert set(cloudflare.failures.values()) == {0}
     assert cloudflare.store.list("testing") != []
+
+
+@pytest.mark.parametrize("part", ["content", "settings"])
+@pytest.mark.parametrize("answer", [None, b"nonsense", b"{}"])
+def test_a_read_back_that_is_cut_off_or_says_nothing_leaves_nothing_deployed(
+    cloudflare: Cloudflare, tmp_path: Path, part: str, answer: bytes | None
+) -> None:
+    cloudflare.nonsense[f"/{part}"] = answer
+    done = deploy_one_module(cloudflare, tmp_path)
+    assert done.returncode == 1
+    assert "Nothing of it is deployed." in done.stdout
+    assert cloudflare.store.list("testing") == []
+
+
+def test_a_run_that_is_cancelled_leaves_nothing_deployed(cloudflare: Cloudflare, tmp_path: Path) -> None:
+    cloudflare.is_slow = True
+    with start_job("deploy", tmp_path / "artifact", env=one_module(cloudflare, tmp_path)) as process:
+        assert cloudflare.is_read.wait(60)
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Nothing of it is deployed." in output
+    assert cloudflare.store.list("testing") == []
 
 
 @pytest.mark.parametrize("path", ["/content", "/tags"])
