@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline import dependencies
 from pipeline.artifact import MANIFEST, Artifact
-from pipeline.commands import WRANGLER, environment, output_of, run
+from pipeline.commands import WRANGLER, environment, no_commands, output_of, run
 from pipeline.config import Config
 from pipeline.errors import PipelineError, run_job
 from pipeline.inputs import Source
@@ -34,25 +34,31 @@ def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
     config = Config.find(source.folder(checkout), source.directory)
     dependencies.install(config, checkout.resolve(), env)
     dependencies.run_build_script(config, checkout.resolve(), env)
-    config = config.generated(checkout)
+    # Which may have changed it, or made another.
+    config = Config.find(source.folder(checkout), source.directory).generated(checkout)
     artifact = Artifact.of_form(bundle(config, source.app_id, temporary / "upload", env))
     if not config.assets:
         say_what_is_left_out(config.left_out())
         return artifact
     say_what_is_left_out([*config.left_out(), *without_effect(config, checkout)])
-    return add_static_files(artifact, config, checkout)
+    return add_static_files(artifact, config, checkout, env)
 
 
 def say_what_is_left_out(names: list[str]) -> None:
     """In the log and, on GitHub, in the run's summary ("Adding a job summary")."""
-    # A key of the app's config: a line break in it would begin a workflow command.
-    names = [name if name.isprintable() else repr(name) for name in names]
-    for name in names:
-        print(f"Left out: {name} ({WHAT_IS_HOSTED})")
+    with no_commands():  # the names are the app's
+        for name in names:
+            print(f"Left out: {shown(name)} ({WHAT_IS_HOSTED})")
     if names and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        names = [shown(name).replace("`", "'") for name in names]
         with open(summary, "a") as file:
             file.write(f"Left out, as {WHAT_IS_HOSTED}:\n\n")
             file.writelines(f"- `{name}`\n" for name in names)
+
+
+def shown(name: str) -> str:
+    """On one line."""
+    return name if name.isprintable() else repr(name)
 
 
 def require_commit(source: Source, checkout: Path, env: dict[str, str]) -> None:
@@ -65,7 +71,8 @@ def require_commit(source: Source, checkout: Path, env: dict[str, str]) -> None:
 def bundle(config: Config, name: str, outfile: Path, env: dict[str, str]) -> UploadForm:
     """What wrangler would upload."""
     run(
-        *(WRANGLER, "deploy", "--dry-run", "--autoconfig=false"),
+        # An app's `.env` could name an environment otherwise, which is read here nowhere else.
+        *(WRANGLER, "deploy", "--dry-run", "--autoconfig=false", "--env="),
         *("--config", config.path, "--name", name, "--outfile", outfile),
         cwd=config.path.parent,
         env=env,
@@ -83,14 +90,16 @@ def main() -> None:
     arguments = parser.parse_args()
     source = Source.read(os.environ)
     place = f"{source.directory} of {source.repository}" if source.directory else source.repository
-    print(f"Building {place} at {source.commit} ({source.ref or 'no ref'}) for {source.app_id}", flush=True)
+    with no_commands():
+        print(f"Building {place} at {source.commit} ({source.ref or 'no ref'}) for {source.app_id}")
     with tempfile.TemporaryDirectory() as temporary:
         artifact = build(source, arguments.checkout, Path(temporary))
     manifest = Manifest.of(source, artifact)
     artifact.write(arguments.artifact)
     (arguments.artifact / MANIFEST).write_bytes(manifest.encoded)
-    for name, content in artifact.modules.items():
-        print(f"{len(content):>10,}  {name}")
+    with no_commands():
+        for name, content in artifact.modules.items():
+            print(f"{len(content):>10,}  {name}")
     print(f"Manifest: {manifest.sha256}")
 
 

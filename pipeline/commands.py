@@ -6,7 +6,8 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +43,26 @@ def environment(home: Path) -> dict[str, str]:
     return {**passed, **FIXED, "HOME": str(home), "WRANGLER_LOG_PATH": str(home / "wrangler-logs")}
 
 
+@contextmanager
+def no_commands() -> Iterator[None]:
+    """What is printed meanwhile is no workflow command ("Stopping and starting workflow commands").
+
+    A program that a build leaves behind can still print later: only jobs that run no app's code rely on it.
+    """
+    word = secrets.token_hex(16)
+    print(f"::stop-commands::{word}", flush=True)
+    try:
+        yield
+    finally:
+        print(f"\n::{word}::", flush=True)
+
+
 def run(
     *command: str | Path, cwd: Path, env: Mapping[str, str], failure: str, timeout: int = TIMEOUT_SECONDS
 ) -> None:
     """Run a program, its output going to the log. Raises PipelineError(`failure`) when it doesn't succeed."""
-    # What it prints must not be taken for workflow commands: until this word comes, none count.
-    word = secrets.token_hex(16)
-    print(f"::stop-commands::{word}", flush=True)
-    try:
+    with no_commands():
         finish(command, cwd, env, failure, timeout, stderr=subprocess.STDOUT)
-    finally:
-        print(f"\n::{word}::", flush=True)
 
 
 def output_of(*command: str | Path, cwd: Path, env: Mapping[str, str], failure: str) -> str:

@@ -3,78 +3,47 @@
 Cloudflare gives a Worker's modules out again, but not its assets: what is served could not be compared with
 what was signed. So each file becomes a module, signed and read back as all others are, and Cloudflare's own
 asset Worker, which wrangler brings for local runs, serves them from there: `site.js` is the main module then.
-After "Static Assets" of the Workers documentation; `_headers` and `_redirects` have no effect.
+Which files there are, and their types, is for wrangler's own code to say (`list-assets.mjs`). After "Static
+Assets" of the Workers documentation; `_headers` and `_redirects` have no effect.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from pathspec import GitIgnoreSpec
-
 from pipeline.artifact import Artifact
-from pipeline.commands import ROOT
+from pipeline.commands import ROOT, output_of
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 
 # Of the modules that are added. (Wrangler would call a main module in a folder as if it were in none.)
 MAIN, FOLDER = "codius-site.js", "codius"
 ASSET_WORKERS = ROOT / "node_modules" / "miniflare" / "dist" / "src" / "workers" / "assets"
-IGNORE_FILE = ".assetsignore"
 WITHOUT_EFFECT = ("_headers", "_redirects")
 HANDLING = ("html_handling", "not_found_handling")
 LICENSE = b"// Of miniflare (MIT), by Cloudflare.\n"
-# Browsers know a file by its type; those without one here come without one, as at Cloudflare.
-TYPES = {
-    "css": "text/css",
-    "csv": "text/csv",
-    "htm": "text/html",
-    "html": "text/html",
-    "ics": "text/calendar",
-    "js": "text/javascript",
-    "md": "text/markdown",
-    "mjs": "text/javascript",
-    "txt": "text/plain",
-    "vtt": "text/vtt",
-    "xml": "text/xml",
-    "yaml": "text/yaml",
-    "yml": "text/yaml",
-    "gz": "application/gzip",
-    "json": "application/json",
-    "jsonld": "application/ld+json",
-    "map": "application/json",
-    "pdf": "application/pdf",
-    "rss": "application/rss+xml",
-    "wasm": "application/wasm",
-    "webmanifest": "application/manifest+json",
-    "zip": "application/zip",
-    "apng": "image/apng",
-    "avif": "image/avif",
-    "gif": "image/gif",
-    "ico": "image/vnd.microsoft.icon",
-    "jpeg": "image/jpeg",
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "webp": "image/webp",
-    "mp3": "audio/mpeg",
-    "ogg": "audio/ogg",
-    "wav": "audio/wav",
-    "mp4": "video/mp4",
-    "webm": "video/webm",
-    "otf": "font/otf",
-    "ttf": "font/ttf",
-    "woff": "font/woff",
-    "woff2": "font/woff2",
-}
 
 
-def add_static_files(artifact: Artifact, config: Config, checkout: Path) -> Artifact:
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """`name` is its path in the directory; `type` the one that it is served as, None for none."""
+
+    name: str
+    type: str | None
+    content: bytes
+
+    def described(self) -> dict[str, str | None]:
+        """`tag` is what the ETag is made of: two of the same bytes may be of different types."""
+        tag = hashlib.sha256(f"{self.type}\0".encode() + self.content).hexdigest()[:32]
+        return {"path": f"/{self.name}", "tag": tag, "type": self.type}
+
+
+def add_static_files(artifact: Artifact, config: Config, checkout: Path, env: Mapping[str, str]) -> Artifact:
     """The artifact with the files of the config's `assets`, in front of its Worker if it has one.
 
     Raises PipelineError.
@@ -83,7 +52,7 @@ def add_static_files(artifact: Artifact, config: Config, checkout: Path) -> Arti
     taken = [name for name in modules if name == MAIN or name.startswith(f"{FOLDER}/")]
     if taken:
         raise PipelineError(f"The Worker has a module {taken[0]}, a name that static files need here.")
-    files = dict(static_files_in(directory_of(config, checkout)))
+    files = static_files_in(directory_of(config, checkout), checkout.resolve(), env)
     app = f"import * as app from {json.dumps(f'../{artifact.main}')};" if config.main else "const app = {};"
     scripts = {
         MAIN: (ROOT / "pipeline" / "site.js").read_bytes(),
@@ -91,7 +60,7 @@ def add_static_files(artifact: Artifact, config: Config, checkout: Path) -> Arti
         f"{FOLDER}/asset-worker.js": LICENSE + (ASSET_WORKERS / "assets.worker.js").read_bytes(),
         f"{FOLDER}/router-worker.js": LICENSE + (ASSET_WORKERS / "router.worker.js").read_bytes(),
     }
-    data = {f"{FOLDER}/files/{name}": content for name, content in files.items()}
+    data = {f"{FOLDER}/files/{file.name}": file.content for file in files}
     return replace(
         artifact,
         main=MAIN,
@@ -134,37 +103,25 @@ def without_effect(config: Config, checkout: Path) -> list[str]:
     return [name for name in WITHOUT_EFFECT if (root / name).is_file()]
 
 
-def static_files_in(root: Path) -> Iterator[tuple[str, bytes]]:
-    ignore = root / IGNORE_FILE
-    lines = ignore.read_text(errors="replace").splitlines() if ignore.is_file() else []
-    ignored = GitIgnoreSpec.from_lines([f"/{IGNORE_FILE}", *(f"/{name}" for name in WITHOUT_EFFECT), *lines])
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if path.is_symlink() or not path.is_file() or ignored.match_file(name):
-            continue
-        if not path.resolve().is_relative_to(root):
-            raise PipelineError(f"The static file {name} is outside of its directory.")
-        yield name, path.read_bytes()
+def static_files_in(root: Path, checkout: Path, env: Mapping[str, str]) -> list[StaticFile]:
+    failure = "The static files can't be listed: is one larger than 25 MiB, or .assetsignore not valid?"
+    script = ROOT / "pipeline" / "list-assets.mjs"
+    listed = json.loads(output_of("node", script, root, cwd=ROOT, env=env, failure=failure))
+    files = []
+    for name, kind in sorted(listed):
+        path = root / name
+        if not path.resolve().is_relative_to(checkout):
+            raise PipelineError(f"The static file {name} is a link that leads outside the repository.")
+        files.append(StaticFile(name, kind, path.read_bytes()))
+    return files
 
 
-def script_of(app: str, files: Mapping[str, bytes], settings: Mapping[str, Any]) -> bytes:
+def script_of(app: str, files: Sequence[StaticFile], settings: Mapping[str, Any]) -> bytes:
     """The module `site-files.js`: the app's Worker, its files, and how they are served."""
-    imports = [f"import file{n} from {json.dumps(f'./files/{name}')};" for n, name in enumerate(files)]
+    imports = [f"import file{n} from {json.dumps(f'./files/{file.name}')};" for n, file in enumerate(files)]
     described = [
-        f"  {{ ...{json.dumps(description_of(name, content))}, content: file{number} }},"
-        for number, (name, content) in enumerate(files.items())
+        f"  {{ ...{json.dumps(file.described())}, content: file{number} }},"
+        for number, file in enumerate(files)
     ]
     exports = ["export { app };", f"export const settings = {json.dumps(settings)};"]
     return "\n".join([app, *imports, *exports, "export const files = [", *described, "];", ""]).encode()
-
-
-def description_of(name: str, content: bytes) -> dict[str, str | None]:
-    """`tag` is what the file's ETag is made of: two of the same bytes may be of different types."""
-    kind = type_of(name)
-    tag = hashlib.sha256(f"{kind}\0".encode() + content).hexdigest()[:32]
-    return {"path": f"/{name}", "tag": tag, "type": kind}
-
-
-def type_of(name: str) -> str | None:
-    found = TYPES.get(PurePosixPath(name).suffix.lstrip(".").lower())
-    return f"{found}; charset=utf-8" if found is not None and found.startswith("text/") else found

@@ -107,6 +107,7 @@ def described(report: Report) -> dict[str, Any]:
         "url": report.options.url,
         "appId": report.document.app_id if report.document else None,
         "verified": report.is_verified,
+        "signerRequired": report.options.signer is not None,
         "checks": [
             {"name": check.name, "status": check.status, "detail": check.detail} for check in report.checks
         ],

@@ -28,7 +28,9 @@ GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_
 PASSED_ON = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("NPM_CONFIG_REGISTRY", "npm_config_registry", "UV_DEFAULT_INDEX", "UV_FIND_LINKS"),
 )
+# Of the programs that fetch the tools; the app's own code could read them.
 SETTINGS_OF = ("GIT_CONFIG_", "PIP_", "UV_", "npm_config_", "NPM_CONFIG_")
 
 
@@ -80,7 +82,7 @@ def build(document: Document, folder: Path) -> None:
         "REF": source.ref,
         "DIRECTORY": source.directory,
     }
-    run(python, "-m", "pipeline.build", "../app", "../artifact", folder=tools, env=env)
+    run(python, "-m", "pipeline.build", "../app", "../artifact", folder=tools, env=env, settings=())
 
 
 def require_node(folder: Path) -> None:
@@ -116,10 +118,15 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def run(*command: str | Path, folder: Path, env: Mapping[str, str] | None = None) -> str:
+def run(
+    *command: str | Path,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    settings: tuple[str, ...] = SETTINGS_OF,
+) -> str:
     """Return what a program printed. Raises UncheckableError with the last lines of it where it fails."""
     inherited = {
-        name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(SETTINGS_OF)
+        name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(settings)
     }
     try:
         process = subprocess.Popen(  # noqa: S603

@@ -112,8 +112,9 @@ def copy_own_files(repository: Path, folder: Path, folders: list[str]) -> None:
 
 async def set_up(call: ActionCall) -> None:
     """This repository's own action: the tools are the local ones, already installed."""
-    (folder,) = call.take("folder")
-    (call.folder(folder) / "node_modules").symlink_to(call.repository / "node_modules")
+    folder, node = call.take("folder", "node")
+    if node != "false":
+        (call.folder(folder) / "node_modules").symlink_to(call.repository / "node_modules")
     call.path.append(call.repository / ".venv" / "bin")
 
 

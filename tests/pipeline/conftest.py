@@ -64,11 +64,10 @@ def cloudflare(tmp_path: Path) -> Iterator[Cloudflare]:
             api.is_read.set()
             while (await receive())["type"] != "http.disconnect":
                 pass
-            return None
-        for end, content in api.nonsense.items():
-            if path.endswith(end):
-                return await answer_nonsense(content, send)
-        await (Response(status_code=500) if failing else whole)(scope, receive, send)
+        elif nonsense := [content for end, content in api.nonsense.items() if path.endswith(end)]:
+            await answer_nonsense(nonsense[0], send)
+        else:
+            await (Response(status_code=500) if failing else whole)(scope, receive, send)
 
     with served(application) as address:
         api.url = f"{address}/client/v4"

@@ -62,11 +62,35 @@ def test_what_assetsignore_names_and_what_has_no_effect_is_left_out(build: Build
     assert lines_out == ["Left out: _headers", "Left out: _redirects"]
 
 
-def test_links_are_not_followed(build: Build) -> None:
-    write(build.checkout, {**site(), "elsewhere/secret.txt": "x"})
+def test_a_link_within_the_repository_is_the_file_that_it_leads_to(build: Build) -> None:
+    write(build.checkout, {**site(), "elsewhere/a.txt": "x"})
+    os.symlink("../elsewhere/a.txt", build.checkout / "public" / "a.txt")
+    assert files_of(build)["a.txt"] == b"x"
+
+
+def test_a_link_out_of_the_repository_is_refused(build: Build) -> None:
+    write(build.checkout, site())
     os.symlink("/etc/passwd", build.checkout / "public" / "passwd")
-    os.symlink("../elsewhere", build.checkout / "public" / "folder")
+    assert build.fail() == "The static file passwd is a link that leads outside the repository."
+
+
+def test_assetsignore_means_what_it_means_to_wrangler(build: Build) -> None:
+    write(build.checkout, site())
+    lines = "\ufeffprivate.txt\nsecrets/\n*.key\nclosed/\n!closed/kept.txt\n"
+    names = ("private.txt", "Secrets/a.txt", "UPPER.KEY", "closed/kept.txt")
+    write(build.checkout / "public", {".assetsignore": lines, **dict.fromkeys(names, "")})
     assert sorted(files_of(build)) == ["index.html"]
+
+
+def test_another_environment_is_not_chosen_by_the_app_s_env_file(build: Build) -> None:
+    production = {"vars": {"A": "production"}, "assets": {"directory": "other"}}
+    top = {"vars": {"A": "top"}, "assets": {"directory": "public"}}
+    both = config(main="index.js", **top, env={"production": production})
+    write(build.checkout, {**site(), "wrangler.json": both, ".env": "CLOUDFLARE_ENV=production"})
+    write(build.checkout, {"other/other.html": ""})
+    artifact = build.succeed()
+    assert artifact.variables == {"A": "top"}
+    assert "codius/files/other.html" not in artifact.modules
 
 
 @pytest.mark.parametrize(
