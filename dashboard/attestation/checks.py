@@ -18,13 +18,13 @@ from clients.github_api import GitHubError
 from clients.github_attestations import GitHubAttestations
 from hosting.deployments import Deployments
 from model.app import App
-from store.attestations import Attestations, Check, Signed
+from store.attestations import Attestations, Budget, Check, Signed
 
 ISSUER = "https://token.actions.githubusercontent.com"
-APP_MS = 60_000
 # A check asks Cloudflare twice, who answers 1,200 questions in five minutes ("Rate limits" of its API). Even
-# where the checks of two periods come together, a third is left for deploying and deleting.
-ALL_MS, ALL_CHECKS = 300_000, 200
+# where the checks of two periods come together, a third is left for deploying and deleting. Nobody's apps can
+# use up what there is for all.
+BUDGET = Budget(app_ms=60_000, all_ms=300_000, all_checks=200, user_checks=100)
 
 Document = dict[str, Any]
 FAILED: Document = {"error": "check_failed", "message": "This app could not be checked."}
@@ -51,9 +51,9 @@ class Checks:
     async def latest(self, app: App, url: str, now: int) -> Check | None:
         """The latest check of a deployed app at `url`, made now if it is due; None without any."""
         last = await self.store.check(app.id)
-        if last is not None and last.began_at > now - APP_MS:
+        if last is not None and last.began_at > now - BUDGET.app_ms:
             return last
-        if not await self.store.begin_check(app.id, now, APP_MS, ALL_MS, ALL_CHECKS):
+        if not await self.store.begin_check(app.id, now, BUDGET):
             return last
         try:
             status, document = await self._check(app, url, now)

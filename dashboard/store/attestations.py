@@ -30,6 +30,18 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How many checks may begin: one of an app in `app_ms`; and in each period of `all_ms` `all_checks`, of
+    which at most `user_checks` are of apps that the same user deployed. (Times are milliseconds.)
+    """
+
+    app_ms: int
+    all_ms: int
+    all_checks: int
+    user_checks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attestations:
     database: Database
 
@@ -63,15 +75,17 @@ class Attestations:
         found = None if document is None else json.loads(str(document))
         return Check(int(began_at or 0), None if status is None else int(status), found)
 
-    async def begin_check(self, app_id: str, now: int, app_ms: int, all_ms: int, limit: int) -> bool:
-        """Claim a check: one per app in `app_ms`, and `limit` of all apps in each period of `all_ms`."""
+    async def begin_check(self, app_id: str, now: int, budget: Budget) -> bool:
+        """Claim a check; whether the budget allows it."""
         rows = await self.database.execute(
             "INSERT INTO checks (app_id, began_at, period, made) SELECT ?1, ?2, ?4, 1 "
             "WHERE (SELECT coalesce(sum(made), 0) FROM checks WHERE period = ?4) < ?5 "
+            "AND (SELECT coalesce(sum(made), 0) FROM checks JOIN apps ON apps.id = app_id WHERE period = ?4 "
+            "AND user_id = (SELECT user_id FROM apps WHERE id = ?1)) < ?6 "
             "ON CONFLICT (app_id) DO UPDATE SET began_at = excluded.began_at, period = excluded.period, "
             "made = CASE WHEN checks.period = excluded.period THEN checks.made + 1 ELSE 1 END "
             "WHERE checks.began_at <= excluded.began_at - ?3 RETURNING app_id",
-            *(app_id, now, app_ms, now // all_ms, limit),
+            *(app_id, now, budget.app_ms, now // budget.all_ms, budget.all_checks, budget.user_checks),
         )
         return bool(rows)
 

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from attestation.checks import APP_MS, FAILED
+from attestation.checks import BUDGET, FAILED
 from model.app import App
 from store.attestations import Check
 from web.access import deployed_app
@@ -16,7 +16,7 @@ from web.services import Services
 from web.settings import Settings
 
 OPEN = {"access-control-allow-origin": "*"}
-CACHED = OPEN | {"cache-control": f"public, max-age={APP_MS // 1000}"}
+CACHED = OPEN | {"cache-control": f"public, max-age={BUDGET.app_ms // 1000}"}
 UNCACHED = OPEN | {"cache-control": "no-store"}
 AGAIN = UNCACHED | {"retry-after": "5"}
 

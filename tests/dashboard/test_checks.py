@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.checks import ALL_CHECKS, ALL_MS, APP_MS
+from attestation.checks import BUDGET
 from attestation.comparison import SETTINGS, differences
 from clients.multipart import HashingParser, NotMultipartError, parameter
 from local.cloudflare.namespace_store import NamespaceStore, Script
@@ -218,10 +218,10 @@ def test_cloudflare_is_asked_once_a_minute_whoever_asks(tmp_path: Path) -> None:
         first = await app.document()
         app.tamper(change_byte)
         for _ in range(3):
-            app.site.now += APP_MS // 4
+            app.site.now += BUDGET.app_ms // 4
             assert await app.document() == first
         assert app.reads() == 1
-        app.site.now += APP_MS // 4
+        app.site.now += BUDGET.app_ms // 4
         assert (await app.document())["agrees"] is False
         assert app.reads() == 2
 
@@ -239,12 +239,12 @@ def test_many_who_ask_at_once_cause_one_check(tmp_path: Path) -> None:
 
 def test_an_app_that_is_checked_again_counts_again(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
-        store = app.site.services.checks.store
+        store, budget = app.site.services.checks.store, replace(BUDGET, all_checks=3)
         for number in range(3):
-            now = app.site.now + number * APP_MS
-            assert await store.begin_check(APP, now, APP_MS, ALL_MS, limit=3)
-        assert not await store.begin_check(APP, now + APP_MS, APP_MS, ALL_MS, limit=3)
-        assert await store.begin_check(APP, now + ALL_MS, APP_MS, ALL_MS, limit=3)
+            now = app.site.now + number * BUDGET.app_ms
+            assert await store.begin_check(APP, now, budget)
+        assert not await store.begin_check(APP, now + BUDGET.app_ms, budget)
+        assert await store.begin_check(APP, now + BUDGET.all_ms, budget)
 
     with_app(tmp_path, work)
 
@@ -265,32 +265,45 @@ def test_whatever_breaks_a_check_visitors_are_told_and_it_is_logged(
 
 def test_checks_of_all_apps_together_are_limited(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
-        for number in range(ALL_CHECKS):
-            other = f"other-{number}"
-            await app.site.database.execute(
-                "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, "
-                "changed_at) VALUES (?, 1, 'alice/hello', 'main', ?, '', 1, 1)",
-                *(other, f"{number:040x}"),
-            )
-            assert await app.site.services.checks.store.begin_check(
-                other, app.site.now, APP_MS, ALL_MS, ALL_CHECKS
-            )
+        begun = [await begin_other_check(app, number, 100 + number) for number in range(BUDGET.all_checks)]
+        assert all(begun)
         response = await app.site.visitor().get(DOCUMENT)
         assert (response.status_code, response.json()["error"]) == (503, "busy")
         assert int(response.headers["retry-after"]) > 0
         assert app.reads() == 0
-        app.site.now += ALL_MS
+        app.site.now += BUDGET.all_ms
         assert (await app.document())["agrees"] is True
 
     with_app(tmp_path, work)
 
 
+def test_checks_of_one_user_s_apps_leave_others_theirs(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        begun = [await begin_other_check(app, number, user=100) for number in range(BUDGET.all_checks)]
+        assert begun.count(True) == BUDGET.user_checks
+        assert (await app.document())["agrees"] is True
+
+    with_app(tmp_path, work)
+
+
+async def begin_other_check(app: Attested, number: int, user: int) -> bool:
+    """Of another app, which this user deployed."""
+    execute, other = app.site.database.execute, f"other-{number}"
+    await execute("INSERT OR IGNORE INTO users VALUES (?, ?, NULL, 1, 1)", user, f"user-{user}")
+    await execute(
+        "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, changed_at) "
+        "VALUES (?, ?, 'alice/hello', 'main', ?, '', 1, 1)",
+        *(other, user, f"{number:040x}"),
+    )
+    return await app.site.services.checks.store.begin_check(other, app.site.now, BUDGET)
+
+
 def test_an_older_result_is_given_with_its_time_while_there_are_too_many(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
         first = await app.document()
-        app.site.now += 2 * APP_MS
+        app.site.now += 2 * BUDGET.app_ms
         store = app.site.services.checks.store
-        assert not await store.begin_check(APP, app.site.now, APP_MS, ALL_MS, limit=1)
+        assert not await store.begin_check(APP, app.site.now, replace(BUDGET, all_checks=1))
         await app.site.database.execute("UPDATE checks SET began_at = ?", app.site.now)
         assert await app.document() == first
 
@@ -325,7 +338,7 @@ def test_who_can_not_be_asked_is_named_and_asked_again_later(tmp_path: Path, par
         assert "could not be reached" in document["message"]
         assert document["message"] in (await app.site.visitor().get(PAGE)).text
         app.site.servers[party] = server
-        app.site.now += APP_MS
+        app.site.now += BUDGET.app_ms
         assert (await app.document())["agrees"] is True
 
     with_app(tmp_path, work)
@@ -335,7 +348,7 @@ def test_once_github_gave_the_manifest_out_it_is_not_asked_again(tmp_path: Path)
     async def work(app: Attested) -> None:
         assert (await app.document())["agrees"] is True
         del app.site.servers[GITHUB]
-        app.site.now += APP_MS
+        app.site.now += BUDGET.app_ms
         assert (await app.document())["agrees"] is True
 
     with_app(tmp_path, work)
@@ -359,7 +372,7 @@ def test_a_manifest_of_another_digest_is_not_taken(tmp_path: Path, forged: bytes
         assert (document["agrees"], document["manifest"]) == (False, None)
         assert document["differences"] == ["No attestation of this app is known."]
         app.attest(forged, MANIFEST.encoded)
-        app.site.now += APP_MS
+        app.site.now += BUDGET.app_ms
         assert (await app.document())["agrees"] is True
 
     with_app(tmp_path, work)
@@ -394,7 +407,7 @@ def test_a_bundle_that_can_not_be_had_is_asked_for_again(tmp_path: Path, url: st
         app.list_attestations({"repository_id": 1, "bundle": None, "bundle_url": url})
         assert (await app.document(502))["error"] == "github_unavailable"
         app.attest(MANIFEST.encoded)
-        app.site.now += APP_MS
+        app.site.now += BUDGET.app_ms
         assert (await app.document())["agrees"] is True
 
     with_app(tmp_path, work)
