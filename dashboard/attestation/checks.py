@@ -57,11 +57,10 @@ class Checks:
             return last
         try:
             status, document = await self._check(app, url, now)
-            await self.store.finish_check(app.id, status, document)
+            return await self.store.finish_check(app.id, status, document, now)
         except Exception:  # whatever it was, visitors are told something until the next check
-            await self.store.finish_check(app.id, 500, FAILED)
+            await self.store.finish_check(app.id, 500, FAILED, now)
             raise
-        return Check(now, status, document)
 
     async def _check(self, app: App, url: str, now: int) -> tuple[int, Document]:
         try:

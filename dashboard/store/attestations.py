@@ -22,11 +22,16 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of a check, as an HTTP status and a document; when the latest one began."""
+    """The result of a check, as an HTTP status and a document in JSON; when the latest one began."""
 
     began_at: int
     status: int | None
-    document: dict[str, Any] | None
+    encoded: str | None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.encoded or "{}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Attestations:
         if not rows:
             return None
         began_at, status, document = (rows[0][name] for name in ("began_at", "status", "document"))
-        found = None if document is None else json.loads(str(document))
+        found = None if document is None else str(document)
         return Check(int(began_at or 0), None if status is None else int(status), found)
 
     async def begin_check(self, app_id: str, now: int, budget: Budget) -> bool:
@@ -89,11 +94,14 @@ class Attestations:
         )
         return bool(rows)
 
-    async def finish_check(self, app_id: str, status: int, document: dict[str, Any]) -> None:
+    async def finish_check(self, app_id: str, status: int, document: dict[str, Any], now: int) -> Check:
+        """Keep the result of a check that began `now`, and return it."""
+        check = Check(now, status, encoded(document))
         await self.database.execute(
             "UPDATE checks SET status = ?, document = ? WHERE app_id = ?",
-            *(status, encoded(document), app_id),
+            *(status, check.encoded, app_id),
         )
+        return check
 
 
 def encoded(content: dict[str, Any]) -> str:
