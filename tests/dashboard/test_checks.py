@@ -27,6 +27,7 @@ from model.progress import job_report
 from pipeline.artifact import Artifact
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
+from store.attestations import encoded
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import CLOUDFLARE, GITHUB, SOURCE, Site, signed
 from web.attestation_pages import verify_command
@@ -582,3 +583,18 @@ def test_any_other_content_of_a_module_is_found(data: st.DataObject) -> None:
     digests = st.text("0123456789abcdef", min_size=64, max_size=64)
     module["sha256"] = data.draw(digests.filter(module["sha256"].__ne__))
     assert differences(manifest, deployed, []) == [f"The module {module['name']} changed."]
+
+
+# What is kept.
+
+
+def test_what_is_deployed_is_compared_as_json_in_which_true_is_not_1() -> None:
+    deployed = {"main": None, "compatibilityDate": None, "compatibilityFlags": None, "modules": []}
+    manifest = {"vars": {"PAID": 1}, "modules": []}
+    assert differences(manifest, {**deployed, "vars": {"PAID": True}}, []) == ["The plain variables changed."]
+    assert differences(manifest, {**deployed, "vars": {"PAID": 1}}, []) == []
+
+
+def test_a_document_is_kept_in_as_many_bytes_as_it_has() -> None:
+    """Escaped it would have up to six times as many, and D1 takes 2,000,000."""
+    assert len(encoded({"vars": {"A": "é" * 1_000}}).encode()) < 2_100
