@@ -100,7 +100,7 @@ class Installation:
 
     @property
     def dashboard_url(self) -> str:
-        return str(self.dashboard.variables["DASHBOARD_URL"]).rstrip("/")
+        return str(self.dashboard.variables.get("DASHBOARD_URL", "")).rstrip("/")
 
     @property
     def health_url(self) -> str:
@@ -149,7 +149,9 @@ class Installation:
                 f"DASHBOARD_URL ({host}) and APPS_DOMAIN ({domain}) must be on different domains:"
                 " apps could set the dashboard's cookies"
             )
-        zones = {route.get("pattern"): route.get("zone_name", "") for route in self.dispatch.config["routes"]}
+        # A route may name its zone by `zone_id`, too.
+        routes = self.dispatch.config.get("routes", [])
+        zones = {route["pattern"]: route.get("zone_name", domain) for route in routes}
         pattern = f"*.{domain}/*"
         if pattern not in zones:
             yield f"{self.dispatch.path}: routes must have the pattern {pattern}"
@@ -159,4 +161,4 @@ class Installation:
 
 def is_at(host: str, domain: str) -> bool:
     """Whether a host is a domain's, or below it."""
-    return f".{host}".endswith(f".{domain}") and bool(domain)
+    return bool(domain) and f".{host}".endswith(f".{domain}")

@@ -48,16 +48,15 @@ def say_what_is_left_out(names: list[str]) -> None:
     """In the log and, on GitHub, in the run's summary ("Adding a job summary")."""
     with no_commands():  # the names are the app's
         for name in names:
-            print(f"Left out: {shown(name)} ({WHAT_IS_HOSTED})")
+            print(f"Left out: {on_one_line(name)} ({WHAT_IS_HOSTED})")
     if names and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
-        names = [shown(name).replace("`", "'") for name in names]
+        names = [on_one_line(name).replace("`", "'") for name in names]
         with open(summary, "a") as file:
             file.write(f"Left out, as {WHAT_IS_HOSTED}:\n\n")
             file.writelines(f"- `{name}`\n" for name in names)
 
 
-def shown(name: str) -> str:
-    """On one line."""
+def on_one_line(name: str) -> str:
     return name if name.isprintable() else repr(name)
 
 

@@ -70,7 +70,7 @@ class Config:
         except (OSError, ValueError) as error:
             raise PipelineError(f"{path.name} can't be read: {error}") from error
         main = content.get("main", "") if isinstance(content, dict) else None
-        if not isinstance(main, str) or not (main or "assets" in content):
+        if not isinstance(main, str) or not (main or content.get("assets")):
             raise PipelineError(f"{path.name} has no main: it must name the Worker's entry module.")
         for key, words in REFUSED.items():
             if not is_empty(content.get(key)):

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from model.app import App, User
+from model.app import APP_ID, App, User
 from web.services import Services
 
 
@@ -55,4 +55,5 @@ async def deployed_app(request: Request) -> App:
 
 async def app_of(request: Request) -> App | None:
     services: Services = request.state.services
-    return await services.apps.get(request.path_params["app_id"])
+    app_id = request.path_params["app_id"]
+    return await services.apps.get(app_id) if APP_ID.fullmatch(app_id) else None

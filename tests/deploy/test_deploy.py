@@ -375,6 +375,32 @@ def test_a_wrong_setting_has_its_own_message(
 
 
 @pytest.mark.parametrize(
+    ("path", "line", "words"),
+    [
+        ("wrangler.toml", "APPS_DOMAIN = ", "wrangler.toml: APPS_DOMAIN is None"),
+        ("dashboard/wrangler.toml", "DASHBOARD_URL = ", "dashboard/wrangler.toml: DASHBOARD_URL is None"),
+        ("wrangler.toml", "routes = ", f"routes must have the pattern *.{DOMAIN}/*"),
+    ],
+)
+def test_a_setting_that_is_not_there_has_its_own_message(
+    operator: Operator, path: str, line: str, words: str
+) -> None:
+    for file in ("wrangler.toml", "dashboard/wrangler.toml"):
+        operator.change(file, operator.address, "https://codius.example")
+    whole, _, own = (operator.root / path).read_text().partition("[env.staging]")
+    kept = [text for text in whole.splitlines() if not text.startswith(line)]
+    (operator.root / path).write_text("\n".join([*kept, f"[env.staging]{own}" if own else ""]))
+    assert any(words in problem for problem in problems(operator)), problems(operator)
+
+
+def test_a_route_may_name_its_zone_by_id(operator: Operator) -> None:
+    operator.change("wrangler.toml", f'zone_name = "{DOMAIN}"', 'zone_id = "0f"')
+    for file in ("wrangler.toml", "dashboard/wrangler.toml"):
+        operator.change(file, operator.address, "https://dashboard.test")
+    assert problems(operator) == []
+
+
+@pytest.mark.parametrize(
     ("url", "words"),
     [
         ("http://codius.test", "DASHBOARD_URL must begin with https://"),
