@@ -38,6 +38,7 @@ CREATE TABLE apps (
     deployed_at INTEGER,
     deleted_at  INTEGER,
     removed_at  INTEGER,                          -- when script and account of a deleted app were gone, too
+    missing_since INTEGER,                        -- since when its Worker has been missing at Cloudflare, as far as is known
     CHECK (length(id) BETWEEN 1 AND 63 AND id NOT GLOB '*[^a-z0-9-]*' AND id NOT GLOB '-*' AND id NOT GLOB '*-'),
     CHECK (repository GLOB '?*/?*'),
     CHECK (length(commit_hash) = 40 AND commit_hash NOT GLOB '*[^0-9a-f]*'),
@@ -114,3 +115,13 @@ CREATE TABLE checks (
 ) STRICT;
 
 CREATE INDEX checks_by_period ON checks (period);
+
+-- When Cloudflare was last asked whether a Worker is there, and what it said; also of Workers that are no apps.
+CREATE TABLE looks (
+    app_id     TEXT    PRIMARY KEY,
+    began_at   INTEGER NOT NULL,
+    is_missing INTEGER NOT NULL DEFAULT 0,
+    CHECK (is_missing IN (0, 1))
+) STRICT;
+
+CREATE INDEX looks_by_time ON looks (began_at);

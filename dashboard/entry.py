@@ -33,5 +33,9 @@ class Default(WorkerEntrypoint):
             return Response(None, status=status, headers={errors.REQUEST_ID: request_id})
         return await asgi.fetch(app, request, self.env)
 
+    async def is_script_missing(self, app_id: str) -> bool:
+        """Whether an app's Worker is not there at all. Dispatch asks, by RPC; nobody else can."""
+        return await services_of(self.env).presence.is_missing(app_id, now_ms())
+
     async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:
         await services_of(self.env).upkeep.run(now_ms(), errors.log_upkeep)

@@ -17,6 +17,7 @@ from clients.cloudflare import CloudflareError, Namespace
 from clients.github_api import GitHubError
 from clients.github_attestations import GitHubAttestations
 from hosting.deployments import Deployments
+from hosting.presence import Presence
 from model.app import App
 from store.attestations import Attestations, Budget, Check, Signed
 
@@ -45,6 +46,7 @@ class Checks:
     deployments: Deployments
     attestations: GitHubAttestations
     namespace: Namespace
+    presence: Presence
     billing: Billing
     published: Published
 
@@ -73,8 +75,9 @@ class Checks:
             return 503, failure("billing", "Billing can't be asked right now.")
 
     async def _document(self, app: App, url: str, now: int) -> Document:
-        signed = await self._signed(app, now)
         script = await self.namespace.read_script(app.id)
+        await self.presence.note(app.id, script is None, now)
+        signed = await self._signed(app, now)
         account = await self.billing.account(app.id)
         deployed = None if script is None else described(script)
         if script is None or deployed is None:

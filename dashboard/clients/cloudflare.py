@@ -45,11 +45,19 @@ class Namespace:
         settings = await self._ask("GET", f"{path}/settings", "describe the Worker")
         answer = await self._ask("GET", f"{path}/content", "return the Worker", content.receive)
         if settings is None or answer is None:
+            await self.require()
             return None
         match settings.json():
             case {"result": {**found}}:
                 return deployed_script(found, answer.headers.get(ENTRYPOINT), content.modules(answer))
         raise CloudflareError("Cloudflare's description of the Worker could not be read.")
+
+    async def has_script(self, script: str) -> bool:
+        """Whether anything is deployed under this name. Raises CloudflareError."""
+        if await self._ask("GET", f"/scripts/{quote(script)}", "look for the Worker") is not None:
+            return True
+        await self.require()  # without the namespace nothing is known of its scripts
+        return False
 
     async def require(self) -> None:
         """Raise CloudflareError unless the namespace can be read."""

@@ -62,10 +62,16 @@ class App:
     deployed_at: int | None
     deleted_at: int | None
     removed_at: int | None
+    missing_since: int | None
 
     @property
     def summary(self) -> Summary:
         return SUMMARIES.get(self.status, self.status)  # type: ignore[arg-type]
+
+    @property
+    def is_served(self) -> bool:
+        """Deployed, and still there as far as is known: only then it takes money."""
+        return self.status == "deployed" and self.missing_since is None
 
     @property
     def is_unfinished(self) -> bool:

@@ -116,6 +116,18 @@ class Apps:
             *(now, app_id),
         )
 
+    async def mark_missing(self, app_id: str, now: int) -> None:
+        """Note that a live app's Worker is gone, if that isn't known yet."""
+        await self.database.execute(
+            "UPDATE apps SET missing_since = ? WHERE id = ? AND missing_since IS NULL AND deleted_at IS NULL",
+            *(now, app_id),
+        )
+
+    async def mark_present(self, app_id: str) -> None:
+        await self.database.execute(
+            "UPDATE apps SET missing_since = NULL WHERE id = ? AND missing_since IS NOT NULL", app_id
+        )
+
     async def _first(self, condition: str, *values: Value) -> App | None:
         return next(iter(await self._apps(condition, *values)), None)
 
@@ -137,4 +149,13 @@ def app_of(row: Row) -> App:
     )
 
 
-NUMBERS = ("run_id", "run_attempt", "created_at", "changed_at", "deployed_at", "deleted_at", "removed_at")
+NUMBERS = (
+    "run_id",
+    "run_attempt",
+    "created_at",
+    "changed_at",
+    "deployed_at",
+    "deleted_at",
+    "removed_at",
+    "missing_since",
+)

@@ -136,7 +136,7 @@ async def payment_required(request: Request) -> Response:
 
 
 def can_top_up(services: Services, app: App) -> bool:
-    return app.status == "deployed" and services.settings.has_payments
+    return app.is_served and services.settings.has_payments
 
 
 async def retry(request: Request) -> Response:

@@ -22,7 +22,7 @@ async def top_up(request: Request) -> Response:
     """Begin a payment for a live app, by anyone, and go to Stripe's page for it."""
     services: Services = request.state.services
     app, viewer = await visible_app(request), request.state.viewer
-    if app.status != "deployed":
+    if not app.is_served:
         raise HTTPException(409, "This app isn't running, so it can't be topped up.")
     user_id = None if viewer is None else viewer.id
     session_id, address = await services.stripe().create_checkout(

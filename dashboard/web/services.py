@@ -17,12 +17,14 @@ from clients.github_login import GitHubLogin
 from clients.github_repositories import GitHubRepositories
 from clients.http import Fetch
 from hosting.deployments import Deployments
+from hosting.presence import Presence
 from hosting.removals import Removals
 from model.checkout import PaymentsNotConfiguredError
 from payments.fulfilment import Fulfilment
 from store.apps import Apps
 from store.attestations import Attestations
 from store.database import Database
+from store.looks import Looks
 from store.payments import Payments
 from store.users import Users
 from upkeep import Upkeep
@@ -53,6 +55,7 @@ class Services:
     namespace: Namespace
     deployments: Deployments
     checks: Checks
+    presence: Presence
     removals: Removals
     payments: Payments
     fulfilment: Fulfilment
@@ -93,11 +96,13 @@ class Services:
         fulfilment = Fulfilment(apps, payments, billing, stripe)
         attestations = Attestations(database)
         deployments = Deployments(apps, attestations, billing, actions, settings.dispatch_namespace)
+        presence = Presence(apps, Looks(database), namespace)
         checks = Checks(
             attestations,
             deployments,
             GitHubAttestations(as_operator, settings.github_repository),
             namespace,
+            presence,
             billing,
             Published(settings.github_url, settings.github_repository, signer_of(settings)),
         )
@@ -121,6 +126,7 @@ class Services:
             namespace=namespace,
             deployments=deployments,
             checks=checks,
+            presence=presence,
             removals=removals,
             payments=payments,
             fulfilment=fulfilment,
