@@ -20,7 +20,7 @@ from pipeline.config import Config
 from pipeline.errors import PipelineError, run_job
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
-from pipeline.static_files import add_static_files, without_effect
+from pipeline.static_files import add_static_files
 from pipeline.upload_form import UploadForm
 
 WHAT_IS_HOSTED = "an app is hosted with its code, its static files and its plain variables only"
@@ -37,11 +37,8 @@ def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
     # Which may have changed it, or made another.
     config = Config.find(source.folder(checkout), source.directory).generated(checkout)
     artifact = Artifact.of_form(bundle(config, source.app_id, temporary / "upload", env))
-    if not config.assets:
-        say_what_is_left_out(config.left_out())
-        return artifact
-    say_what_is_left_out([*config.left_out(), *without_effect(config, checkout)])
-    return add_static_files(artifact, config, checkout, env)
+    say_what_is_left_out(config.left_out())
+    return add_static_files(artifact, config, checkout, env) if config.assets else artifact
 
 
 def say_what_is_left_out(names: list[str]) -> None:

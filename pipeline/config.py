@@ -75,10 +75,7 @@ class Config:
         for key, words in REFUSED.items():
             if not is_empty(content.get(key)):
                 raise PipelineError(f"{path.name} has {key}: an app can't have {words} here.")
-        config = cls(path, content, main)
-        if config.assets and config.is_python:
-            raise PipelineError(f"{path.name} has assets: a Python Worker can't have static files here.")
-        return config
+        return cls(path, content, main)
 
     @property
     def assets(self) -> Mapping[str, Any]:

@@ -58,6 +58,8 @@ def stage(artifact: Artifact, cpu_ms: int, folder: Path) -> None:
         "base_dir": MODULES,
         "find_additional_modules": True,
         "limits": {"cpu_ms": cpu_ms},
+        # Wrangler would send a source map among the modules once more, rewritten.
+        "upload_source_maps": False,
     }
     (folder / CONFIG).write_text(json.dumps(config))
 

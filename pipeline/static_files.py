@@ -2,31 +2,41 @@
 
 Cloudflare gives a Worker's modules out again, but not its assets: what is served could not be compared with
 what was signed. So each file becomes a module, signed and read back as all others are, and Cloudflare's own
-asset Worker, which wrangler brings for local runs, serves them from there: `site.js` is the main module then.
-Which files there are, and their types, is for wrangler's own code to say (`list-assets.mjs`). After "Static
-Assets" of the Workers documentation; `_headers` and `_redirects` have no effect.
+asset Worker, which wrangler brings for local runs, serves them from there, in front of the app's Worker.
+Which files there are, their types, and what `_headers` and `_redirects` mean is for wrangler's own code to
+say (`site/describe.mjs`). After "Static Assets" of the Workers documentation.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from pipeline.artifact import Artifact
-from pipeline.commands import ROOT, output_of
+from pipeline.artifact import SDK, Artifact
+from pipeline.commands import ROOT, no_commands, output_of
 from pipeline.config import Config
 from pipeline.errors import PipelineError
 
+SITE = ROOT / "pipeline" / "site"
 # Of the modules that are added. (Wrangler would call a main module in a folder as if it were in none.)
-MAIN, FOLDER = "codius-site.js", "codius"
+MAIN, PYTHON_MAIN, FOLDER, FILES = "codius-site.js", "codius_site.py", "codius", "codius/files"
 ASSET_WORKERS = ROOT / "node_modules" / "miniflare" / "dist" / "src" / "workers" / "assets"
-WITHOUT_EFFECT = ("_headers", "_redirects")
-HANDLING = ("html_handling", "not_found_handling")
 LICENSE = b"// Of miniflare (MIT), by Cloudflare.\n"
+# Wrangler's names of the settings, and miniflare's.
+SETTINGS = {
+    "base_path": "basePath",
+    "html_handling": "htmlHandling",
+    "not_found_handling": "notFoundHandling",
+    "run_worker_first": "runWorkerFirst",
+}
+RULES = ("_headers", "_redirects")
+# A longer name would not fit a file's, in the artifact.
+MAX_MODULE_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +47,47 @@ class StaticFile:
     type: str | None
     content: bytes
 
+    @property
+    def module(self) -> str:
+        """The name of its module, in which only letters, digits and `_.-~/` stand for themselves."""
+        encoded = quote(self.name, safe="/").replace("%", "=")
+        if len(encoded) > MAX_MODULE_NAME:
+            encoded = f"={hashlib.sha256(self.name.encode()).hexdigest()}"
+        return f"{FILES}/{encoded}"
+
     def described(self) -> dict[str, str | None]:
         """`tag` is what the ETag is made of: two of the same bytes may be of different types."""
         tag = hashlib.sha256(f"{self.type}\0".encode() + self.content).hexdigest()[:32]
         return {"path": f"/{self.name}", "tag": tag, "type": self.type}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`settings` are what the site's script, and Cloudflare's two Workers, are told."""
+
+    files: tuple[StaticFile, ...]
+    settings: Mapping[str, Any]
+
+    def modules(self, folder: str) -> dict[str, bytes]:
+        """The scripts that serve the files, in a folder."""
+        return {
+            f"{folder}/asset-worker.js": LICENSE + (ASSET_WORKERS / "assets.worker.js").read_bytes(),
+            f"{folder}/files.js": self._script("../" * (folder.count("/") + 1)),
+            f"{folder}/router-worker.js": LICENSE + (ASSET_WORKERS / "router.worker.js").read_bytes(),
+            f"{folder}/site.js": (SITE / "site.js").read_bytes(),
+        }
+
+    def _script(self, root: str) -> bytes:
+        imports = [
+            f"import file{number} from {json.dumps(root + file.module)};"
+            for number, file in enumerate(self.files)
+        ]
+        described = [
+            f"  {{ ...{json.dumps(file.described())}, content: file{number} }},"
+            for number, file in enumerate(self.files)
+        ]
+        settings = f"export const settings = {json.dumps(self.settings)};"
+        return "\n".join([*imports, settings, "export const files = [", *described, "];", ""]).encode()
 
 
 def add_static_files(artifact: Artifact, config: Config, checkout: Path, env: Mapping[str, str]) -> Artifact:
@@ -49,79 +96,83 @@ def add_static_files(artifact: Artifact, config: Config, checkout: Path, env: Ma
     Raises PipelineError.
     """
     modules, types = (artifact.modules, artifact.types) if config.main else ({}, {})
-    taken = [name for name in modules if name == MAIN or name.startswith(f"{FOLDER}/")]
+    taken = [name for name in modules if name in (MAIN, PYTHON_MAIN) or name.startswith(f"{FOLDER}/")]
     if taken:
         raise PipelineError(f"The Worker has a module {taken[0]}, a name that static files need here.")
-    files = static_files_in(directory_of(config, checkout), checkout.resolve(), env)
-    app = f"import * as app from {json.dumps(f'../{artifact.main}')};" if config.main else "const app = {};"
-    scripts = {
-        MAIN: (ROOT / "pipeline" / "site.js").read_bytes(),
-        f"{FOLDER}/site-files.js": script_of(app, files, settings_of(config)),
-        f"{FOLDER}/asset-worker.js": LICENSE + (ASSET_WORKERS / "assets.worker.js").read_bytes(),
-        f"{FOLDER}/router-worker.js": LICENSE + (ASSET_WORKERS / "router.worker.js").read_bytes(),
-    }
-    data = {f"{FOLDER}/files/{file.name}": file.content for file in files}
+    site = site_of(config, checkout.resolve(), env)
+    data = {file.module: file.content for file in site.files}
+    if config.is_python:
+        name = artifact.main.removesuffix(".py").replace("/", ".")
+        main = (SITE / "site.py").read_bytes().replace(b"codius_app", name.encode())
+        added = {PYTHON_MAIN: main, **site.modules(f"{SDK}{FOLDER}")}
+        scripts = {}
+    else:
+        scripts = {MAIN: main_script(artifact.main if config.main else None), **site.modules(FOLDER)}
+        added = scripts
     return replace(
         artifact,
-        main=MAIN,
-        modules={**modules, **scripts, **data},
+        main=PYTHON_MAIN if config.is_python else MAIN,
+        modules={**modules, **added, **data},
         types={**types, **dict.fromkeys(scripts, "ESModule"), **dict.fromkeys(data, "Data")},
     )
 
 
-def settings_of(config: Config) -> dict[str, Any]:
-    """What `site.js` and Cloudflare's two Workers are told; wrangler has checked the values."""
-    first = config.assets.get("run_worker_first", False)
-    rules = first if isinstance(first, list) else []
-    router = {
-        "has_user_worker": bool(config.main),
-        "invoke_user_worker_ahead_of_assets": first is True,
-        "static_routing": {
-            "asset_worker": [rule[1:] for rule in rules if rule.startswith("!")],
-            "user_worker": [rule for rule in rules if not rule.startswith("!")],
-        },
+def main_script(app: str | None) -> bytes:
+    """The main module in front of an app's, whose other exports are its own; None for no Worker."""
+    begin = f'import {{ inFrontOf }} from "./{FOLDER}/site.js";\n'
+    if app is None:
+        return f"{begin}export default inFrontOf({{}});\n".encode()
+    path = json.dumps(f"./{app}")
+    exports = f"import * as app from {path};\nexport * from {path};\nexport default inFrontOf(app.default);\n"
+    return (begin + exports).encode()
+
+
+def site_of(config: Config, checkout: Path, env: Mapping[str, str]) -> Site:
+    """The static files of a config, and how they are served. Raises PipelineError."""
+    root = directory_of(config, checkout)
+    for name in RULES:
+        require_inside(root / name, name, checkout)
+    described = json.loads(
+        output_of(
+            *("node", SITE / "describe.mjs", json.dumps(asked(config, root))),
+            cwd=ROOT,
+            env=env,
+            failure="The static files can't be listed.",
+        )
+    )
+    if "error" in described:
+        raise PipelineError(described["error"].replace(str(root), root.name))
+    with no_commands():
+        for note in described["notes"]:
+            print(note)
+    files = tuple(static_file(root, name, kind, checkout) for name, kind in sorted(described["files"]))
+    settings = {key: described[key] for key in ("assets", "router")}
+    return Site(files, {"binding": config.assets.get("binding"), **settings})
+
+
+def asked(config: Config, root: Path) -> dict[str, Any]:
+    """The part of miniflare's options that `describe.mjs` needs; wrangler has checked the values."""
+    settings = {SETTINGS[key]: value for key, value in config.assets.items() if key in SETTINGS}
+    return {
+        "name": "app",
+        "compatibilityDate": config.compatibility_date,
+        "compatibilityFlags": config.compatibility_flags,
+        "assets": {"directory": str(root), "hasUserWorker": bool(config.main), **settings},
     }
-    assets = {
-        **{key: config.assets[key] for key in HANDLING if key in config.assets},
-        "compatibility_date": config.compatibility_date,
-        "compatibility_flags": config.compatibility_flags,
-        "has_static_routing": bool(rules),
-    }
-    return {"binding": config.assets.get("binding"), "router": router, "assets": assets}
 
 
 def directory_of(config: Config, checkout: Path) -> Path:
     root = (config.path.parent / str(config.assets.get("directory", ""))).resolve()
-    if not root.is_relative_to(checkout.resolve()) or not root.is_dir():
+    if not root.is_relative_to(checkout) or not root.is_dir():
         raise PipelineError(f"{config.path.name}: assets.directory is not a directory in the repository.")
     return root
 
 
-def without_effect(config: Config, checkout: Path) -> list[str]:
-    """The files by which Cloudflare would set headers and redirects, and which do nothing here."""
-    root = directory_of(config, checkout)
-    return [name for name in WITHOUT_EFFECT if (root / name).is_file()]
+def static_file(root: Path, name: str, kind: str | None, checkout: Path) -> StaticFile:
+    require_inside(root / name, name, checkout)
+    return StaticFile(name, kind, (root / name).read_bytes())
 
 
-def static_files_in(root: Path, checkout: Path, env: Mapping[str, str]) -> list[StaticFile]:
-    failure = "The static files can't be listed: is one larger than 25 MiB, or .assetsignore not valid?"
-    script = ROOT / "pipeline" / "list-assets.mjs"
-    listed = json.loads(output_of("node", script, root, cwd=ROOT, env=env, failure=failure))
-    files = []
-    for name, kind in sorted(listed):
-        path = root / name
-        if not path.resolve().is_relative_to(checkout):
-            raise PipelineError(f"The static file {name} is a link that leads outside the repository.")
-        files.append(StaticFile(name, kind, path.read_bytes()))
-    return files
-
-
-def script_of(app: str, files: Sequence[StaticFile], settings: Mapping[str, Any]) -> bytes:
-    """The module `site-files.js`: the app's Worker, its files, and how they are served."""
-    imports = [f"import file{n} from {json.dumps(f'./files/{file.name}')};" for n, file in enumerate(files)]
-    described = [
-        f"  {{ ...{json.dumps(file.described())}, content: file{number} }},"
-        for number, file in enumerate(files)
-    ]
-    exports = ["export { app };", f"export const settings = {json.dumps(settings)};"]
-    return "\n".join([app, *imports, *exports, "export const files = [", *described, "];", ""]).encode()
+def require_inside(path: Path, name: str, checkout: Path) -> None:
+    if not path.resolve().is_relative_to(checkout):
+        raise PipelineError(f"The static file {name} is a link that leads outside the repository.")

@@ -6,7 +6,8 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 
 const text = (bytes) => new TextDecoder().decode(bytes);
 const MODULES = {
-  "application/javascript": (bytes) => ({ js: text(bytes) }),
+  // Wrangler's name of a CommonJS module, as well.
+  "application/javascript": (bytes) => ({ cjs: text(bytes) }),
   "application/javascript+module": (bytes) => ({ js: text(bytes) }),
   "application/javascript+commonjs": (bytes) => ({ cjs: text(bytes) }),
   "text/x-python": (bytes) => ({ py: text(bytes) }),

@@ -54,7 +54,6 @@ def test_a_missing_config_is_named_with_its_place(tmp_path: Path, directory: str
         ("wrangler.toml", 'name = "a"', "has no main"),
         ("wrangler.toml", "main = 3", "has no main"),
         ("wrangler.toml", "assets = {}", "has no main"),
-        ("wrangler.toml", 'main = "a.py"\nassets = { directory = "." }', "has assets: a Python Worker can't"),
         ("wrangler.toml", 'main = "a.js"\nsite = { bucket = "." }', "has site: an app can't have"),
     ],
 )

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.pipeline.support import Build, write
+from pipeline.artifact import Artifact, check_name
+from pipeline.static_files import StaticFile
+from tests.pipeline.support import Build, git, run_job, write
 
 WORKER = "export default { fetch() { return new Response('hi') } };"
-OWN = ["codius-site.js", "codius/asset-worker.js", "codius/router-worker.js", "codius/site-files.js"]
+SCRIPTS = ["asset-worker.js", "files.js", "router-worker.js", "site.js"]
+OWN = ["codius-site.js", *(f"codius/{name}" for name in SCRIPTS)]
 
 
 def config(**settings: object) -> str:
@@ -29,20 +35,50 @@ def site(main: str | None = "index.js", **files: str) -> dict[str, str]:
     }
 
 
-def files_of(build: Build) -> dict[str, bytes]:
-    modules = build.succeed().modules
-    beginning = "codius/files/"
+def files_in(artifact: Artifact) -> dict[str, bytes]:
+    beginning, modules = "codius/files/", artifact.modules
     return {name.removeprefix(beginning): modules[name] for name in modules if name.startswith(beginning)}
 
 
+def files_of(build: Build) -> dict[str, bytes]:
+    return files_in(build.succeed())
+
+
 def test_each_file_is_a_module_beside_the_worker(build: Build) -> None:
-    write(build.checkout, {**site(), "public/.well-known/a b é[1].txt": "x"})
+    write(build.checkout, {**site(), "public/.well-known/a.txt": "x"})
     artifact = build.succeed()
-    names = [".well-known/a b é[1].txt", "index.html"]
+    names = [".well-known/a.txt", "index.html"]
     assert artifact.main == "codius-site.js"
     assert sorted(artifact.modules) == sorted(["index.js", *OWN, *(f"codius/files/{name}" for name in names)])
-    assert files_of(build) == {names[0]: b"x", names[1]: b"home"}
+    assert files_in(artifact) == {names[0]: b"x", names[1]: b"home"}
     assert artifact.types["codius/files/index.html"] == "Data"
+
+
+def test_in_a_python_worker_the_scripts_are_where_wrangler_takes_them(build: Build) -> None:
+    python = {"compatibility_flags": ["python_workers"], "main": "src/entry.py"}
+    write(
+        build.checkout, {**site(main=None), "wrangler.json": config(assets={"directory": "public"}, **python)}
+    )
+    entry = "from workers import Response, WorkerEntrypoint\n\n\nclass Default(WorkerEntrypoint):\n    pass\n"
+    write(build.checkout, {"src/entry.py": entry})
+    artifact = build.succeed()
+    assert artifact.main == "codius_site.py"
+    assert {f"python_modules/workers/codius/{name}" for name in SCRIPTS} < artifact.modules.keys()
+    assert b'import_module("entry")' in artifact.modules["codius_site.py"]
+    assert files_in(artifact) == {"index.html": b"home"}
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1), unique=True
+    )
+)
+def test_every_name_has_a_module_of_its_own(names: list[str]) -> None:
+    modules = [StaticFile(name, None, b"").module for name in names]
+    assert len(set(modules)) == len(names)
+    for module in modules:
+        check_name(module)
+        assert len(module.encode()) <= 255
 
 
 def test_without_a_worker_the_files_are_all_there_is(build: Build) -> None:
@@ -50,16 +86,34 @@ def test_without_a_worker_the_files_are_all_there_is(build: Build) -> None:
     assert sorted(build.succeed().modules) == sorted([*OWN, "codius/files/index.html"])
 
 
-def test_what_assetsignore_names_and_what_has_no_effect_is_left_out(build: Build) -> None:
+def test_what_assetsignore_names_is_left_out_and_so_are_the_rules(build: Build) -> None:
     write(build.checkout, site())
     lines = "# drafts\n*.draft.html\n/private/\n!kept.draft.html\n"
-    write(build.checkout / "public", {".assetsignore": lines, "_headers": "", "_redirects": "/a /b"})
+    rules = {"_headers": "/*\n  X-A: b\n", "_redirects": "/a /b 301\n/c /d 999\n"}
+    write(build.checkout / "public", {".assetsignore": lines, **rules})
     names = ("a.draft.html", "kept.draft.html", "private/x", "b/private/x", "b/_headers")
     write(build.checkout / "public", dict.fromkeys(names, ""))
     assert sorted(files_of(build)) == ["b/_headers", "b/private/x", "index.html", "kept.draft.html"]
+
+
+def test_wrangler_s_own_words_about_a_rule_are_in_the_log(build: Build) -> None:
+    write(build.checkout, {**site(), "public/_redirects": "/a /b 301\n/c /d 999\n"})
     done = build.run()
-    lines_out = [line.split(" (")[0] for line in done.stdout.splitlines() if line.startswith("Left out")]
-    assert lines_out == ["Left out: _headers", "Left out: _redirects"]
+    assert done.returncode == 0, done.stdout
+    assert "Found 1 invalid redirect rule:" in done.stdout
+    assert "Valid status codes are 200, 301, 302 (default), 303, 307, or 308. Got 999." in done.stdout
+
+
+def test_a_whole_repository_as_files_is_the_same_in_each_of_its_clones(build: Build, tmp_path: Path) -> None:
+    whole = config(main="index.js", assets={"directory": "."})
+    write(build.checkout, {**site(), "wrangler.json": whole, ".wrangler/state": "x"})
+    assert sorted(files_of(build)) == ["index.js", "public/index.html", "wrangler.json"]
+    manifest = (build.artifact / "manifest.json").read_bytes()
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(build.checkout), str(clone))
+    done = run_job("build", clone, tmp_path / "other", env=build.inputs)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "other" / "manifest.json").read_bytes() == manifest
 
 
 def test_a_link_within_the_repository_is_the_file_that_it_leads_to(build: Build) -> None:
@@ -117,7 +171,6 @@ def test_another_environment_is_not_chosen_by_the_app_s_env_file(build: Build) -
             },
             "The Worker has a module codius/x.js, a name that static files need here.",
         ),
-        ({**site(), 'public/a"b': ""}, "'codius/files/a\"b' can't be the name of a module here."),
     ],
 )
 def test_files_that_can_not_be_served_are_named(build: Build, files: dict[str, str], message: str) -> None:
