@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from clients.http import Answer, Fetch, UnreachableError
+from clients.http import Answer, Fetch, Receive, UnreachableError
 
 API_VERSION = "2022-11-28"
 JSON = "application/vnd.github+json"
@@ -41,15 +41,17 @@ class GitHubApi:
     url: str
     authorization: str = field(repr=False)
 
-    async def get(self, path: str, accept: str = JSON) -> Answer:
+    async def get(self, path: str, accept: str = JSON, receive: Receive | None = None) -> Answer:
         """Ask for something; an answer of 404, 409 or 422 is returned, other failures are raised."""
-        return await self._ask("GET", path, accept, None)
+        return await self._ask("GET", path, accept, None, receive)
 
     async def post(self, path: str, content: dict[str, Any] | None = None) -> Answer:
         """Ask for a change; refusals as for `get`."""
         return await self._ask("POST", path, JSON, None if content is None else json.dumps(content))
 
-    async def _ask(self, method: str, path: str, accept: str, body: str | None) -> Answer:
+    async def _ask(
+        self, method: str, path: str, accept: str, body: str | None, receive: Receive | None = None
+    ) -> Answer:
         headers = {
             "accept": accept,
             "authorization": self.authorization,
@@ -57,7 +59,7 @@ class GitHubApi:
             "x-github-api-version": API_VERSION,
         }
         try:
-            answer = await self.fetch(method, self.url + path, headers, body)
+            answer = await self.fetch(method, self.url + path, headers, body, receive)
         except UnreachableError as error:
             raise GitHubUnreachableError("GitHub could not be reached.") from error
         raise_for(answer)

@@ -1,12 +1,15 @@
 """What GitHub says of public repositories: their names, refs, commits and folders.
 
-After GitHub's REST API reference: "Repositories", "Git references", "Commits", "Repository contents".
+After GitHub's REST API reference: "Repositories", "Git references", "Commits", "Repository contents",
+"Git trees".
 """
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -15,6 +18,10 @@ from clients.http import Answer
 
 SHA = re.compile(r"[0-9a-f]{40}")
 RefKind = Literal["heads", "tags"]
+# Of a tree as GitHub writes it. Inside of a name there is no quote without a backslash before it.
+TREE_PART = re.compile(rb'"path":\s*("(?:[^"\\]|\\.)*")|"truncated":\s*(true)')
+# More of an answer than one of its parts can have.
+MAX_PART = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,33 @@ class Repository:
 
     full_name: str
     default_branch: str
+
+
+@dataclass(slots=True)
+class FoundFiles:
+    """Files of certain names, by their paths. `is_partial` when GitHub didn't list all that there are.
+
+    Read as the answer comes, without keeping it: it has up to 7 MB.
+    """
+
+    names: Collection[str]
+    paths: list[str] = field(default_factory=list)
+    is_partial: bool = False
+    _rest: bytes = b""
+
+    def receive(self, answer: Answer) -> Callable[[bytes], None]:
+        return self._take if answer.is_success else lambda piece: None
+
+    def _take(self, piece: bytes) -> None:
+        self._rest += piece
+        end = 0
+        for part in TREE_PART.finditer(self._rest):
+            end = part.end()
+            if part[2]:
+                self.is_partial = True
+            elif (path := str(json.loads(part[1]))).rpartition("/")[2] in self.names:
+                self.paths.append(path)
+        self._rest = self._rest[end:][-MAX_PART:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +113,20 @@ class GitHubRepositories:
         return bool(items(await self.api.get(f"/repos/{name}/commits/{commit}/branches-where-head")))
 
     async def files(self, full_name: str, directory: str, commit: str) -> list[str] | None:
-        """The names of a directory's files; None when there is no such directory."""
+        """The names of a directory's files, and links to files; None when there is no such directory."""
         path = f"/repos/{quote(full_name)}/contents/{quote(directory)}?ref={commit}"
         answer = await self.api.get(path)
         if not answer.is_success or isinstance(answer.json(), dict):
             return None
-        return [item["name"] for item in items(answer) if item.get("type") == "file"]
+        return [item["name"] for item in items(answer) if item.get("type") in ("file", "symlink")]
+
+    async def find_files(self, full_name: str, commit: str, names: Collection[str]) -> FoundFiles:
+        """The files of these names in all directories of a commit, as far as GitHub lists them at once."""
+        found = FoundFiles(names)
+        path = f"/repos/{quote(full_name)}/git/trees/{commit}?recursive=1"
+        answer = await self.api.get(path, receive=found.receive)
+        found.is_partial |= not answer.is_success
+        return found
 
 
 def items(answer: Answer) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from starlette.responses import RedirectResponse, Response
 from clients.billing import BillingUnavailableError
 from clients.github_api import GitHubError
 from hosting.deployments import AlreadyDeployedError, TooManyDeploysError
-from hosting.source import SourceError, resolve
+from hosting.repository_url import SourceError
+from hosting.source import Choice, ChooseDirectoryError, resolve
 from model.app import APP_ID, App, User, new_id
 from web.access import own_app, require_viewer, visible_app
 from web.bodies import form_field
@@ -33,10 +35,11 @@ CHART_HOURS, CHART_DAYS = 48, 30
 
 @dataclass(frozen=True, slots=True)
 class FormError:
-    """What is wrong with the form; `app_id` names the app that is there already."""
+    """What is wrong with the form. `app_id` names the app that is there already, `choices` directories."""
 
     message: str
     app_id: str | None = None
+    choices: Sequence[Choice] = ()
 
 
 async def apps(request: Request) -> Response:
@@ -52,6 +55,8 @@ async def apps(request: Request) -> Response:
     except AlreadyDeployedError as error:
         message = "You already have an app for this commit and directory:"
         return await apps_page(request, viewer, typed, FormError(message, error.app.id))
+    except ChooseDirectoryError as error:
+        return await apps_page(request, viewer, typed, FormError(str(error), choices=error.choices))
     except (SourceError, TooManyDeploysError, GitHubError) as error:
         return await apps_page(request, viewer, typed, FormError(str(error)))
     return see_app(app_id)

@@ -204,6 +204,21 @@ class Payloads:
             "commits": [],
         }
 
+    def tree(self, repository: Repository, commit: Commit, entries: list[Entry], most: int) -> Json:
+        git = f"{self.api}/repos/{repository.full_name}/git"
+        listed = []
+        for entry in entries[:most]:
+            item: Json = {"path": entry.name, "mode": entry.mode, "type": entry.kind, "sha": entry.sha}
+            sized = {"size": entry.size} if entry.kind == "blob" else {}
+            linked = {} if entry.kind == "commit" else {"url": f"{git}/{entry.kind}s/{entry.sha}"}
+            listed.append(item | sized | linked)
+        return {
+            "sha": commit.sha,
+            "url": f"{git}/trees/{commit.sha}",
+            "tree": listed,
+            "truncated": len(entries) > most,
+        }
+
     def entry(self, repository: Repository, commit: str, directory: str, entry: Entry) -> Json:
         """One entry of a directory, as the contents API lists it."""
         path = f"{directory}/{entry.name}".strip("/")

@@ -103,15 +103,13 @@ class Repository:
     def directory(self, commit: str, path: str) -> list[Entry] | None:
         """The entries of a directory; None when there is none."""
         try:
-            listing = self.git("ls-tree", "-l", "-z", f"{commit}:{path}")
+            return entries_of(self.git("ls-tree", "-l", "-z", f"{commit}:{path}"))
         except GitError:
             return None
-        entries = []
-        for line in filter(None, listing.split("\0")):
-            described, name = line.split("\t", 1)
-            mode, kind, sha, size = described.split()
-            entries.append(Entry(name, kind, mode, sha, int(size) if size.isdigit() else 0))
-        return entries
+
+    def tree(self, commit: str, is_recursive: bool) -> list[Entry]:
+        """The entries of a commit's root, or of all its directories, named by their paths."""
+        return entries_of(self.git("ls-tree", "-l", "-z", *(("-r", "-t") if is_recursive else ()), commit))
 
     def file(self, commit: str, path: str) -> bytes | None:
         done = self._run("cat-file", "blob", f"{commit}:{path}")
@@ -165,6 +163,15 @@ class Repositories:
             snapshot(repository, source)
         self._found[full_name.lower()] = repository
         return repository
+
+
+def entries_of(listing: str) -> list[Entry]:
+    entries = []
+    for line in filter(None, listing.split("\0")):
+        described, name = line.split("\t", 1)
+        mode, kind, sha, size = described.split()
+        entries.append(Entry(name, kind, mode, sha, int(size) if size.isdigit() else 0))
+    return entries
 
 
 def mirror(repository: Repository, source: Path) -> None:

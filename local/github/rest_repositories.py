@@ -1,6 +1,7 @@
 """The REST API's endpoints on repositories that the product asks.
 
-After GitHub's REST API reference: "Repositories", "Git references", "Commits", "Repository contents".
+After GitHub's REST API reference: "Repositories", "Git references", "Commits", "Repository contents",
+"Git trees".
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from local.github.repositories import Commit, Repositories, Repository
 from local.github.rest import Rest, RestError
 
 SHA_MEDIA_TYPE = "application/vnd.github.sha"
+EMPTY = "Git Repository is empty."
 
 
 class RepositoryEndpoints:
@@ -21,6 +23,7 @@ class RepositoryEndpoints:
         self._rest, self._repositories, self._payloads = rest, repositories, payloads
         # Old names of repositories, in lower case, with their new ones.
         self.renamed: dict[str, str] = {}
+        self.most_tree_entries = 100_000
 
     def routes(self) -> list[Route]:
         route, repository = self._rest.route, "/repos/{owner}/{name}"
@@ -29,6 +32,7 @@ class RepositoryEndpoints:
             route(repository, self.repository),
             route("/repositories/{id:int}", self.repository_by_id),
             route(repository + "/git/matching-refs/{ref:path}", self.matching_refs),
+            route(repository + "/git/trees/{ref:path}", self.tree),
             route(repository + "/commits/{sha}/branches-where-head", self.branches_where_head),
             route(repository + "/commits/{ref:path}", self.commit),
             route(repository + "/compare/{base}...{head:path}", self.compare),
@@ -64,19 +68,32 @@ class RepositoryEndpoints:
 
     async def matching_refs(self, request: Request) -> Response:
         repository = self.find(request)
+        if repository.is_empty:
+            raise RestError(409, EMPTY)
         found = repository.refs(request.path_params["ref"])
         return JSONResponse([self._payloads.ref(repository, *ref) for ref in found])
 
     async def commit(self, request: Request) -> Response:
         repository, ref = self.find(request), request.path_params["ref"]
         if repository.is_empty:
-            raise RestError(409, "Git Repository is empty.")
+            raise RestError(409, EMPTY)
         commit = repository.commit(ref)
         if commit is None:
             raise RestError(422, f"No commit found for SHA: {ref}")
         if SHA_MEDIA_TYPE in request.headers.get("accept", ""):
             return PlainTextResponse(commit.sha)
         return JSONResponse(self._payloads.commit(repository, commit))
+
+    async def tree(self, request: Request) -> Response:
+        repository = self.find(request)
+        if repository.is_empty:
+            raise RestError(409, EMPTY)
+        commit = repository.commit(request.path_params["ref"])
+        if commit is None:
+            raise RestError(404, "Not Found")
+        # Whatever its value.
+        entries = repository.tree(commit.sha, is_recursive="recursive" in request.query_params)
+        return JSONResponse(self._payloads.tree(repository, commit, entries, self.most_tree_entries))
 
     async def branches_where_head(self, request: Request) -> Response:
         repository = self.find(request)

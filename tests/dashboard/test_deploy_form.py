@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hosting.source import resolve
 from local.github.server import GitHub
 from model.app import Source
 from tests.dashboard.dashboard_site import ALICE, GITHUB, Site
-from tests.dashboard.with_github import git, with_github
+from tests.dashboard.with_github import commit, git, with_github
 
 
 def error_of(response: httpx.Response) -> str:
@@ -38,28 +39,35 @@ async def deployed_source(site: Site, address: str) -> Source:
     return app.source
 
 
-@pytest.mark.parametrize(
-    ("path", "ref", "revision", "directory"),
-    [
-        ("", "main", "main", ""),
-        ("/tree/main", "main", "main", ""),
-        ("/tree/main/api", "main", "main", "api"),
-        ("/tree/main/api/", "main", "main", "api"),
-        ("/tree/feature/login", "feature/login", "feature/login", ""),
-        ("/tree/feature/login/api", "feature/login", "feature/login", "api"),
-        ("/tree/feature%2Flogin/api", "feature/login", "feature/login", "api"),
-        ("/tree/feature/login-2/api", "feature/login-2", "main", "api"),
-        ("/tree/v1/api", "v1", "v1", "api"),
-        ("/tree/v1-annotated", "v1-annotated", "v1", ""),
-    ],
-)
-def test_an_address_means_a_commit_and_a_directory(
-    tmp_path: Path, path: str, ref: str, revision: str, directory: str
-) -> None:
+ADDRESSES = [
+    ("", "main", "main", ""),
+    ("/tree/main", "main", "main", ""),
+    ("/tree/main/api", "main", "main", "api"),
+    ("/tree/main/api/", "main", "main", "api"),
+    ("/tree/feature/login", "feature/login", "feature/login", ""),
+    ("/tree/feature/login/api", "feature/login", "feature/login", "api"),
+    ("/tree/feature%2Flogin/api", "feature/login", "feature/login", "api"),
+    ("/tree/feature/login-2/api", "feature/login-2", "main", "api"),
+    ("/tree/v1/api", "v1", "v1", "api"),
+    ("/tree/v1-annotated", "v1-annotated", "v1", ""),
+    ("/tree/HEAD", "main", "main", ""),
+    ("/tree/HEAD/api", "main", "main", "api"),
+    ("/tree/refs/heads/feature/login/api", "feature/login", "feature/login", "api"),
+    ("/tree/refs/tags/v1/api", "v1", "v1", "api"),
+    ("/releases/tag/v1", "v1", "v1", ""),
+    ("/blob/main/wrangler.toml", "main", "main", ""),
+    ("/blob/main/api/wrangler.toml", "main", "main", "api"),
+    ("/blob/main/api/index.js?plain=1#L1", "main", "main", "api"),
+    ("/blob/feature/login/api/wrangler.toml", "feature/login", "feature/login", "api"),
+]
+
+
+def test_an_address_means_a_commit_and_a_directory(tmp_path: Path) -> None:
     async def work(site: Site, github: GitHub) -> None:
-        commit = git(tmp_path / "hello", "rev-parse", revision)
-        source = await deployed_source(site, f"{GITHUB}/alice/hello{path}")
-        assert source == Source("alice/hello", ref, commit, directory)
+        for path, ref, revision, directory in ADDRESSES:
+            commit = git(tmp_path / "hello", "rev-parse", revision)
+            found = await resolve(f"{GITHUB}/alice/hello{path}", GITHUB, site.services.repositories)
+            assert found == Source("alice/hello", ref, commit, directory), path
 
     with_github(tmp_path, work)
 
@@ -71,6 +79,39 @@ def test_a_commit_of_a_branch_can_be_named_by_its_hash(tmp_path: Path, revision:
         commit = git(tmp_path / "hello", "rev-parse", revision)
         source = await deployed_source(site, f"{GITHUB}/alice/hello/tree/{commit[:length]}/api")
         assert source == Source("alice/hello", commit, commit, "api")
+
+    with_github(tmp_path, work)
+
+
+def test_a_repository_can_be_named_without_its_address(tmp_path: Path) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        commit = git(tmp_path / "hello", "rev-parse", "main")
+        assert await deployed_source(site, "alice/hello") == Source("alice/hello", "main", commit, "")
+        again = await submit(site, "git@github.example:Alice/hello.git")
+        assert "already have an app" in error_of(again)
+
+    with_github(tmp_path, work)
+
+
+def test_a_branch_and_a_tag_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        git(tmp_path / "hello", "branch", "v1", "main")
+        github.repositories.add("alice/hello", tmp_path / "hello")
+        for kind, revision in (("", "main"), ("refs/heads/", "main"), ("refs/tags/", "v1-annotated^{}")):
+            address = f"{GITHUB}/alice/hello/tree/{kind}v1"
+            source = await resolve(address, GITHUB, site.services.repositories)
+            assert source.commit_hash == git(tmp_path / "hello", "rev-parse", revision)
+
+    with_github(tmp_path, work)
+
+
+def test_the_page_of_a_commit_means_that_commit(tmp_path: Path) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        commit = git(tmp_path / "hello", "rev-parse", "v1")
+        source = await deployed_source(site, f"{GITHUB}/alice/hello/commit/{commit[:8]}")
+        assert source == Source("alice/hello", commit, commit, "")
+        stray = git(tmp_path / "hello", "rev-parse", "left-behind")
+        assert "may be a fork's" in error_of(await submit(site, f"{GITHUB}/alice/hello/commit/{stray}"))
 
     with_github(tmp_path, work)
 
@@ -98,38 +139,127 @@ def test_a_repository_is_named_as_github_spells_it_now(tmp_path: Path) -> None:
     with_github(tmp_path, work)
 
 
-@pytest.mark.parametrize(
-    ("address", "says"),
-    [
-        ("", "Enter the address of a repository"),
-        ("hello", "not the address of a GitHub repository"),
-        ("https://gitlab.com/alice/hello", "not the address of a GitHub repository"),
-        (f"{GITHUB}/alice/nothing", "There is no public repository “alice/nothing”"),
-        (f"{GITHUB}/alice/secret", "There is no public repository “alice/secret”"),
-        (f"{GITHUB}/alice/empty", "is empty"),
-        (f"{GITHUB}/alice/hello/tree/nothing", "has no branch, tag or commit “nothing”"),
-        (f"{GITHUB}/alice/hello/tree/feature", "has no branch, tag or commit “feature”"),
-        (f"{GITHUB}/alice/hello/tree/{'a' * 40}", "has no branch, tag or commit"),
-        (f"{GITHUB}/alice/hello/tree/main/nothing", "There is no directory “nothing” in main"),
-        (f"{GITHUB}/alice/hello/tree/main/index.js", "There is no directory “index.js” in main"),
-        (f"{GITHUB}/alice/hello/tree/main/docs", "“docs” has no wrangler.toml"),
-        (f"{GITHUB}/alice/hello/issues", "a page of a repository"),
-        ("<script>alert(1)</script>", "not the address"),
-    ],
-)
-def test_each_thing_that_can_be_wrong_is_said_at_the_field(tmp_path: Path, address: str, says: str) -> None:
+WRONG = [
+    ("", "Enter the address of a repository"),
+    ("hello", "not the address of a GitHub repository"),
+    ("https://gitlab.com/alice/hello", "at gitlab.com; apps are deployed from the GitHub at"),
+    ("https://github.com/alice/hello", f"at github.com; apps are deployed from the GitHub at {GITHUB}"),
+    (f"{GITHUB}/alice/nothing", "There is no public repository “alice/nothing”"),
+    (f"{GITHUB}/alice/secret", "There is no public repository “alice/secret”"),
+    (f"{GITHUB}/alice/empty", "is empty"),
+    (f"{GITHUB}/alice/empty/tree/main", "is empty"),
+    (f"{GITHUB}/alice/empty/tree/HEAD/api", "is empty"),
+    (f"{GITHUB}/alice/hello/tree/nothing", "has no branch, tag or commit “nothing”"),
+    (f"{GITHUB}/alice/hello/tree/feature", "has no branch, tag or commit “feature”"),
+    (f"{GITHUB}/alice/hello/tree/{'a' * 40}", "has no branch, tag or commit"),
+    (f"{GITHUB}/alice/hello/tree/main/nothing", "There is no directory “nothing” in main"),
+    (f"{GITHUB}/alice/hello/tree/main/index.js", "There is no directory “index.js” in main"),
+    (f"{GITHUB}/alice/hello/tree/refs/heads/v1", "has no branch “v1”"),
+    (f"{GITHUB}/alice/hello/releases/tag/main", "has no tag “main”"),
+    (f"{GITHUB}/alice/hello/commit/{'a' * 40}", "has no commit"),
+    (f"{GITHUB}/alice/hello/blob/main/api/nothing.js", "There is no file “api/nothing.js” in main"),
+    (f"{GITHUB}/alice/hello/blob/main/docs/index.js", "“docs” has no wrangler.json"),
+    (
+        f"{GITHUB}/alice/hello/tree/main/docs",
+        "“docs” has no wrangler.json, wrangler.jsonc or wrangler.toml",
+    ),
+    (f"{GITHUB}/alice/hello/issues", "a page of a repository"),
+    ("<script>alert(1)</script>", "can't be the name of a GitHub repository"),
+]
+
+
+def test_each_thing_that_can_be_wrong_is_said_at_the_field(tmp_path: Path) -> None:
     async def work(site: Site, github: GitHub) -> None:
         github.repositories.add("alice/secret", tmp_path / "hello", is_private=True)
         (tmp_path / "empty").mkdir()
         git(tmp_path / "empty", "init", "--quiet", "--initial-branch=main")
         github.repositories.add("alice/empty", tmp_path / "empty")
+        await submit(site, "")
         before = site.database.dump()
-        response = await submit(site, address)
-        assert says in error_of(response)
-        # What was typed is still there.
-        assert f'value="{html.escape(address)}"'.replace("&#x27;", "&#39;") in response.text
-        assert "<script>alert" not in response.text
-        assert len(site.database.dump()) <= len(before) + 2  # the user and the session
+        for address, says in WRONG:
+            response = await submit(site, address)
+            assert says in error_of(response), address
+            # What was typed is still there.
+            assert f'value="{html.escape(address)}"'.replace("&#x27;", "&#39;") in response.text
+            assert "<script>alert" not in response.text
+            assert len(site.database.dump()) == len(before)
+
+    with_github(tmp_path, work)
+
+
+def choices_of(page: str) -> dict[str, str]:
+    """The directories that the page offers, with the addresses that they stand for."""
+    found = re.findall(r'<button class="quiet" name="repository" value="([^"]*)">([^<]*)</button>', page)
+    return {html.unescape(directory): html.unescape(address) for address, directory in found}
+
+
+def add_workers(github: GitHub, folder: Path, *directories: str) -> Path:
+    """The repository alice/workers, with a Worker in each of these directories."""
+    for directory in directories:
+        (folder / directory).mkdir(parents=True)
+        (folder / directory / "wrangler.jsonc").write_text("{}")
+    (folder / "docs").mkdir(parents=True)
+    (folder / "docs" / "readme").write_text("")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    commit(folder, "first")
+    git(folder, "tag", "v1")
+    github.repositories.add("alice/workers", folder)
+    return folder
+
+
+ALL = ["api", "sites/a b#?", "sites/ü"]
+CHOICES = [
+    ("", "main", ALL),
+    ("/tree/HEAD", "main", ALL),
+    ("/tree/main/sites", "main", ["sites/a b#?", "sites/ü"]),
+    ("/tree/main/docs", "main", ALL),
+    ("/blob/main/docs/readme", "main", ALL),
+    ("/tree/refs/tags/v1", "v1", ALL),
+]
+
+
+def test_a_repository_of_workers_in_directories_offers_them(tmp_path: Path) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        folder = add_workers(github, tmp_path / "workers", *ALL, "node_modules/x", "api/node_modules/y")
+        for page, ref, directories in CHOICES:
+            site.asked.clear()
+            response = await submit(site, f"{GITHUB}/alice/workers{page}")
+            assert "it holds no Worker. These directories do:" in error_of(response)
+            assert list(choices_of(response.text)) == directories
+            assert len(site.asked) <= 7
+            for directory, address in choices_of(response.text).items():
+                source = await resolve(address, GITHUB, site.services.repositories)
+                commit_hash = git(folder, "rev-parse", ref)
+                assert source == Source("alice/workers", ref, commit_hash, directory)
+        source = await deployed_source(site, choices_of(response.text)["api"])
+        assert source.directory == "api"
+
+    with_github(tmp_path, work)
+
+
+def test_only_so_many_directories_are_offered(tmp_path: Path) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        add_workers(github, tmp_path / "workers", *(f"a{number:02}" for number in range(25)))
+        for entries, shown, says in (
+            (100_000, 20, "These directories do, and 5 others:"),
+            (20, 10, "These directories do, and others:"),
+            (1, 0, "GitHub lists only a part of so large a repository: name the Worker's directory."),
+        ):
+            github.endpoints.most_tree_entries = entries
+            response = await submit(site, f"{GITHUB}/alice/workers")
+            assert says in error_of(response)
+            assert len(choices_of(response.text)) == shown
+
+    with_github(tmp_path, work)
+
+
+def test_where_nothing_can_be_offered_the_reason_is_said_all_the_same(tmp_path: Path) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        add_workers(github, tmp_path / "workers")
+        message = error_of(await submit(site, f"{GITHUB}/alice/workers"))
+        assert message.endswith("no wrangler.json, wrangler.jsonc or wrangler.toml: it holds no Worker.")
+        github.rest.rate_limit.limits["app"] = 2 * len(site.asked) - 1
+        assert message == error_of(await submit(site, f"{GITHUB}/alice/workers"))
 
     with_github(tmp_path, work)
 

@@ -71,6 +71,7 @@ def test_every_question_and_answer_is_as_github_describes_it(tmp_path: Path) -> 
             "/tree/feature/login/api",
             f"/tree/{commit}/api",
             f"/tree/{stray}",
+            "/tree/main/docs",
             f"/tree/{'a' * 40}",
         ):
             await visitor.post("/apps", {"repository": f"{GITHUB}/alice/hello{path}"})
@@ -88,6 +89,7 @@ def test_every_question_and_answer_is_as_github_describes_it(tmp_path: Path) -> 
             ("repos/get-commit", 200),
             ("repos/get-commit", 422),
             ("repos/get-content", 200),
+            ("git/get-tree", 200),
             ("repos/compare-commits-with-basehead", 200),
             ("repos/list-branches-for-head-commit", 200),
             ("actions/create-workflow-dispatch", 200),

@@ -132,11 +132,11 @@ def failed_or_new(page: Page, stack: RunningStack, scripts: bool) -> str:
     ("typed", "says"),
     [
         ("nonsense", "not the address of a GitHub repository"),
-        ("https://github.com/alice/greeter", "not the address of a GitHub repository"),
+        ("https://github.com/alice/greeter", "apps are deployed from the GitHub at"),
         ("GITHUB/alice/nothing", "There is no public repository"),
         ("GITHUB/alice/greeter/tree/nothing", "has no branch, tag or commit"),
-        ("GITHUB/codius/examples", "has no wrangler.toml"),
-        ("<script>alert(1)</script>", "not the address"),
+        ("GITHUB/codius/examples", "it holds no Worker. These directories do:"),
+        ("<script>alert(1)</script>", "can't be the name"),
     ],
 )
 def test_the_form_says_what_is_wrong_and_keeps_what_was_typed(
