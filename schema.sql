@@ -8,6 +8,8 @@ CREATE TABLE users (
     seen_at    INTEGER NOT NULL                   -- the last login
 ) STRICT;
 
+CREATE INDEX users_by_login ON users (login COLLATE NOCASE);
+
 CREATE TABLE sessions (
     token_hash TEXT    PRIMARY KEY,               -- SHA-256 of the cookie's token, in hexadecimal
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -39,6 +41,7 @@ CREATE TABLE apps (
     deleted_at  INTEGER,
     removed_at  INTEGER,                          -- when script and account of a deleted app were gone, too
     missing_since INTEGER,                        -- since when its Worker has been missing at Cloudflare, as far as is known
+    run_began_at INTEGER NOT NULL DEFAULT 0,      -- when the latest run was begun
     CHECK (length(id) BETWEEN 1 AND 63 AND id NOT GLOB '*[^a-z0-9-]*' AND id NOT GLOB '-*' AND id NOT GLOB '*-'),
     CHECK (repository GLOB '?*/?*'),
     CHECK (length(commit_hash) = 40 AND commit_hash NOT GLOB '*[^0-9a-f]*'),
@@ -59,6 +62,28 @@ CREATE UNIQUE INDEX app_of_run ON apps (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX unfinished_apps ON apps (asked_at)
     WHERE run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NULL);
 CREATE INDEX failed_apps ON apps (changed_at) WHERE status = 'failed';
+CREATE INDEX unended_apps_of_user ON apps (user_id) WHERE run_ended = 0;
+CREATE INDEX unremoved_apps_of_user ON apps (user_id) WHERE removed_at IS NULL;
+CREATE INDEX apps_by_age ON apps (created_at);
+
+-- Each run of the workflow that a user began, for the limits of an hour and a day; older ones are forgotten.
+CREATE TABLE deploys (
+    app_id   TEXT    NOT NULL REFERENCES apps (id),
+    user_id  INTEGER NOT NULL REFERENCES users (id),
+    began_at INTEGER NOT NULL,
+    PRIMARY KEY (app_id, began_at)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX deploys_of_user ON deploys (user_id, began_at);
+CREATE INDEX deploys_by_time ON deploys (began_at);
+
+-- How many addresses a user had looked up at GitHub in the latest hour (since 1970) with any.
+CREATE TABLE lookups (
+    user_id INTEGER PRIMARY KEY REFERENCES users (id),
+    hour    INTEGER NOT NULL,
+    made    INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE payments (
     id             TEXT    PRIMARY KEY,           -- of the Checkout Session; the object credits it under this id
     app_id         TEXT    NOT NULL REFERENCES apps (id),
@@ -111,6 +136,7 @@ CREATE TABLE checks (
     document TEXT,                                -- JSON
     period   INTEGER NOT NULL DEFAULT 0,          -- when the latest checks began, and how many there were in it
     made     INTEGER NOT NULL DEFAULT 0,
+    wanted_at INTEGER,                            -- since when somebody waits for a check
     CHECK ((status IS NULL) = (document IS NULL))
 ) STRICT;
 
@@ -125,3 +151,4 @@ CREATE TABLE looks (
 ) STRICT;
 
 CREATE INDEX looks_by_time ON looks (began_at);
+CREATE INDEX wanted_checks ON checks (wanted_at) WHERE wanted_at IS NOT NULL;

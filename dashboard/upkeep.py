@@ -14,6 +14,7 @@ from model.app import App
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from payments.fulfilment import Fulfilment
 from store.apps import Apps
+from store.deploys import Deploys
 from store.payments import Payments
 from store.users import Users
 
@@ -28,6 +29,7 @@ OnFailure = Callable[[str, Exception], None]
 @dataclass(frozen=True, slots=True)
 class Upkeep:
     apps: Apps
+    deploys: Deploys
     users: Users
     payments: Payments
     deployments: Deployments
@@ -37,6 +39,7 @@ class Upkeep:
     async def run(self, now: int, on_failure: OnFailure) -> None:
         """Do what is due; what fails is tried again the next time, after all others."""
         await self.users.forget_expired_sessions(now)
+        await self.deploys.forget_old(now)
         await self._finish_payments(now, on_failure)
         await self._finish_apps(now, on_failure)
 

@@ -14,23 +14,17 @@ from clients.billing import Billing
 from clients.github_actions import GitHubActions
 from clients.github_api import GitHubError, GitHubUnreachableError
 from model.app import App, Source, User
+from model.limits import HOUR_MS, LimitReachedError, Limits, until
 from model.progress import RunReport, follow
 from store.apps import Apps
 from store.attestations import Attestations
+from store.deploys import Deploys
 
 INTERRUPTED = "The deploy was interrupted before the workflow began."
 VANISHED = "GitHub no longer knows the workflow's run."
-# Each costs the operator minutes of GitHub Actions.
-DEPLOYS_AT_ONCE = 5
+UNSURE = "It isn't known yet whether the last attempt began. Try again in five minutes."
 # A lost race is tried again with what the other has written; each round, one of them gets on.
 MOST_WRITERS = 10
-
-
-class TooManyDeploysError(Exception):
-    """The user has as many deploys under way as one may have."""
-
-    def __init__(self) -> None:
-        super().__init__(f"{DEPLOYS_AT_ONCE} of your apps are being deployed. Wait until one is done.")
 
 
 class AlreadyDeployedError(Exception):
@@ -46,32 +40,55 @@ class Deployments:
     """`namespace` is the dispatch namespace's name. Times are milliseconds since 1970."""
 
     apps: Apps
+    deploys: Deploys
     attestations: Attestations
     billing: Billing
     actions: GitHubActions
     namespace: str
+    limits: Limits
 
     async def deploy(self, app_id: str, user: User, source: Source, now: int) -> None:
         """Begin a deploy. Any failure but these is the app's, and shown there.
 
-        Raises AlreadyDeployedError and TooManyDeploysError.
+        Raises AlreadyDeployedError and LimitReachedError.
         """
-        if await self.apps.count_unfinished(user) >= DEPLOYS_AT_ONCE:
-            raise TooManyDeploysError
-        if not await self.apps.insert(app_id, user, source, now):
-            app = await self.apps.live_app_of(user, source)
-            if app is None:
-                raise RuntimeError(f"the app {app_id} could not be added")
-            raise AlreadyDeployedError(app)
+        if not await self.deploys.begin(app_id, user, source, now, self.limits):
+            found = await self.apps.live_app_of(user, source)
+            raise await self._limit(user, now) if found is None else AlreadyDeployedError(found)
         app = await self.apps.get(app_id)
         assert app is not None
         await self._start(app, now)
 
     async def retry(self, app: App, now: int) -> None:
-        """Begin a failed deploy again; when it is under way already, nothing."""
-        started = replace(app, status="pending", failure=None, run_ended=False)
-        if app.status == "failed" and await self.apps.write_if_unchanged(app, started, now):
-            await self._start(started, now)
+        """Begin a failed deploy again; when it is under way already, nothing. Raises LimitReachedError."""
+        has_begun = await self.deploys.begin_again(app, now, self.limits)
+        found = await self.apps.get(app.id)
+        assert found is not None
+        if has_begun:
+            await self._start(found, now)
+        elif found.status == "failed":
+            raise await self._limit(app.deployer, now) if found.run_ended else LimitReachedError(UNSURE, 300)
+
+    async def require_lookup(self, user: User, now: int) -> None:
+        """Count a look-up of a source at GitHub. Raises LimitReachedError."""
+        if not await self.deploys.look_up(user, now, self.limits):
+            ends = (now // HOUR_MS + 1) * HOUR_MS
+            raise until(f"You looked up {self.limits.lookups_per_hour} addresses within an hour.", ends, now)
+
+    async def _limit(self, user: User, now: int) -> LimitReachedError:
+        """Which limit kept a deploy from being begun."""
+        limits = self.limits
+        use = await self.deploys.use(user, now, limits)
+        if use.all_day_ends:
+            return until("All deploys that this site allows in a day were begun.", use.all_day_ends, now)
+        if use.day_ends:
+            return until(f"You began {limits.deploys_per_day} deploys within a day.", use.day_ends, now)
+        if use.hour_ends:
+            return until(f"You began {limits.deploys_per_hour} deploys within an hour.", use.hour_ends, now)
+        if use.apps >= limits.apps:
+            return LimitReachedError(f"You have {limits.apps} apps. Delete one that nobody needs any more.")
+        words = f"{limits.deploys_at_once} of your deploys are under way."
+        return LimitReachedError(f"{words} Wait until one has ended.", 60)
 
     async def _start(self, app: App, now: int) -> None:
         try:

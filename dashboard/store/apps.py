@@ -15,25 +15,6 @@ IS_UNFINISHED = "(run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NUL
 class Apps:
     database: Database
 
-    async def insert(self, app_id: str, user: User, source: Source, now: int) -> bool:
-        """Add a pending app; False when the user has a live app of this source already."""
-        rows = await self.database.execute(
-            "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, "
-            "changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING "
-            "RETURNING id",
-            *(
-                app_id,
-                user.id,
-                source.repository,
-                source.git_ref,
-                source.commit_hash,
-                source.directory,
-                now,
-                now,
-            ),
-        )
-        return bool(rows)
-
     async def get(self, app_id: str) -> App | None:
         return await self._first("apps.id = ?", app_id)
 
@@ -57,14 +38,6 @@ class Apps:
             limit,
         )
 
-    async def count_unfinished(self, user: User) -> int:
-        """How many deploys of a user are under way."""
-        ((row),) = await self.database.execute(
-            "SELECT count(*) AS apps FROM apps WHERE user_id = ? AND run_ended = 0 AND deleted_at IS NULL",
-            user.id,
-        )
-        return int(row["apps"] or 0)
-
     async def latest(self, limit: int) -> list[App]:
         return await self._apps("TRUE ORDER BY apps.created_at DESC LIMIT ?", limit)
 
@@ -72,10 +45,15 @@ class Apps:
         return await self._apps("status = 'failed' ORDER BY changed_at DESC LIMIT ?", limit)
 
     async def overdue(self, before: int, limit: int) -> list[App]:
-        """Apps on their way, to be deployed or removed, that nothing was heard of since a time."""
+        """Apps on their way, to be deployed or removed, that nothing was heard of since a time.
+
+        One of each user's, before a second of anybody's; the one first that was asked about longest ago.
+        """
         return await self._apps(
-            f"{IS_UNFINISHED} AND changed_at < ? AND asked_at < ? ORDER BY asked_at LIMIT ?",
-            before,
+            "apps.id IN (SELECT id FROM (SELECT id, asked_at, row_number() OVER (PARTITION BY user_id "  # noqa: S608
+            "ORDER BY asked_at, id) AS turn FROM apps INDEXED BY unfinished_apps "
+            f"WHERE {IS_UNFINISHED} AND changed_at < ?1 AND asked_at < ?1) "
+            "ORDER BY turn, asked_at, id LIMIT ?2) ORDER BY asked_at, apps.id",
             before,
             limit,
         )
@@ -104,9 +82,9 @@ class Apps:
     async def mark_deleted(self, app_id: str, now: int) -> None:
         """Delete an app, once: its row stays, as its id means this source for ever."""
         await self.database.execute(
-            "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?, changed_at = ? "
-            "WHERE id = ? AND deleted_at IS NULL",
-            *(now, now, app_id),
+            "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "
+            "asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL",
+            *(now, app_id),
         )
 
     async def mark_removed(self, app_id: str, now: int) -> None:

@@ -15,13 +15,15 @@ from starlette.responses import RedirectResponse, Response
 
 from clients.billing import BillingUnavailableError
 from clients.github_api import GitHubError
-from hosting.deployments import AlreadyDeployedError, TooManyDeploysError
-from hosting.repository_url import SourceError
+from hosting.deployments import AlreadyDeployedError
+from hosting.repository_url import RepositoryUrl, SourceError
 from hosting.source import Choice, ChooseDirectoryError, resolve
 from model.app import APP_ID, App, User, new_id
+from model.limits import LimitReachedError
 from web.access import own_app, require_viewer, visible_app
 from web.bodies import form_field
 from web.charts import requests_per_day, requests_per_hour
+from web.errors import limited
 from web.pages import page
 from web.services import Services
 from web.steps import steps_of
@@ -50,6 +52,8 @@ async def apps(request: Request) -> Response:
     services: Services = request.state.services
     typed, app_id = await form_field(request, "repository"), new_id(secrets.choice)
     try:
+        RepositoryUrl.parse(typed, services.settings.github_url)
+        await services.deployments.require_lookup(viewer, services.now())
         source = await resolve(typed, services.settings.github_url, services.repositories)
         await services.deployments.deploy(app_id, viewer, source, services.now())
     except AlreadyDeployedError as error:
@@ -57,7 +61,9 @@ async def apps(request: Request) -> Response:
         return await apps_page(request, viewer, typed, FormError(message, error.app.id))
     except ChooseDirectoryError as error:
         return await apps_page(request, viewer, typed, FormError(str(error), choices=error.choices))
-    except (SourceError, TooManyDeploysError, GitHubError) as error:
+    except LimitReachedError as error:
+        return limited(await apps_page(request, viewer, typed, FormError(str(error))), error)
+    except (SourceError, GitHubError) as error:
         return await apps_page(request, viewer, typed, FormError(str(error)))
     return see_app(app_id)
 

@@ -69,5 +69,4 @@ class ServicesMiddleware:
 
 
 async def home(request: Request) -> Response:
-    counts = await request.state.services.apps.counts()
-    return page(request, "home.html", hosted=counts.get("deployed", 0))
+    return page(request, "home.html")

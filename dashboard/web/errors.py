@@ -17,6 +17,7 @@ from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
+from model.limits import LimitReachedError
 from web.pages import page
 from web.security import SIGNED_PATHS
 
@@ -27,6 +28,7 @@ TITLES = {
     403: "This is not allowed",
     405: "This can't be done here",
     413: "This is too large",
+    429: "This is too much at once",
 }
 UNAVAILABLE: dict[type[Exception], str] = {
     BillingUnavailableError: "Billing can't be reached",
@@ -56,6 +58,22 @@ async def unavailable(request: Request, error: Exception) -> Response:
     return with_id(response, request_id)
 
 
+async def limit_reached(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LimitReachedError)
+    request_id = log_refusal(request.url.path, 429, str(error), request.headers)
+    title = TITLES[429]
+    response = page(request, "error.html", 429, title=title, message=str(error), request_id=None)
+    return with_id(limited(response, error), request_id)
+
+
+def limited(response: Response, error: LimitReachedError) -> Response:
+    """An answer that says that a limit is reached, as programs read it (RFC 6585, section 4)."""
+    response.status_code = 429
+    if error.seconds is not None:
+        response.headers["retry-after"] = str(error.seconds)
+    return response
+
+
 async def payments_not_set_up(request: Request, error: Exception) -> Response:
     """Nothing to try again, and nothing that the operator has to be told."""
     title = "Payments are not set up here"
@@ -79,6 +97,7 @@ async def from_elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
 HANDLERS: dict[Any, Any] = {
     HTTPException: http_error,
     **dict.fromkeys(UNAVAILABLE, unavailable),
+    LimitReachedError: limit_reached,
     PaymentsNotConfiguredError: payments_not_set_up,
     Exception: server_error,
 }

@@ -24,6 +24,7 @@ from payments.fulfilment import Fulfilment
 from store.apps import Apps
 from store.attestations import Attestations
 from store.database import Database
+from store.deploys import Deploys
 from store.looks import Looks
 from store.payments import Payments
 from store.users import Users
@@ -48,6 +49,7 @@ class Services:
     settings: Settings
     users: Users
     apps: Apps
+    deploys: Deploys
     billing: Billing
     login: GitHubLogin
     repositories: GitHubRepositories
@@ -95,8 +97,11 @@ class Services:
 
         fulfilment = Fulfilment(apps, payments, billing, stripe)
         attestations = Attestations(database)
-        deployments = Deployments(apps, attestations, billing, actions, settings.dispatch_namespace)
         presence = Presence(apps, Looks(database), namespace)
+        deploys = Deploys(database)
+        deployments = Deployments(
+            apps, deploys, attestations, billing, actions, settings.dispatch_namespace, settings.limits
+        )
         checks = Checks(
             attestations,
             deployments,
@@ -119,6 +124,7 @@ class Services:
             settings=settings,
             users=users,
             apps=apps,
+            deploys=deploys,
             billing=billing,
             login=login,
             repositories=GitHubRepositories(as_app),
@@ -131,7 +137,7 @@ class Services:
             payments=payments,
             fulfilment=fulfilment,
             stripe=stripe,
-            upkeep=Upkeep(apps, users, payments, deployments, removals, fulfilment),
+            upkeep=Upkeep(apps, deploys, users, payments, deployments, removals, fulfilment),
             now=now,
         )
 

@@ -7,6 +7,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model.app import User
+from model.limits import Limits
+
+# The settings that are limits.
+LIMITS = {
+    "deploys_at_once": "DEPLOYS_AT_ONCE",
+    "deploys_per_hour": "DEPLOYS_PER_HOUR",
+    "deploys_per_day": "DEPLOYS_PER_DAY",
+    "apps": "APPS_PER_USER",
+    "all_deploys_per_day": "ALL_DEPLOYS_PER_DAY",
+    "lookups_per_hour": "LOOKUPS_PER_HOUR",
+}
 
 
 class SettingError(Exception):
@@ -38,6 +49,7 @@ class Settings:
     stripe_checkout_url: str
     stripe_price_id: str | None
     operators: frozenset[str]
+    limits: Limits
     secrets: Secrets
 
     @classmethod
@@ -57,6 +69,7 @@ class Settings:
             stripe_checkout_url=address(env, "STRIPE_CHECKOUT_URL"),
             stripe_price_id=optional(env, "STRIPE_TOPUP_PRICE_ID"),
             operators=frozenset((optional(env, "OPERATORS") or "").lower().replace(",", " ").split()),
+            limits=Limits(**{name: limit(env, setting) for name, setting in LIMITS.items()}),
             secrets=Secrets.read(env),
         )
 
@@ -106,6 +119,16 @@ def text(env: Any, name: str) -> str:
 def optional(env: Any, name: str) -> str | None:
     value = getattr(env, name, None)
     return value.strip() or None if isinstance(value, str) else None
+
+
+def limit(env: Any, name: str) -> int:
+    """A whole number, 0 or more."""
+    value = getattr(env, name, None)
+    if value is None:
+        raise SettingError(f"the setting {name} is missing")
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
+        raise SettingError(f"the setting {name} must be a whole number, without quotes")
+    return int(value)
 
 
 def address(env: Any, name: str) -> str:

@@ -22,9 +22,10 @@ from starlette.types import ASGIApp
 from clients.http import Answer, Receive, UnreachableError
 from ledger import Ledger
 from model.app import App, Source, User
+from model.limits import Limits
 from pricing import Price
 from tests.billing.sqlite_database import SqliteDatabase
-from tests.dashboard.sqlite_d1 import SqliteD1
+from tests.dashboard.sqlite_d1 import MOST_EXACT, SqliteD1
 from web import sessions
 from web.application import application
 from web.services import Services
@@ -37,7 +38,7 @@ STRIPE = "https://stripe.example"
 NOW = 1_800_000_000_000
 PIECE = 7  # bytes of a streamed body at a time
 PRICE = Price(included_requests=100, unit_price_nano_usd=300_000_000, requests_per_unit=1_000_000)
-VARIABLES = {
+VARIABLES: dict[str, Any] = {
     "DASHBOARD_URL": DASHBOARD,
     "APPS_DOMAIN": "apps.example",
     "OPERATORS": "Operator",
@@ -52,6 +53,12 @@ VARIABLES = {
     "STRIPE_API_URL": STRIPE,
     "STRIPE_CHECKOUT_URL": "https://checkout.example",
     "STRIPE_TOPUP_PRICE_ID": "price_topup",
+    "DEPLOYS_AT_ONCE": 5,
+    "DEPLOYS_PER_HOUR": 20,
+    "DEPLOYS_PER_DAY": 50,
+    "APPS_PER_USER": 100,
+    "ALL_DEPLOYS_PER_DAY": 1_000,
+    "LOOKUPS_PER_HOUR": 60,
 }
 SECRETS = {
     "GITHUB_CLIENT_SECRET": "the-client-secret",
@@ -61,6 +68,7 @@ SECRETS = {
     "STRIPE_SECRET_KEY": "sk_test_the-stripe-key",
     "STRIPE_WEBHOOK_SECRET": "whsec_the-stripe-secret whsec_the-next-secret",
 }
+UNLIMITED = Limits(*[MOST_EXACT] * len(Limits.__slots__))
 ALICE, BOB, OPERATOR = User(1, "alice", "Alice"), User(2, "bob", None), User(3, "operator", None)
 SOURCE = Source("alice/hello", "main", "a" * 40, "")
 
@@ -68,13 +76,20 @@ SOURCE = Source("alice/hello", "main", "a" * 40, "")
 class Site:
     """One dashboard; `servers` are the applications behind others' addresses, `env` changes settings."""
 
-    def __init__(self, servers: Mapping[str, ASGIApp] | None = None, **env: str) -> None:
-        self.database = SqliteD1()
+    def __init__(
+        self,
+        servers: Mapping[str, ASGIApp] | None = None,
+        limits: Limits | None = None,
+        database: SqliteD1 | None = None,
+        **env: str,
+    ) -> None:
+        self.database = database or SqliteD1()
         self.billing = BillingObjects(self)
         self.servers = dict(servers or {})
         self.now = NOW
         self.asked: list[str] = []
         settings = Settings.read(SimpleNamespace(**VARIABLES | SECRETS | env))
+        settings = replace(settings, limits=limits or settings.limits)
         self.services = Services.make(settings, self.database, self.billing, self.fetch, lambda: self.now)
         self.application = application(lambda _: self.services)
 
@@ -107,7 +122,7 @@ class Site:
     async def add_app(self, app_id: str, user: User = ALICE, source: Source = SOURCE) -> App:
         """A pending app, as it is before its workflow is started."""
         await self.log_in(user)
-        assert await self.services.apps.insert(app_id, user, source, self.now)
+        assert await self.services.deploys.begin(app_id, user, source, self.now, UNLIMITED)
         return await self.app(app_id)
 
     async def deployed_app(self, app_id: str, user: User = ALICE, source: Source = SOURCE) -> App:

@@ -12,9 +12,11 @@ from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
 from hosting.deployments import INTERRUPTED, VANISHED, AlreadyDeployedError
 from model.app import APP_ID, ID_LENGTH, App, new_id
+from model.limits import Limits
 from model.progress import RunReport
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import ALICE, BOB, CLOUDFLARE, GITHUB, SOURCE, Site
+from tests.dashboard.sqlite_d1 import SqliteD1
 from upkeep import APPS_AT_ONCE, OVERDUE_MS
 
 APP = "bcdfghjkmnpq"
@@ -26,9 +28,9 @@ SCRIPT = f"/client/v4/accounts/account/workers/dispatch/namespaces/testing/scrip
 class World:
     """A site with a GitHub and a Cloudflare that say what the test tells them to."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None, database: SqliteD1 | None = None) -> None:
         self.github, self.cloudflare = CannedServer(), CannedServer()
-        self.site = Site({GITHUB: self.github, CLOUDFLARE: self.cloudflare})
+        self.site = Site({GITHUB: self.github, CLOUDFLARE: self.cloudflare}, limits, database)
         self.services = self.site.services
         self.failures: list[str] = []
         self.github.on("POST", DISPATCHES, 200, {"workflow_run_id": 7})

@@ -166,8 +166,9 @@ def test_nothing_changes_on_get(path: str) -> None:
 
 def test_an_error_shows_its_id_and_no_trace(capsys: pytest.CaptureFixture[str]) -> None:
     async def work(site: Site) -> None:
+        site.database.connection.execute("DROP TABLE deploys")
         site.database.connection.execute("DROP TABLE apps")
-        response = await site.visitor().get("/", {"cf-ray": "the-ray"})
+        response = await site.visitor().get("/apps/app", {"cf-ray": "the-ray"})
         assert response.status_code == 500
         assert "the-ray" in response.text
         assert EXPECTED.items() <= response.headers.items()
