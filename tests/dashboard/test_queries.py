@@ -1,0 +1,132 @@
+"""Every query of `store/` finds its rows by an index, as SQLite itself says ("EXPLAIN QUERY PLAN")."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import pkgutil
+import re
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import store
+from model.app import App
+from model.checkout import Checkout
+from model.limits import Limits
+from store.attestations import Budget
+from store.database import Row, Statement, Value
+from store.looks import LookBudget
+from store.payments import Payment
+from tests.dashboard.dashboard_site import ALICE, SOURCE, UNLIMITED
+from tests.dashboard.sqlite_d1 import SqliteD1
+
+APP = App("app", SOURCE, ALICE, "failed", "no", 1, 1, True, 1, 1, None, None, None, None)
+CHECKOUT = Checkout("cs_1", "payment", "complete", "paid", "usd", 1, "app", 1, "pi_1", None)
+PAYMENT = Payment("cs_1", "app", "alice", "paid", 1, 0, 1, 1)
+# What a query is asked with, by the type of its parameter.
+VALUES: dict[object, Any] = {
+    int: 1,
+    str: "x",
+    bool: True,
+    dict: {},
+    App: APP,
+    type(ALICE): ALICE,
+    type(SOURCE): SOURCE,
+    Checkout: CHECKOUT,
+    Payment: PAYMENT,
+    Limits: UNLIMITED,
+    Budget: Budget(1, 1, 1, 1),
+    LookBudget: LookBudget(1, 1, 1),
+}
+# These read an index from its end, up to a LIMIT.
+NEWEST_FIRST = {"Apps.latest", "Apps.latest_failed", "Payments.unapplied"}
+# These read all that is under way, which has an index of its own.
+UNDER_WAY = {"Payments.unfinished"}
+# These count or add up everything, for the operator alone.
+OPERATOR_S = {"Apps.counts", "Users.count", "Payments.total_cents", "Payments.too_late"}
+
+
+class Recording(SqliteD1):
+    """A database that keeps what it was asked, and knows of no row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def execute(self, sql: str, *values: Value) -> list[Row]:
+        self.asked.append(sql)
+        return []
+
+    async def batch(self, *statements: Statement) -> list[list[Row]]:
+        self.asked += [sql for sql, _ in statements]
+        return [[] for _ in statements]
+
+    def plan(self, sql: str) -> list[str]:
+        numbered = [int(number) for number in re.findall(r"\?(\d+)", sql)]
+        values = [1] * (max(numbered) if numbered else sql.count("?"))
+        return [row["detail"] for row in self.connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+
+
+def queries() -> Iterator[tuple[type, str]]:
+    for module in pkgutil.iter_modules(store.__path__):
+        if module.name == "d1":  # the runtime's own
+            continue
+        found = importlib.import_module(f"store.{module.name}")
+        for kind in vars(found).values():
+            if is_of_queries(kind, found.__name__):
+                names = [name for name, method in vars(kind).items() if inspect.iscoroutinefunction(method)]
+                yield from ((kind, name) for name in names if not name.startswith("_"))
+
+
+def is_of_queries(kind: object, module: str) -> bool:
+    if not inspect.isclass(kind) or kind.__module__ != module:
+        return False
+    return "database" in getattr(kind, "__dataclass_fields__", ())
+
+
+def value_for(hint: object) -> Any:
+    """Something of a parameter's type."""
+    origin = typing.get_origin(hint) or hint
+    if origin is typing.Literal:
+        return typing.get_args(hint)[0]
+    if origin in VALUES:
+        return VALUES[origin]
+    return next(VALUES[part] for part in typing.get_args(hint) if part in VALUES)
+
+
+def scans(kind: type, name: str) -> list[str]:
+    """The tables that a method's queries read from one end to the other."""
+    database = Recording()
+    method = getattr(kind(database), name)
+    hints = typing.get_type_hints(method)
+    arguments = {parameter: value_for(hint) for parameter, hint in hints.items() if parameter != "return"}
+    with contextlib.suppress(ValueError, IndexError):  # where it needs a row
+        asyncio.run(method(**arguments))
+    assert database.asked, f"{kind.__name__}.{name} asked nothing"
+    return [detail for sql in database.asked for detail in database.plan(sql) if is_scan(detail)]
+
+
+def is_scan(detail: str) -> bool:
+    return detail.startswith("SCAN ") and not re.match(r"SCAN (CONSTANT ROW|\d|\(|changed|named)", detail)
+
+
+@pytest.mark.parametrize(("kind", "name"), queries(), ids=lambda value: getattr(value, "__name__", value))
+def test_no_query_reads_a_whole_table(kind: type, name: str) -> None:
+    title, found = f"{kind.__name__}.{name}", scans(kind, name)
+    if title in NEWEST_FIRST | UNDER_WAY:
+        assert all(" USING INDEX " in scan for scan in found)
+    elif title not in OPERATOR_S:
+        assert found == []
+
+
+def test_a_table_read_from_one_end_to_the_other_is_seen() -> None:
+    assert [detail for detail in Recording().plan("SELECT * FROM apps WHERE git_ref = ?") if is_scan(detail)]
+
+
+def test_what_may_read_all_is_still_there() -> None:
+    assert {f"{kind.__name__}.{name}" for kind, name in queries()} >= NEWEST_FIRST | UNDER_WAY | OPERATOR_S
