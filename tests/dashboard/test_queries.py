@@ -89,6 +89,9 @@ def is_of_queries(kind: object, module: str) -> bool:
     return "database" in getattr(kind, "__dataclass_fields__", ())
 
 
+QUERIES = list(queries())
+
+
 def value_for(hint: object) -> Any:
     """Something of a parameter's type."""
     origin = typing.get_origin(hint) or hint
@@ -115,7 +118,7 @@ def is_scan(detail: str) -> bool:
     return detail.startswith("SCAN ") and not re.match(r"SCAN (CONSTANT ROW|\d|\(|changed|named)", detail)
 
 
-@pytest.mark.parametrize(("kind", "name"), queries(), ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(("kind", "name"), QUERIES, ids=lambda value: getattr(value, "__name__", value))
 def test_no_query_reads_a_whole_table(kind: type, name: str) -> None:
     title, found = f"{kind.__name__}.{name}", scans(kind, name)
     if title in NEWEST_FIRST | UNDER_WAY:
@@ -129,4 +132,4 @@ def test_a_table_read_from_one_end_to_the_other_is_seen() -> None:
 
 
 def test_what_may_read_all_is_still_there() -> None:
-    assert {f"{kind.__name__}.{name}" for kind, name in queries()} >= NEWEST_FIRST | UNDER_WAY | OPERATOR_S
+    assert {f"{kind.__name__}.{name}" for kind, name in QUERIES} >= NEWEST_FIRST | UNDER_WAY | OPERATOR_S
