@@ -12,6 +12,7 @@ from hosting.deployments import Deployments
 from hosting.removals import Removals
 from model.app import App
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
+from model.progress import UNEXPLAINED
 from payments.fulfilment import Fulfilment
 from store.apps import Apps
 from store.deploys import Deploys
@@ -20,6 +21,7 @@ from store.users import Users
 
 OVERDUE_MS = 120_000
 OPEN_PAYMENT_MS = 900_000  # how often is asked about a payment page that nobody has come back from
+EXPLAINED_MS = 1_800_000
 APPS_AT_ONCE = 20
 PAYMENTS_AT_ONCE = 20
 # Told what could not be done, and for which app or payment.
@@ -66,6 +68,18 @@ class Upkeep:
                 on_failure(app.id, error)
                 if isinstance(error, GitHubRateLimitedError):
                     return
+        await self._explain_failures(now, on_failure)
+
+    async def _explain_failures(self, now: int, on_failure: OnFailure) -> None:
+        """Ask for reasons that GitHub didn't give when a run failed: for some time, as there may be none."""
+        since, before = now - EXPLAINED_MS, now - OVERDUE_MS
+        for app in await self.apps.unexplained(UNEXPLAINED, since, before, APPS_AT_ONCE):
+            await self.apps.mark_asked(app.id, now)
+            try:
+                await self.deployments.explain(app, now)
+            except GitHubError as error:
+                on_failure(app.id, error)
+                return
 
     async def _look_after(self, app: App, now: int) -> None:
         if not app.run_ended:

@@ -1,27 +1,33 @@
 """The operator's deploy workflow on GitHub Actions: started, asked for, cancelled.
 
-After GitHub's REST API reference: "Workflows", "Workflow runs", "Workflow jobs".
+After GitHub's REST API reference: "Workflows", "Workflow runs", "Workflow jobs", "Check runs" (a job is one).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
-from clients.github_api import GitHubApi, GitHubRefusedError, list_in, message_of, unreadable
+from clients.github_api import GitHubApi, GitHubRefusedError, items, list_in, message_of, unreadable
 from model.progress import RunReport, job_report, run_report
 
 RUNS_ASKED_FOR = 50
+# A job has at most as many annotations; two of the workflow's jobs fail at once at most.
+ANNOTATIONS_ASKED_FOR = 50
+JOBS_ASKED_FOR = 3
 
 
 @dataclass(frozen=True, slots=True)
 class GitHubActions:
     """`repository` (owner/name) is the operator's, `workflow` a file's name, `ref` the branch it runs from.
+    `public` asks for what everyone may see.
 
     Raises GitHubError where GitHub can't be asked.
     """
 
     api: GitHubApi
+    public: GitHubApi
     repository: str
     workflow: str
     ref: str
@@ -60,6 +66,20 @@ class GitHubActions:
         found = [job_report(job) for job in list_in(jobs, "jobs")]
         return [*(report for report in found if report is not None), whole]
 
+    async def annotations(self, run_id: int, attempt: int) -> list[dict[str, Any]]:
+        """What the jobs of a run say that didn't succeed; nothing where not everyone may see that."""
+        jobs = await self.api.get(f"{self._runs}/{run_id}/jobs?per_page=100")
+        if not jobs.is_success:
+            return []
+        failed = [job["id"] for job in list_in(jobs, "jobs") if has_failed(job, attempt)]
+        repository = f"/repos/{quote(self.repository)}"
+        asked = f"annotations?per_page={ANNOTATIONS_ASKED_FOR}"
+        answers = [
+            await self.public.get(f"{repository}/check-runs/{job_id}/{asked}")
+            for job_id in failed[:JOBS_ASKED_FOR]
+        ]
+        return [annotation for answer in answers for annotation in items(answer)]
+
     async def require(self) -> None:
         """Raise GitHubError unless the deploy workflow is there for the token."""
         if not (await self.api.get(self._workflow)).is_success:
@@ -76,3 +96,10 @@ class GitHubActions:
     @property
     def _workflow(self) -> str:
         return f"/repos/{quote(self.repository)}/actions/workflows/{quote(self.workflow)}"
+
+
+def has_failed(job: Any, attempt: int) -> bool:
+    match job:
+        case {"id": int(), "run_attempt": int(of), "conclusion": str(conclusion)}:
+            return of == attempt and conclusion not in ("success", "skipped", "neutral")
+    return False

@@ -91,6 +91,16 @@ def list_in(answer: Answer, key: str) -> list[Any]:
     return found
 
 
+def items(answer: Answer) -> list[dict[str, Any]]:
+    """A list of objects; nothing where GitHub found nothing."""
+    if not answer.is_success:
+        return []
+    content = answer.json()
+    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
+        raise unreadable()
+    return content
+
+
 def message_of(answer: Answer) -> str:
     """GitHub's own words, shortened."""
     content = answer.json()

@@ -10,10 +10,10 @@ import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
-from clients.github_api import GitHubApi, unreadable
+from clients.github_api import GitHubApi, items, unreadable
 from clients.http import Answer
 
 SHA = re.compile(r"[0-9a-f]{40}")
@@ -127,13 +127,3 @@ class GitHubRepositories:
         answer = await self.api.get(path, receive=found.receive)
         found.is_partial |= not answer.is_success
         return found
-
-
-def items(answer: Answer) -> list[dict[str, Any]]:
-    """A list of objects; nothing where GitHub found nothing."""
-    if not answer.is_success:
-        return []
-    content = answer.json()
-    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
-        raise unreadable()
-    return content

@@ -8,6 +8,7 @@ became of it.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 
 from clients.billing import Billing
@@ -16,6 +17,7 @@ from clients.github_api import GitHubError, GitHubUnreachableError
 from model.app import App, Source, User
 from model.limits import HOUR_MS, LimitReachedError, Limits, until
 from model.progress import RunReport, follow
+from model.reasons import reasons_in
 from store.apps import Apps
 from store.attestations import Attestations
 from store.deploys import Deploys
@@ -116,6 +118,9 @@ class Deployments:
             if app is None:
                 return None
             followed = follow(app, report)
+            if followed.status == "failed" and app.status != "failed":
+                with contextlib.suppress(GitHubError):
+                    followed = await self._explained(followed)
             if followed.status == "deployed" and app.status != "deployed":
                 # Without an account nothing is served: not before the whole workflow has succeeded.
                 await self.billing.open_account(app.id)
@@ -123,6 +128,19 @@ class Deployments:
                 await self._note_signature(followed, report)
                 return followed
         raise RuntimeError(f"too many reports at once for the app {app_id}")
+
+    async def explain(self, app: App, now: int) -> None:
+        """Ask again why a run failed, which couldn't be told when it did. Raises GitHubError."""
+        explained = await self._explained(app)
+        if explained != app:
+            await self.apps.write_if_unchanged(app, explained, now)
+
+    async def _explained(self, app: App) -> App:
+        """The app with what its run says in its failure."""
+        assert app.failure is not None
+        assert app.run_id is not None
+        reasons = reasons_in(await self.actions.annotations(app.run_id, app.run_attempt))
+        return replace(app, failure="\n".join((app.failure, *reasons)))
 
     async def _note_signature(self, app: App, report: RunReport) -> None:
         if report.manifest_sha256 is not None and report.is_of(app):

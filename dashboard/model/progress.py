@@ -27,6 +27,8 @@ ENDINGS = {
     "timed_out": "The workflow took too long.",
     "startup_failure": "GitHub could not start the workflow.",
 }
+# Failures that say no more than where a run ended.
+UNEXPLAINED = (*(f"The {step} failed." for step in (*STEPS.values(), "workflow")), *ENDINGS.values())
 
 
 @dataclass(frozen=True, slots=True)

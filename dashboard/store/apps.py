@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.app import App, Source, User
@@ -43,6 +44,17 @@ class Apps:
 
     async def latest_failed(self, limit: int) -> list[App]:
         return await self._apps("status = 'failed' ORDER BY changed_at DESC LIMIT ?", limit)
+
+    async def unexplained(self, failures: Sequence[str], since: int, before: int, limit: int) -> list[App]:
+        """Apps whose run failed since a time with one of these reasons, and not asked about lately."""
+        return await self._apps(
+            f"status = 'failed' AND changed_at > ? AND run_id IS NOT NULL AND asked_at < ? "
+            f"AND failure IN ({', '.join('?' * len(failures))}) ORDER BY asked_at LIMIT ?",
+            since,
+            before,
+            *failures,
+            limit,
+        )
 
     async def overdue(self, before: int, limit: int) -> list[App]:
         """Apps on their way, to be deployed or removed, that nothing was heard of since a time.

@@ -82,7 +82,9 @@ class Services:
             fetch, api_url, app_authorization(settings.github_client_id, secrets.github_client)
         )
         as_operator = GitHubApi(fetch, api_url, token_authorization(secrets.github_token))
-        actions = GitHubActions(as_operator, settings.github_repository, WORKFLOW, settings.github_branch)
+        actions = GitHubActions(
+            as_operator, as_app, settings.github_repository, WORKFLOW, settings.github_branch
+        )
         namespace = Namespace(
             fetch,
             settings.cloudflare_api_url,

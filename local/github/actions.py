@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.github.annotations import Annotation
 from local.github.attestations import Attestations
 from local.github.runner import Runner
 from local.github.runs import (
@@ -230,6 +231,9 @@ class JobReports:
         log = self._job(job_id).log
         log.extend(text.splitlines())
         del log[:-MAX_LOG_LINES]
+
+    def annotate(self, job_id: str, annotation: Annotation) -> None:
+        self._job(job_id).annotations.append(annotation)
 
     async def job_completed(self, job_id: str, conclusion: str) -> None:
         self._actions._end_job(self._run, self._job(job_id), conclusion)

@@ -5,20 +5,30 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from local.github.annotations import Annotate, Annotation, read_command
 
 MASK = "***"
 LONGEST_LINE = 65_536  # bytes; a longer one is broken
 ADD_MASK = re.compile(r"::add-mask::(.+)")
-# "Workflow commands": ::error::message, with or without parameters.
-ANNOTATION = re.compile(r"::(error|warning|notice)(?: [^:]*)?::(.*)")
 STOP_COMMANDS = re.compile(r"::stop-commands::(\S+)")
 
 
 class JobLog:
-    """Passes whole lines on to `write_line`, secrets masked and annotations marked as GitHub shows them."""
+    """Passes whole lines on to `write_line`, secrets masked and annotations marked as GitHub shows them.
 
-    def __init__(self, write_line: Callable[[str], None], secrets: Iterable[str]) -> None:
+    The annotations themselves go to `annotate`.
+    """
+
+    def __init__(
+        self,
+        write_line: Callable[[str], None],
+        secrets: Iterable[str],
+        annotate: Annotate = lambda annotation: None,
+    ) -> None:
         self._write_line = write_line
+        self._annotate = annotate
         self._rest = b""
         self._stopped: str | None = None  # the word that lets workflow commands count again
         self._masks: list[str] = []
@@ -37,6 +47,7 @@ class JobLog:
         self.flush()
         for line in message.splitlines():
             self._put(f"##[error]{line}")
+        self._pass_on(Annotation("failure", message))
 
     def feed(self, output: bytes) -> None:
         """Take output as it comes; lines go on when they are whole."""
@@ -66,16 +77,21 @@ class JobLog:
             self._stopped = match[1]
         elif match := ADD_MASK.fullmatch(line.strip()):
             self._add_mask(match[1])
-        elif match := ANNOTATION.fullmatch(line.strip()):
-            self._put(f"##[{match[1]}]{unescaped(match[2])}")
+        elif found := read_command(line):
+            name, annotation = found
+            self._put(f"##[{name}]{annotation.message}")
+            self._pass_on(annotation)
         else:
             self._put(line)
 
+    def _pass_on(self, annotation: Annotation) -> None:
+        message, title = self._masked(annotation.message), self._masked(annotation.title)
+        self._annotate(replace(annotation, message=message, title=title))
+
     def _put(self, line: str) -> None:
+        self._write_line(self._masked(line) + "\n")
+
+    def _masked(self, text: str) -> str:
         for mask in self._masks:
-            line = line.replace(mask, MASK)
-        self._write_line(line + "\n")
-
-
-def unescaped(message: str) -> str:
-    return message.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
+            text = text.replace(mask, MASK)
+        return text

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local.github.annotations import StepLimit
 from local.github.command_files import CommandFileError, CommandFiles
 from local.github.expression_values import WorkflowError
 from local.github.expressions import condition_holds
@@ -47,7 +48,9 @@ class JobRun:
         self._job = job
         self._place = place
         self._report = report
-        self._log = JobLog(partial(report.log, job.id), values.get("secrets", {}).values())
+        self._limit = StepLimit(partial(report.annotate, job.id))
+        secrets = values.get("secrets", {}).values()
+        self._log = JobLog(partial(report.log, job.id), secrets, self._limit.take)
         self._environment = JobEnvironment(job.id, place, values, {**env, **job.env})
         self.outputs: Mapping[str, str] = {}
 
@@ -81,6 +84,7 @@ class JobRun:
 
     async def _take(self, number: int, name: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Do one step's work and report it; a failure is kept in the job's status."""
+        self._limit.begin_step()
         await self._report.step_started(self._job.id, number, name)
         conclusion = "cancelled"  # unless it comes to an end of its own
         try:

@@ -1,12 +1,13 @@
 """The REST API's endpoints on workflows and their runs that the product asks.
 
-After GitHub's REST API reference: "Workflows", "Workflow runs", "Workflow jobs".
+After GitHub's REST API reference: "Workflows", "Workflow runs", "Workflow jobs", "Check runs" (a job is one).
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,6 +20,7 @@ from local.github.runs import Run
 from local.github.workflow import Workflow
 
 MAX_PER_PAGE = 100
+Item = TypeVar("Item")
 MAX_INPUTS = 25
 
 
@@ -35,6 +37,7 @@ class ActionsEndpoints:
             route(base + "/workflows/{file}/runs", self.runs),
             route(base + "/runs/{id:int}", self.run),
             route(base + "/runs/{id:int}/jobs", self.jobs),
+            route("/repos/{owner}/{name}/check-runs/{id:int}/annotations", self.annotations),
             route(base + "/runs/{id:int}/cancel", self.cancel, "POST"),
             route(base + "/runs/{id:int}/rerun", self.rerun, "POST"),
         ]
@@ -70,9 +73,7 @@ class ActionsEndpoints:
             and query.get("event", "workflow_dispatch") == "workflow_dispatch"
             and query.get("status", run.status) in (run.status, run.conclusion)
         ]
-        per_page = min(MAX_PER_PAGE, int(query.get("per_page", "30")))
-        start = (int(query.get("page", "1")) - 1) * per_page
-        shown = [self._actions.payloads.run(run) for run in found[start : start + per_page]]
+        shown = [self._actions.payloads.run(run) for run in page_of(found, request)]
         return JSONResponse({"total_count": len(found), "workflow_runs": shown})
 
     async def run(self, request: Request) -> Response:
@@ -82,6 +83,15 @@ class ActionsEndpoints:
         run = self._run(request)
         jobs = [self._actions.payloads.job(run, job) for job in run.jobs.values()]
         return JSONResponse({"total_count": len(jobs), "jobs": jobs})
+
+    async def annotations(self, request: Request) -> Response:
+        self._require_repository(request)
+        jobs = ((run, job) for run in self._actions.store for job in run.jobs.values())
+        run, job = next((pair for pair in jobs if pair[1].id == request.path_params["id"]), (None, None))
+        if run is None or job is None:
+            raise RestError(404, "Not Found")
+        found = page_of(job.annotations, request)
+        return JSONResponse([self._actions.payloads.annotation(run, annotation) for annotation in found])
 
     async def cancel(self, request: Request) -> Response:
         run = self._run(request)
@@ -121,6 +131,14 @@ class ActionsEndpoints:
         if run is None:
             raise RestError(404, "Not Found")
         return run
+
+
+def page_of(items: Sequence[Item], request: Request) -> Sequence[Item]:
+    """The page that is asked for ("Using pagination in the REST API")."""
+    query = request.query_params
+    per_page = min(MAX_PER_PAGE, int(query.get("per_page", "30")))
+    start = (int(query.get("page", "1")) - 1) * per_page
+    return items[start : start + per_page]
 
 
 async def read_object(request: Request) -> dict[str, Any]:

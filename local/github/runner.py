@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from local.github.annotations import Annotation
 from local.github.attestations import Attestations
 from local.github.expressions import Contexts, condition_holds, render
 from local.github.job_environment import Place
@@ -28,13 +29,15 @@ class Report(Protocol):
     """Told of a run as it goes. Conclusions are GitHub's: success, failure, cancelled, skipped.
 
     A skipped job is only completed, never started. A skipped step is both. Steps are numbered from 1
-    ("Set up job") to the last ("Complete job"). `log` is given whole lines, in which secrets are masked.
+    ("Set up job") to the last ("Complete job"). `log` is given whole lines; in them, and in annotations,
+    secrets are masked.
     """
 
     async def job_started(self, job_id: str, name: str) -> None: ...
     async def step_started(self, job_id: str, number: int, name: str) -> None: ...
     async def step_completed(self, job_id: str, number: int, conclusion: str) -> None: ...
     def log(self, job_id: str, text: str) -> None: ...
+    def annotate(self, job_id: str, annotation: Annotation) -> None: ...
     async def job_completed(self, job_id: str, conclusion: str) -> None: ...
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local.github.accounts import account_of
+from local.github.annotations import Annotation
 from local.github.payloads import Json, Payloads, node_id
 from local.github.repositories import Commit, Repository
 
@@ -42,6 +43,7 @@ class JobRecord:
     completed_at: str | None = None
     steps: list[StepRecord] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    annotations: list[Annotation] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -97,11 +99,14 @@ class RunStore:
 
 def read_run(path: Path) -> Run:
     content = json.loads(path.read_text())
-    jobs = {
-        name: JobRecord(**{**job, "steps": [StepRecord(**step) for step in job["steps"]]})
-        for name, job in content.pop("jobs").items()
-    }
+    jobs = {name: read_job(job) for name, job in content.pop("jobs").items()}
     return Run(**content, jobs=jobs)
+
+
+def read_job(content: Json) -> JobRecord:
+    steps = [StepRecord(**step) for step in content.pop("steps")]
+    annotations = [Annotation(**annotation) for annotation in content.pop("annotations", [])]
+    return JobRecord(**content, steps=steps, annotations=annotations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +189,22 @@ class RunPayloads:
             "runner_name": "Local" if is_running else None,
             "runner_group_id": 1 if is_running else None,
             "runner_group_name": "GitHub Actions" if is_running else None,
+        }
+
+    def annotation(self, run: Run, annotation: Annotation) -> Json:
+        """Columns and details are only in what checks of other kinds say."""
+        blob = f"{self.payloads.web}/{self.repository.full_name}/blob/{run.sha}/{annotation.path}"
+        return {
+            "path": annotation.path,
+            "blob_href": blob,
+            "start_line": annotation.line,
+            "start_column": None,
+            "end_line": annotation.line,
+            "end_column": None,
+            "annotation_level": annotation.level,
+            "title": annotation.title,
+            "message": annotation.message,
+            "raw_details": "",
         }
 
     def run_event(self, action: str, run: Run) -> Json:

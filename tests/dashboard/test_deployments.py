@@ -17,7 +17,7 @@ from model.progress import RunReport
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import ALICE, BOB, CLOUDFLARE, GITHUB, SOURCE, Site
 from tests.dashboard.sqlite_d1 import SqliteD1
-from upkeep import APPS_AT_ONCE, OVERDUE_MS
+from upkeep import APPS_AT_ONCE, EXPLAINED_MS, OVERDUE_MS
 
 APP = "bcdfghjkmnpq"
 DISPATCHES = "/actions/workflows/deploy-worker.yml/dispatches"
@@ -249,6 +249,83 @@ def test_without_webhooks_a_deploy_is_followed_by_asking() -> None:
         world.github.asked.clear()
         await world.upkeep()
         assert world.github.asked == []
+
+    in_world(work)
+
+
+ANNOTATIONS = "/check-runs/70/annotations"
+ENDED = RunReport(7, 1, "failed", "failure", APP)
+
+
+def failed_job(world: World, *said: str, **changed: object) -> None:
+    """GitHub has these annotations of run 7's job, which failed."""
+    job = {"id": 70, "run_id": 7, "run_attempt": 1, "name": "build", "conclusion": "failure"}
+    world.github.on("GET", "/actions/runs/7/jobs", content={"jobs": [job | changed]})
+    annotations = [{"annotation_level": "failure", "message": message} for message in said]
+    world.github.on("GET", ANNOTATIONS, content=annotations)
+
+
+def test_a_failed_app_says_what_its_run_says() -> None:
+    async def work(world: World) -> None:
+        await world.deploy()
+        failed_job(world, "There is no main.", "Process completed with exit code 1.")
+        app = await world.report(RunReport(7, 1, "building"), ENDED, ENDED)
+        assert (app.status, app.failure) == ("failed", "The build failed.\nThere is no main.")
+        assert sum(path.endswith(ANNOTATIONS) for path in world.github.paths("GET")) == 1
+        assert (await world.upkeep()).failure == app.failure
+
+    in_world(work)
+
+
+@pytest.mark.parametrize("changed", [{"run_attempt": 2}, {"conclusion": "success"}, {"conclusion": None}])
+def test_jobs_that_did_not_fail_give_no_reason(changed: dict[str, object]) -> None:
+    async def work(world: World) -> None:
+        await world.deploy()
+        failed_job(world, "Not this.", **changed)
+        assert (await world.report(ENDED)).failure == "The workflow failed."
+
+    in_world(work)
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500])
+def test_why_a_run_failed_is_asked_again_when_github_could_not_say(status: int) -> None:
+    async def work(world: World) -> None:
+        await world.deploy()
+        failed_job(world)
+        world.github.on("GET", ANNOTATIONS, status)
+        assert (await world.report(ENDED)).failure == "The workflow failed."
+        assert (await world.upkeep()).failure == "The workflow failed."
+        failed_job(world, "There is no main.")
+        app = await world.upkeep()
+        assert (app.status, app.failure) == ("failed", "The workflow failed.\nThere is no main.")
+
+    in_world(work)
+
+
+def test_a_run_that_gives_no_reason_is_asked_for_half_an_hour() -> None:
+    async def work(world: World) -> None:
+        await world.deploy()
+        failed_job(world)
+        await world.report(ENDED)
+        world.site.now += EXPLAINED_MS
+        world.github.asked.clear()
+        await world.upkeep()
+        assert world.github.asked == []
+
+    in_world(work)
+
+
+def test_a_deploy_that_is_tried_again_meanwhile_is_left_alone() -> None:
+    async def work(world: World) -> None:
+        await world.deploy()
+        failed_job(world)
+        failed = await world.report(ENDED)
+        world.github.on("POST", DISPATCHES, 200, {"workflow_run_id": 8})
+        await world.services.deployments.retry(failed, world.site.now)
+        failed_job(world, "There is no main.")
+        await world.services.deployments.explain(failed, world.site.now)
+        app = await world.app()
+        assert (app.status, app.run_id, app.failure) == ("queued", 8, None)
 
     in_world(work)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -122,17 +123,25 @@ async def deliver(site: Site, delivery: Delivery) -> int:
 
 
 @pytest.mark.parametrize(
-    ("directory", "status", "failure"), [("api", "deployed", None), ("broken", "failed", "The build failed.")]
+    ("directory", "status", "failure"),
+    [
+        ("api", "deployed", None),
+        ("broken", "failed", "The build failed.\nThe <b>entry</b> is missing.\nIt has no & main."),
+    ],
 )
 def test_an_app_follows_what_actions_tell_of_its_run(
     tmp_path: Path, directory: str, status: str, failure: str | None
 ) -> None:
     async def work(site: Site, github: GitHub) -> None:
+        site.servers[GITHUB] = checked = Checked(site.servers[GITHUB])
         app = await run_to_its_end(site, github, directory)
         for delivery in github.webhook.deliveries:
             assert await deliver(site, delivery) == 204
         app = await site.app(app.id)
         assert (app.status, app.failure, app.run_ended) == (status, failure, True)
+        assert (("checks/list-annotations", 200) in checked.operations) == (failure is not None)
+        if failure is not None:
+            assert html.escape(failure) in (await site.visitor(ALICE).get(f"/apps/{app.id}")).text
 
     with_github(tmp_path, work)
 

@@ -32,7 +32,11 @@ jobs:
   build:
     runs-on: ubuntu-latest
     steps:
-      - run: test "${{ inputs.directory }}" != broken
+      - run: |
+          if test "${{ inputs.directory }}" = broken; then
+            echo "::error::The <b>entry</b> is missing.%0AIt has no & main."
+            exit 1
+          fi
   deploy:
     needs: build
     runs-on: ubuntu-latest

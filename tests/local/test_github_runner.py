@@ -16,6 +16,7 @@ from sigstore.models import Bundle, TrustedRoot
 from sigstore.verify import Verifier
 from sigstore.verify.policy import Identity
 
+from local.github.annotations import LONGEST_MESSAGE, Annotation
 from local.github.attestations import Attestations
 from local.github.job_log import JobLog
 from local.github.runner import Runner
@@ -35,6 +36,7 @@ class Record:
         self.events: list[tuple[Any, ...]] = []
         self.logs: dict[str, str] = {}
         self.names: dict[str, str] = {}
+        self.annotations: list[Annotation] = []
         self.on_log: Callable[[str], None] = lambda text: None
 
     async def job_started(self, job_id: str, name: str) -> None:
@@ -50,6 +52,9 @@ class Record:
     def log(self, job_id: str, text: str) -> None:
         self.logs[job_id] = self.logs.get(job_id, "") + text
         self.on_log(text)
+
+    def annotate(self, job_id: str, annotation: Annotation) -> None:
+        self.annotations.append(annotation)
 
     async def job_completed(self, job_id: str, conclusion: str) -> None:
         self.events.append((job_id, conclusion))
@@ -316,9 +321,10 @@ def test_secrets_are_masked_however_the_output_comes(parts: list[str], data: st.
 
 def test_workflow_commands_count_unless_they_are_stopped() -> None:
     lines: list[str] = []
-    log = JobLog(lines.append, [])
+    annotations: list[Annotation] = []
+    log = JobLog(lines.append, [], annotations.append)
     for line in (
-        "::error file=a::It is%0Awrong",
+        "::error file=a%2Cb,line=3,title=It%3A::It is%0Awrong",
         "::add-mask::pin",
         "pin",
         "::stop-commands::word",
@@ -335,6 +341,7 @@ def test_workflow_commands_count_unless_they_are_stopped() -> None:
         "::add-mask::open\n",
         "open\n",
     ]
+    assert annotations == [Annotation("failure", "It is\nwrong", "It:", "a,b", 3)]
 
 
 def test_a_line_without_an_end_is_broken() -> None:
@@ -342,6 +349,30 @@ def test_a_line_without_an_end_is_broken() -> None:
     log = JobLog(lines.append, [])
     log.feed(b"x" * 70_000)
     assert [len(line) for line in lines] == [70_001]
+
+
+NOISY = """
+  noisy:
+    steps:
+      - run: |
+          for number in $(seq 12); do echo "::error::$number"; echo "::warning::$number"; done
+      - run: |
+          echo "::error title=Why::The key is $KEY, and it $(printf 'x%.0s' $(seq 5000))"
+          exit 3
+        env: {KEY: "${{ secrets.KEY }}"}
+"""
+
+
+def test_what_a_job_says_to_people_is_kept_within_githubs_limits(trial: Trial) -> None:
+    assert trial.run(NOISY, secrets={"KEY": "hidden"}) == "failure"
+    said = [annotation for annotation in trial.record.annotations if annotation.level == "failure"]
+    assert [annotation.message for annotation in said[:10]] == [str(number) for number in range(1, 11)]
+    why, end = said[10:]
+    assert why.title == "Why"
+    assert why.message.startswith("The key is ***, and it xxx")
+    assert len(why.message) == LONGEST_MESSAGE
+    assert end.message == "Process completed with exit code 3."
+    assert len(trial.record.annotations) == 22
 
 
 # The end of a run.
