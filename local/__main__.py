@@ -5,8 +5,8 @@ namespace; deploys an example in the first run; follows changes of the Workers' 
 
 Settings, from the environment: PORT (default 8787) and STATE_DIR (default .local/state), which holds
 everything that outlives a run; DISPATCH_INSTANCES (default 1), how many instances of dispatch share the
-requests; REPOSITORIES, folders separated by `:` that the local GitHub has as repositories of alice's, to
-deploy them; and any variable of the three wrangler.toml.
+requests; REPOSITORIES, folders separated by `:` that the local GitHub has as repositories of alice's, and
+follows, to deploy them; and any variable of the three wrangler.toml.
 """
 
 from __future__ import annotations

@@ -134,6 +134,11 @@ class Stack:
         return [
             "",
             f"  GitHub    {self._addresses.others}  (local: users to log in as, repositories to deploy)",
+            *(
+                f"  Yours     {self._addresses.others}/{name}  (to paste into the dashboard's form)"
+                for name in self._repositories
+                if name != EXAMPLES_REPOSITORY
+            ),
             f"  Example   http://{EXAMPLE_ID}.localhost:{self._addresses.port}",
             f"  Deploy    {api} CLOUDFLARE_API_TOKEN=local CLOUDFLARE_ACCOUNT_ID=local \\",
             f"            npx --prefix {ROOT} \\",

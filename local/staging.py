@@ -163,6 +163,7 @@ def namespace_config(addresses: Addresses) -> Config:
         "main": str(WORKERD_FOLDER / "namespace.js"),
         "compatibility_date": COMPATIBILITY_DATE,
         "compatibility_flags": ["experimental"],
+        "rules": [{"type": "Text", "globs": ["**/prelude.js"]}],
         "worker_loaders": [{"binding": "LOADER"}],
         "vars": {"SCRIPTS_ORIGIN": f"{addresses.stand_in}/local/scripts"},
     }

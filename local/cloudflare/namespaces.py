@@ -23,6 +23,10 @@ from local.cloudflare.upload import MAX_UPLOAD_BYTES, read_form, script_from
 
 WORKER_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}")
 MAX_TAGS = 8  # "Tags" in "Workers for Platforms"
+NO_ASSETS = (
+    "The local namespace takes no assets from wrangler: an app gets its static files when the dashboard "
+    "deploys it. Name its folder in REPOSITORIES for `make dev`, and deploy the address that is printed."
+)
 # Told the name of a script after it was stored or deleted.
 OnChange = Callable[[str], Awaitable[None]]
 
@@ -58,6 +62,7 @@ class DispatchNamespaces:
             Route(script, self.get_script, methods=["GET"]),
             Route(script, self.put_script, methods=["PUT"]),
             Route(script, self.delete_script, methods=["DELETE"]),
+            Route(f"{script}/assets-upload-session", self.refuse_assets, methods=["POST"]),
             Route(f"{script}/content", self.get_content),
             Route(f"{script}/settings", self.get_settings),
             Route(f"{script}/tags", self.get_tags, methods=["GET"]),
@@ -183,6 +188,11 @@ class DispatchNamespaces:
     async def no_ordinary_script(self, request: Request) -> Response:
         self._require_token(request)
         raise ApiError(404, 10007, "This Worker does not exist on your account.")
+
+    async def refuse_assets(self, request: Request) -> Response:
+        """Where wrangler asks first when a Worker has `assets`. Cloudflare takes them."""
+        self._namespace(request)
+        raise ApiError(400, 10021, NO_ASSETS)
 
     async def download(self, request: Request) -> Response:
         """What the namespace's Worker loads: a script whole, from the namespace that dispatch is bound to."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import subprocess
 import zlib
@@ -13,6 +15,8 @@ from pathlib import Path
 GIT_SECONDS = 60
 BRANCH = "main"
 SKIPPED = ("node_modules", ".git", ".venv", "__pycache__", "python_modules", ".wrangler")
+# "Repository name" of GitHub; a name can't end as the addresses of git and of wikis do.
+NAME = re.compile(r"(?!\.{1,2}$)(?!.*\.(?:git|wiki)$)[A-Za-z0-9._-]{1,100}", re.IGNORECASE | re.ASCII)
 # Nothing of the user's own configuration, and the same author everywhere.
 ENVIRONMENT = {
     "PATH": os.environ.get("PATH", os.defpath),
@@ -136,12 +140,21 @@ class Repositories:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._found: dict[str, Repository] = {}
+        # The folders that they are made from, and what was there then.
+        self._sources: dict[str, tuple[Path, object]] = {}
 
     def __iter__(self) -> Iterator[Repository]:
         return iter(sorted(self._found.values(), key=lambda repository: repository.full_name))
 
     def find(self, full_name: str) -> Repository | None:
-        return self._found.get(full_name.lower().removesuffix(".git"))
+        """A repository with what its folder has by now, or had last."""
+        repository = self._found.get(full_name.lower().removesuffix(".git"))
+        if repository is not None:
+            source, before = self._sources[repository.full_name]
+            if state_of(source) != before:
+                with contextlib.suppress(GitError, OSError):
+                    self.add(repository.full_name, source, repository.is_private)
+        return repository
 
     def add(self, full_name: str, source: Path, is_private: bool = False) -> Repository:
         """Make a repository of a folder, or bring it up to date.
@@ -149,6 +162,7 @@ class Repositories:
         A git work tree's branches and tags are mirrored; of another folder a commit is made when its files
         have changed. Raises GitError.
         """
+        state = state_of(source)
         path = self._folder / f"{full_name}.git"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +176,7 @@ class Repositories:
         else:
             snapshot(repository, source)
         self._found[full_name.lower()] = repository
+        self._sources[full_name] = (source, state)
         return repository
 
 
@@ -172,6 +187,20 @@ def entries_of(listing: str) -> list[Entry]:
         mode, kind, sha, size = described.split()
         entries.append(Entry(name, kind, mode, sha, int(size) if size.isdigit() else 0))
     return entries
+
+
+def state_of(source: Path) -> object:
+    """Something that is another when the folder has other commits, or other files if it has none."""
+    if (source / ".git").exists():
+        commands = (("show-ref",), ("symbolic-ref", "HEAD"))
+        return [run_git("-C", str(source), *command).stdout for command in commands]
+    files = []
+    for folder, folders, names in os.walk(source):
+        folders[:] = [name for name in folders if name not in SKIPPED]
+        for name in names:
+            found = os.lstat(os.path.join(folder, name))
+            files.append((folder, name, found.st_mtime_ns, found.st_size, found.st_mode))
+    return sorted(files)
 
 
 def mirror(repository: Repository, source: Path) -> None:
@@ -211,11 +240,19 @@ def run_git(*arguments: str, stdin: bytes = b"", **more: str) -> subprocess.Comp
 
 
 def folders_setting(text: str) -> dict[str, Path]:
-    """The folders in a setting like PATH, as repositories of alice's; GitError names a missing one."""
-    folders = {}
+    """The folders in a setting like PATH, as repositories of alice's.
+
+    Raises GitError naming one that is missing, or can't be called so.
+    """
+    folders: dict[str, Path] = {}
     for part in filter(None, text.split(os.pathsep)):
         folder = Path(part).expanduser().resolve()
         if not folder.is_dir():
             raise GitError(f"{part} is no folder")
-        folders[f"alice/{folder.name}"] = folder
+        if not NAME.fullmatch(folder.name):
+            raise GitError(f"{part} has a name that no repository has on GitHub (letters, digits, '.-_')")
+        name = f"alice/{folder.name}"
+        if name.lower() in (other.lower() for other in folders):
+            raise GitError(f"there are two folders called {folder.name}")
+        folders[name] = folder
     return folders

@@ -3,6 +3,7 @@
 // which Worker is meant.
 
 import { WorkerEntrypoint } from "cloudflare:workers";
+import prelude from "./prelude.js";
 
 const text = (bytes) => new TextDecoder().decode(bytes);
 const MODULES = {
@@ -18,22 +19,33 @@ const MODULES = {
 };
 // What the launcher adds to the product's own Python Workers, too.
 const LOCAL_PYTHON_FLAGS = ["python_workers_development", "experimental"];
+// Of the modules that are added to a JavaScript Worker.
+const [PRELUDE, MAIN] = ["local-prelude.js", "local-main.js"];
 
 // name -> promise of the uploaded script
 const scripts = new Map();
 
-function workerCode(script) {
+function workerCode(script, caches) {
   const isPython = script.compatibility_flags.includes("python_workers");
-  return {
+  const modules = script.modules.map(({ name, type, content }) => [name, MODULES[type](Uint8Array.fromBase64(content))]);
+  const variables = script.bindings.map(({ name, json, text }) => [name, json ?? text]);
+  const code = {
     compatibilityDate: script.compatibility_date,
     compatibilityFlags: [...script.compatibility_flags, ...(isPython ? LOCAL_PYTHON_FLAGS : [])],
     allowExperimental: isPython,
     mainModule: script.main_module,
-    modules: Object.fromEntries(
-      script.modules.map(({ name, type, content }) => [name, MODULES[type](Uint8Array.fromBase64(content))]),
-    ),
-    env: Object.fromEntries(script.bindings.map(({ name, json, text }) => [name, json ?? text])),
+    modules: Object.fromEntries(modules),
+    env: Object.fromEntries(variables),
   };
+  return isPython ? code : withPrelude(code, caches);
+}
+
+// Imports are evaluated in their order.
+function withPrelude(code, caches) {
+  const main = JSON.stringify(`./${code.mainModule}`);
+  const script = `import "./${PRELUDE}"; import * as app from ${main}; export * from ${main}; export default app.default;`;
+  const modules = { ...code.modules, [PRELUDE]: { js: prelude }, [MAIN]: { js: script } };
+  return { ...code, mainModule: MAIN, modules, env: { ...code.env, LOCAL_CACHES: caches } };
 }
 
 async function download(origin, name) {
@@ -48,7 +60,9 @@ export class Namespace extends WorkerEntrypoint {
   async fetch(request) {
     const { name } = request.cf.dispatch;
     const script = await this.find(name);
-    const worker = this.env.LOADER.get(`${name}@${script.etag}`, () => workerCode(script));
+    const worker = this.env.LOADER.get(`${name}@${script.etag}`, () =>
+      workerCode(script, this.ctx.exports.NamedCaches({ props: { worker: name } })),
+    );
     return worker.getEntrypoint().fetch(request, { cf: {} });
   }
 
@@ -64,6 +78,25 @@ export class Namespace extends WorkerEntrypoint {
   // Called when a script was uploaded or deleted.
   forget(name) {
     return scripts.delete(name);
+  }
+}
+
+// The named caches of one Worker, which calls this by prelude.js.
+export class NamedCaches extends WorkerEntrypoint {
+  open(name) {
+    return caches.open(`${this.ctx.props.worker}/${name}`);
+  }
+
+  async match(name, request, options) {
+    return (await this.open(name)).match(request, options);
+  }
+
+  async put(name, request, response) {
+    await (await this.open(name)).put(request, response);
+  }
+
+  async delete(name, request, options) {
+    return (await this.open(name)).delete(request, options);
   }
 }
 

@@ -9,6 +9,7 @@ from tests.system.running import RunningStack
 
 SCRIPTS = "/workers/dispatch/namespaces/testing/scripts"
 CONFIG = 'main = "index.js"\ncompatibility_date = "2026-11-01"\n'
+COMMON_JS = 'rules = [{ type = "CommonJS", globs = ["**/*.cjs"] }]\n'
 # (module (func (export "answer") (result i32) i32.const 42))
 WASM = bytes.fromhex("0061736d010000000105016000017f03020100070a0106616e7377657200000a06010400412a0b")
 ALL_KINDS = """
@@ -16,13 +17,14 @@ import text from "./note.txt";
 import data from "./blob.bin";
 import module from "./answer.wasm";
 import { greet } from "./greet.js";
+import common from "./common.cjs";
 let count = 0;
 export default {
   async fetch(request, env) {
     const instance = await WebAssembly.instantiate(module);
     return Response.json({
       text, bytes: [...new Uint8Array(data)], answer: instance.exports.answer(), greeting: greet(env.NAME),
-      options: env.OPTIONS, count: ++count, dated: env.NAME,
+      options: env.OPTIONS, count: ++count, dated: env.NAME, common,
     });
   },
 };
@@ -32,9 +34,10 @@ export default {
 def test_modules_of_all_kinds_and_vars(stack: RunningStack, project):
     folder = project(
         {
-            "wrangler.toml": CONFIG + '[vars]\nNAME = "Ada"\nOPTIONS = { deep = [1, 2] }\n',
+            "wrangler.toml": CONFIG + COMMON_JS + '[vars]\nNAME = "Ada"\nOPTIONS = { deep = [1, 2] }\n',
             "index.js": ALL_KINDS,
             "greet.js": "export const greet = (name) => `Hello, ${name}`;",
+            "common.cjs": "module.exports = 'CommonJS';",
             "note.txt": "a note",
             "blob.bin": b"\x00\xff",
             "answer.wasm": WASM,
@@ -49,7 +52,40 @@ def test_modules_of_all_kinds_and_vars(stack: RunningStack, project):
         "options": {"deep": [1, 2]},
         "count": 1,
         "dated": "Ada",
+        "common": "CommonJS",
     }
+
+
+CACHED = """
+export default {
+  async fetch(request) {
+    if (request.method === "DELETE") return new Response(await caches.default.match(request).catch(String));
+    const cache = await caches.open("mine");
+    const found = await cache.match("http://cached/");
+    const headers = { "cache-control": "max-age=99" };
+    if (!found) await cache.put("http://cached/", new Response("kept", { headers }));
+    return found ?? new Response("new");
+  },
+};
+"""
+
+
+def test_named_caches_are_each_worker_s_own_and_there_is_no_default_one(stack: RunningStack, project):
+    folder = project({"wrangler.toml": CONFIG, "index.js": CACHED})
+    for name in ("cached", "cached-apart"):
+        stack.deploy(folder, name)
+        assert stack.get(name).text == "new"
+        assert stack.get(name).text == "kept"
+    disabled = stack.request("cached.localhost", "DELETE").text
+    assert disabled == "Error: caches.default is disabled in a dispatch namespace: use caches.open(name)."
+
+
+def test_wrangler_is_told_how_apps_get_static_files(stack: RunningStack, project):
+    config = 'compatibility_date = "2026-11-01"\n[assets]\ndirectory = "public"\n'
+    folder = project({"wrangler.toml": config, "public/index.html": "home"})
+    done = stack.wrangler("deploy", "--dispatch-namespace", "testing", "--name", "files", cwd=folder)
+    assert done.returncode == 1
+    assert "Name its folder in REPOSITORIES" in done.stderr
 
 
 def test_a_python_worker_runs(stack: RunningStack):
