@@ -1,4 +1,4 @@
-.PHONY: setup dev test check format bench screenshots lock deploy
+.PHONY: setup tests-setup dev test check format bench screenshots lock deploy
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,10 +9,12 @@ setup:  ## Install everything into this folder; does nothing when that is done.
 dev: setup  ## Run the whole system on http://localhost:$PORT (8787).
 	@exec $(BIN)/python -m local
 
-test: check  ## Run all tests.
+test: check tests-setup  ## Run all tests, as many at once as there are processors.
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --durations=10
+
+tests-setup: setup
 	@$(PYTHON) local/setup.py tests
 	@$(BIN)/python -m local.browser
-	@$(BIN)/python -m pytest
 
 check: setup  ## Lint, formatting, types, and security of the workflows.
 	@$(BIN)/ruff check .

@@ -38,6 +38,7 @@ WRANGLER = ROOT / "node_modules" / ".bin" / "wrangler"
 START_SECONDS = 120
 COMMAND_SECONDS = 120
 CRON_SECONDS = 60
+LOWEST_PORT, HIGHEST_PORT = 10_000, 32_000
 
 
 class StackError(Exception):
@@ -240,6 +241,8 @@ class Stack:
             "WRANGLER_SEND_METRICS": "false",
             "X_LOCAL_OBSERVABILITY": "false",
             "WRANGLER_LOG_PATH": str(self._state / "wrangler-logs"),
+            # Otherwise the Workers of all stacks of this user were those of one.
+            "WRANGLER_REGISTRY_PATH": str(self._state / "registry"),
             "CI": "true",
             "FORCE_COLOR": "0",
         }
@@ -407,10 +410,15 @@ def locked(state: Path) -> Iterator[None]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nothing listens on, below those that systems give to connections and to port 0.
+
+    So nothing takes it by chance before a server binds it.
+    """
+    while True:
+        port = LOWEST_PORT + secrets.randbelow(HIGHEST_PORT - LOWEST_PORT)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def require_free(port: int) -> None:

@@ -4,14 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from tests.system.repositories import write_repositories
 from tests.system.running import RunningStack
+
+# How fast the machine is is nothing that a test says.
+settings.register_profile("plain", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plain")
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """One running local stack for all tests that only talk to it."""
-    running = RunningStack(tmp_path_factory.mktemp("state"))
+    """One running local stack for all tests that only talk to it, each with apps of its own.
+
+    Its GitHub has some more repositories. Each process that runs tests has one of its own.
+    """
+    settings = {"REPOSITORIES": write_repositories(tmp_path_factory.mktemp("repositories"))}
+    running = RunningStack(tmp_path_factory.mktemp("state"), settings=settings)
     try:
         yield running.start()
     finally:

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from tests.system.running import RunningStack
 
-DEPLOY_MS = 60_000
+DEPLOY_MS = 180_000
 
 
 def address(stack: RunningStack, path: str = "/") -> str:

@@ -20,8 +20,12 @@ from local.control import Control
 from local.stack import NODE_BIN, WRANGLER, free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS = 90
-STOP_SECONDS = 20
+# Generous, as a small machine may be busy: no test waits so long unless it fails.
+START_SECONDS = 240
+STOP_SECONDS = 60
+COMMAND_SECONDS = 240
+REQUEST_SECONDS = 120
+SOON_SECONDS = 60
 
 
 class RunningStack:
@@ -107,7 +111,7 @@ class RunningStack:
     def request(self, host: str, method: str = "GET", path: str = "/", **options: Any) -> httpx.Response:
         """Ask one host of the stack (`<id>.localhost`), without following redirects."""
         headers = {"host": f"{host}:{self.port}", "accept": "*/*", **options.pop("headers", {})}
-        with httpx.Client(timeout=60) as client:
+        with httpx.Client(timeout=REQUEST_SECONDS) as client:
             return client.request(method, f"{self.origin}{path}", headers=headers, **options)
 
     def get(self, app: str, path: str = "/", **options: Any) -> httpx.Response:
@@ -116,7 +120,7 @@ class RunningStack:
     def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask the stand-in for Cloudflare's API."""
         headers = {"authorization": "Bearer local"}
-        with httpx.Client(timeout=60) as client:
+        with httpx.Client(timeout=REQUEST_SECONDS) as client:
             url = f"{self.origin}/client/v4/accounts/local{path}"
             return client.request(method, url, headers=headers, **options)
 
@@ -126,7 +130,7 @@ class RunningStack:
 
     def stripe(self, do: str, **asked: Any) -> Any:
         """Ask the local Stripe for what no customer does."""
-        with httpx.Client(timeout=60) as client:
+        with httpx.Client(timeout=REQUEST_SECONDS) as client:
             response = client.post(f"{self.origin}/local/stripe", json={"do": do, **asked})
         response.raise_for_status()
         return response.json()
@@ -144,7 +148,12 @@ class RunningStack:
             "FORCE_COLOR": "0",
         }
         return subprocess.run(
-            [WRANGLER, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
+            [WRANGLER, *arguments],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
         )
 
     def deploy(self, folder: Path, app: str) -> None:
@@ -162,7 +171,7 @@ def accounts_stored(objects: Path) -> int:
     return count
 
 
-def soon(condition: Callable[[], bool], seconds: float = 15) -> bool:
+def soon(condition: Callable[[], bool], seconds: float = SOON_SECONDS) -> bool:
     """Whether something becomes true that no event announces."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,31 +15,12 @@ from playwright.sync_api import expect
 
 from local.stack import NODE_BIN
 from local.staging import ROOT
-from tests.dashboard.with_github import git
 from tests.system.conftest import NewPage
 from tests.system.journeys import address, deploy, log_in, wait_until_deployed
+from tests.system.repositories import INJECTION
 from tests.system.running import RunningStack
 
 PATH = "/.well-known/codius"
-INJECTION = "$(touch${IFS}owned)"
-WRANGLER = 'name = "app"\nmain = "index.js"\ncompatibility_date = "2026-11-01"\n'
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A stack whose GitHub has a repository with shell commands for a branch's and a directory's name."""
-    folder = tmp_path_factory.mktemp("repositories") / "injector"
-    (folder / INJECTION).mkdir(parents=True)
-    (folder / INJECTION / "wrangler.toml").write_text(WRANGLER)
-    (folder / INJECTION / "index.js").write_text('export default { fetch: () => new Response("hi") };\n')
-    git(folder, "init", "--quiet", f"--initial-branch={INJECTION}")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "first")
-    running = RunningStack(tmp_path_factory.mktemp("state"), settings={"REPOSITORIES": str(folder)})
-    try:
-        yield running.start()
-    finally:
-        running.stop()
 
 
 def deploy_example(new_page: NewPage, stack: RunningStack, path: str, status: str = "deployed") -> str:
@@ -206,10 +186,11 @@ def test_an_app_that_nobody_deployed_here_has_no_document(stack: RunningStack, a
 
 
 def test_only_the_document_itself_is_the_platform_s_and_only_to_be_read(stack: RunningStack) -> None:
+    before = stack.billing("hello", "get_worker_billing")
     for below in (f"{PATH}/more", f"{PATH}/more{PATH}"):
         response = stack.get("hello", below)
         assert (response.status_code, response.json()["error"]) == (404, "not_found")
     assert stack.request("hello.localhost", "POST", PATH).status_code == 405
     head = stack.request("hello.localhost", "HEAD", PATH)
     assert (head.status_code, head.content) == (404, b"")
-    assert stack.billing("hello", "get_worker_billing")["requests"] == "0"
+    assert stack.billing("hello", "get_worker_billing") == before

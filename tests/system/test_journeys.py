@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,28 +14,7 @@ from tests.system.conftest import NewPage
 from tests.system.journeys import address, deploy, log_in, submit_repository, wait_until_deployed
 from tests.system.running import RunningStack, soon
 
-WRANGLER = 'name = "app"\nmain = "index.js"\ncompatibility_date = "2026-11-01"\n'
 SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A stack whose GitHub has two more repositories."""
-    folder = tmp_path_factory.mktemp("repositories")
-    write(folder / "broken", "export default { fetch( }\n")
-    write(folder / "greeter", 'export default { fetch: () => new Response("Good day") };\n')
-    repositories = f"{folder / 'broken'}:{folder / 'greeter'}"
-    running = RunningStack(tmp_path_factory.mktemp("state"), settings={"REPOSITORIES": repositories})
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-
-
-def write(folder: Path, module: str) -> None:
-    folder.mkdir()
-    (folder / "wrangler.toml").write_text(WRANGLER)
-    (folder / "index.js").write_text(module)
 
 
 @SCRIPTS

@@ -22,7 +22,7 @@ EXAMPLES = {True: "hello", False: "palette"}
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def three_instances(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack with three instances of dispatch."""
     running = RunningStack(tmp_path_factory.mktemp("state"), settings={"DISPATCH_INSTANCES": "3"})
     try:
@@ -46,8 +46,9 @@ def pay(page: Page, amount: str, card: str = "Pays at once") -> None:
 
 @SCRIPTS
 def test_from_the_402_page_over_the_payment_page_back_to_an_app_that_serves(
-    stack: RunningStack, new_page: NewPage, scripts: bool
+    three_instances: RunningStack, new_page: NewPage, scripts: bool
 ):
+    stack = three_instances
     owner, visitor = (new_page(java_script_enabled=scripts) for _ in range(2))
     app = deployed(owner, stack, "alice", EXAMPLES[scripts], scripts)
     while stack.get(app).status_code == 200:

@@ -1,0 +1,32 @@
+"""The repositories that the local GitHub of the tests' stack has, besides the examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.dashboard.with_github import git
+
+CONFIG = 'name = "app"\nmain = "index.js"\ncompatibility_date = "2026-11-01"\n'
+INJECTION = "$(touch${IFS}owned)"
+
+
+def write_repositories(folder: Path) -> str:
+    """Make repositories below a folder; return the setting that names them.
+
+    `broken` doesn't build, `greeter` does, `injector` has shell commands for the names of its branch and
+    its directory.
+    """
+    write(folder / "broken", "export default { fetch( }\n")
+    write(folder / "greeter", 'export default { fetch: () => new Response("Good day") };\n')
+    injector = folder / "injector"
+    write(injector / INJECTION, 'export default { fetch: () => new Response("hi") };\n')
+    git(injector, "init", "--quiet", f"--initial-branch={INJECTION}")
+    git(injector, "add", "--all")
+    git(injector, "commit", "--quiet", "--message", "first")
+    return ":".join(str(folder / name) for name in ("broken", "greeter", "injector"))
+
+
+def write(folder: Path, module: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "wrangler.toml").write_text(CONFIG)
+    (folder / "index.js").write_text(module)
