@@ -21,7 +21,7 @@ from local.stack import NODE_BIN, WRANGLER, free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Generous, as a small machine may be busy: no test waits so long unless it fails.
-START_SECONDS = 240
+START_SECONDS = 600
 STOP_SECONDS = 60
 COMMAND_SECONDS = 240
 REQUEST_SECONDS = 120
