@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from local.browser import NONE_LINE, find_browser
 
@@ -13,6 +13,9 @@ ARGUMENTS = [
 ]
 # What a browser says on its console about an answer that is no success; the tests look at these themselves.
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
+# Generous, as a small machine may be busy: no test waits so long unless it fails.
+PATIENCE_MS = 120_000
+expect.set_options(timeout=PATIENCE_MS)
 
 NewPage = Callable[..., Page]
 
@@ -37,6 +40,7 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
 
     def open_page(**options: object) -> Page:
         context = browser.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
