@@ -28,7 +28,7 @@ def main() -> int:
         print(f"ENV must be one of {', '.join(ENVIRONMENTS)}, not {name!r}.", file=sys.stderr)
         return 2
     installation = Installation(ROOT, environment)
-    wanted, steps = os.environ.get("STEP"), list(Steps(installation))
+    wanted, steps = os.environ.get("STEP"), Steps(installation)
     if wanted and wanted not in {step.name for step in steps}:
         print(f"STEP must be one of {', '.join(step.name for step in steps)}.", file=sys.stderr)
         return 2
@@ -44,6 +44,9 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; run it again to go on.", file=sys.stderr)
         return 130
+    finally:
+        for warning in steps.warnings:
+            print(f"\n{warning}", flush=True)
     print(f"\n  Dashboard  {installation.dashboard_url}")
     print(f"  Apps       https://<id>.{installation.dispatch.variables['APPS_DOMAIN']}")
     return 0

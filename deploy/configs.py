@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 Environment = Literal["production", "staging"]
 ENVIRONMENTS: tuple[Environment, ...] = ("production", "staging")
 Config = Mapping[str, Any]
+Route = Mapping[str, Any]
+ROUTE_FIELDS = {"route", "routes"}
 
 # Of the dashboard; docs/operating.md says where each comes from.
 SECRETS = ("GITHUB_CLIENT_SECRET", "GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET", "CLOUDFLARE_API_TOKEN")
@@ -51,6 +53,20 @@ class Worker:
         config = tomllib.loads(self.config_path.read_text())
         own = config.pop("env", {}).get(self.environment)
         return config if own is None else {**config, **own}
+
+    @property
+    def routes(self) -> list[Route]:
+        """Of the environment, also those that it inherits; `route` is the short form for a single one."""
+        config = self.config
+        found = config.get("routes") or ([config["route"]] if config.get("route") else [])
+        routes = [{"pattern": route} if isinstance(route, str) else route for route in found]
+        return [route for route in routes if "pattern" in route]  # wrangler refuses the others
+
+    def inherits_routes(self) -> bool:
+        """Whether an environment has no routes of its own, and so those of the top level."""
+        whole = tomllib.loads(self.config_path.read_text())
+        own = whole.get("env", {}).get(self.environment)
+        return own is not None and bool(self.routes) and not ROUTE_FIELDS & own.keys()
 
     @property
     def script(self) -> str:
@@ -116,6 +132,11 @@ class Installation:
     def secrets(self) -> tuple[str, ...]:
         return (*SECRETS, *PAYMENT_SECRETS) if self.has_payments else SECRETS
 
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """Each is called by those after it."""
+        return (self.billing, self.dashboard, self.dispatch)
+
     def problems(self) -> Iterator[str]:
         """What of the settings has to be put right, each with its file."""
         for name, settings in TO_FILL_IN.items():
@@ -130,6 +151,7 @@ class Installation:
         if self.dashboard.variables.get("DISPATCH_NAMESPACE") != self.namespace:
             yield f"{self.dashboard.path}: DISPATCH_NAMESPACE is not {self.dispatch.path}'s, {self.namespace}"
         yield from self._problems_of_addresses()
+        yield from problems_of_shared_routes(self.root)
 
     def _problems_of_addresses(self) -> Iterator[str]:
         url, domain = self.dashboard_url, str(self.dispatch.variables.get("APPS_DOMAIN", ""))
@@ -150,13 +172,33 @@ class Installation:
                 " apps could set the dashboard's cookies"
             )
         # A route may name its zone by `zone_id`, too.
-        routes = self.dispatch.config.get("routes", [])
-        zones = {route["pattern"]: route.get("zone_name", domain) for route in routes}
+        zones = {route["pattern"]: route.get("zone_name", domain) for route in self.dispatch.routes}
         pattern = f"*.{domain}/*"
         if pattern not in zones:
             yield f"{self.dispatch.path}: routes must have the pattern {pattern}"
         elif not is_at(domain, zones[pattern]):
             yield f"{self.dispatch.path}: the zone_name of {pattern} must be {domain} or the zone it is in"
+
+
+def problems_of_shared_routes(root: Path) -> Iterator[str]:
+    """Where deploying one environment would take a route, or a custom domain, from another."""
+    owners: dict[str, str] = {}
+    for environment in ENVIRONMENTS:
+        for worker in Installation(root, environment).workers:
+            name = f"{worker.path} ({environment})"
+            if worker.inherits_routes():
+                own = f"write its own, or `routes = []`, below [env.{environment}]"
+                yield f"{name} has production's routes; {own}"
+                continue
+            for pattern in map(taken, worker.routes):
+                if pattern in owners:
+                    yield f"{name} has the route {pattern}, which is also {owners[pattern]}'s"
+                owners.setdefault(pattern, name)
+
+
+def taken(route: Route) -> str:
+    """What a route takes: the same for a custom domain and for a route to all of that host."""
+    return str(route["pattern"]).lower().removesuffix("/*")
 
 
 def is_at(host: str, domain: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from deploy.fingerprint import hash_of
 from deploy.wrangler import Wrangler
 
 COMMIT_SHOWN = 7  # of a deployment's commit, in wrangler's list
+# What wrangler's list shows in place of the time at which a deployment succeeded.
+NOT_SUCCEEDED = {"Idle", "Active", "Failure", "Canceled", "Skipped"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,12 @@ class PagesProject:
         return None
 
     def is_deployed(self) -> bool:
-        """Whether the branch's latest deployment has these files."""
+        """Whether the branch's latest deployment that succeeded has these files."""
         if self._domains() is None:
             return False
         listed = self.wrangler.json("pages", "deployment", "list", "--project-name", self._name, "--json")
-        latest: dict[str, str] = next((item for item in listed if item.get("Branch") == self._branch), {})
+        ours = (item for item in listed if item.get("Branch") == self._branch and has_succeeded(item))
+        latest: dict[str, str] = next(ours, {})
         return str(latest.get("Source", "")).startswith(self._hash()[:COMMIT_SHOWN])
 
     def deploy(self) -> str:
@@ -78,7 +82,7 @@ class PagesProject:
         dashboard = self.installation.dashboard
         host = urlsplit(self.installation.dashboard_url).hostname or ""
         domains = self._domains() or []
-        routed = [route["pattern"].partition("/")[0] for route in dashboard.config.get("routes", [])]
+        routed = [route["pattern"].partition("/")[0] for route in dashboard.routes]
         if host in (*LOCAL, *routed) or any(is_at(host, name) for name in domains):
             return
         project = f"the Pages project {self._name} is at {', '.join(domains) or 'no address yet'}"
@@ -87,3 +91,7 @@ class PagesProject:
             f" ({self.installation.dispatch.path}, {dashboard.path}), or give the Worker {host}:"
             f' routes = [{{ pattern = "{host}", custom_domain = true }}] in {dashboard.path}.'
         )
+
+
+def has_succeeded(deployment: Mapping[str, str]) -> bool:
+    return deployment.get("Status") not in NOT_SUCCEEDED

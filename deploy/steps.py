@@ -7,14 +7,17 @@ dispatch), and the database is migrated before the code that wants the new table
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from deploy.configs import Installation, Worker
+from deploy.configs import Installation, Worker, problems_of_shared_routes
 from deploy.errors import DeployError
 from deploy.fingerprint import fingerprint
 from deploy.health import wait_until_healthy
+from deploy.operators import problems_of_operators
 from deploy.pages import PagesProject
+from deploy.versions import deployed_tag
 from deploy.wrangler import NotThereError, Wrangler
 
 # The machine's own Node.js may be too old for wrangler.
@@ -39,6 +42,11 @@ class Steps:
         self._wrangler = Wrangler(installation)
         self._pages = PagesProject(installation, self._wrangler)
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What wrangler warned of in the steps that were taken."""
+        return self._wrangler.warnings
+
     def __iter__(self) -> Iterator[Step]:
         installation = self._installation
         yield Step("check", "Settings, login and secrets", never, self._check)
@@ -50,7 +58,7 @@ class Steps:
             self._has_namespace,
             self._create_namespace,
         )
-        for worker in (installation.billing, installation.dashboard, installation.dispatch):
+        for worker in installation.workers:
             yield self._deployment(worker)
         yield Step("pages", "Pages project", self._pages.is_deployed, self._pages.deploy)
         yield Step("smoke", "Health", never, self._smoke)
@@ -58,7 +66,8 @@ class Steps:
     # What must be there.
 
     def _check(self) -> str:
-        problems = list(self._installation.problems())
+        operators = problems_of_operators(self._installation.dashboard)
+        problems = [*self._installation.problems(), *operators]
         if problems:
             raise DeployError("\n  ".join(["These settings must be put right:", *problems]))
         try:
@@ -120,25 +129,14 @@ class Steps:
 
     def _deployment(self, worker: Worker) -> Step:
         def is_done() -> bool:
-            return self._deployed(worker) == fingerprint(worker)
+            return deployed_tag(self._wrangler, worker) == fingerprint(worker)
 
         def deploy() -> str:
+            require_own_routes(self._installation.root)
             self._wrangler.of(worker, "deploy", "--tag", fingerprint(worker))
             return f"deployed {fingerprint(worker)}"
 
         return Step(worker.name, f"Worker {worker.script}", is_done, deploy)
-
-    def _deployed(self, worker: Worker) -> str | None:
-        """The tag of the version that serves; None where there is none, or several do."""
-        try:
-            serving = self._wrangler.json_of(worker, "deployments", "status", "--json")["versions"]
-        except NotThereError:
-            return None
-        if len(serving) != 1:
-            return None
-        version = self._wrangler.json_of(worker, "versions", "view", serving[0]["version_id"], "--json")
-        tag: str | None = (version.get("annotations") or {}).get("workers/tag")
-        return tag
 
     # Whether it lives.
 
@@ -147,6 +145,13 @@ class Steps:
         for url in (f"{self._installation.dashboard_url}/healthz", self._installation.health_url):
             wait_until_healthy(url)
         return "dashboard and dispatch answer"
+
+
+def require_own_routes(root: Path) -> None:
+    """Also for a single step: what wrangler takes from the other environment it takes at once."""
+    problems = list(problems_of_shared_routes(root))
+    if problems:
+        raise DeployError("\n  ".join(["These routes must be put right:", *problems]))
 
 
 def never() -> bool:

@@ -6,7 +6,8 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ NOT_THERE = (
 
 NOISE = ("If you think", "🪵")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+WARNING = re.compile(r"^.*\[WARNING\].*$", re.MULTILINE)
 
 
 class NotThereError(DeployError):
@@ -30,7 +32,10 @@ class NotThereError(DeployError):
 
 @dataclass(frozen=True, slots=True)
 class Wrangler:
+    """`warnings` are what its commands warned of so far, each once."""
+
     installation: Installation
+    warnings: list[str] = field(default_factory=list)
 
     def of(self, worker: Worker, *arguments: str) -> str:
         """Run a command about one of the Workers."""
@@ -60,6 +65,7 @@ class Wrangler:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DeployError(f"wrangler {arguments[0]} could not be run: {error}") from error
         if done.returncode == 0:
+            self.warnings.extend(text for text in warnings_of(done.stderr) if text not in self.warnings)
             return done.stdout
         message = message_of(done.stdout + done.stderr)
         kind = NotThereError if any(part in message for part in NOT_THERE) else DeployError
@@ -85,6 +91,13 @@ def parsed(output: str) -> Any:
         return json.JSONDecoder().raw_decode(output[start:])[0]
     except ValueError as error:
         raise DeployError(f"wrangler printed no JSON: {output[-200:]}") from error
+
+
+def warnings_of(output: str) -> list[str]:
+    """What wrangler warns of on stderr, where it prints nothing else when it succeeds."""
+    text = ANSI.sub("", output)
+    starts = [found.start() for found in WARNING.finditer(text)]
+    return [text[start:end].strip() for start, end in pairwise([*starts, len(text)])]
 
 
 def message_of(output: str) -> str:

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from local.github.accounts import OPERATOR
+
 ROOT = Path(__file__).resolve().parent.parent
 NODE_BIN = ROOT / ".venv" / "bin"
 WORKERD_FOLDER = ROOT / "local" / "workerd"
 COMPATIBILITY_DATE = "2026-11-01"
 DEVELOPMENT_FLAGS = ["python_workers_development", "experimental"]
-OPERATOR = "operator"  # a user of the local GitHub
 OPERATOR_REPOSITORY = "codius/codius-workers"
 TOPUP_PRICE_ID = "price_topup"
 BILLING_OBJECT = {"name": "BILLING", "class_name": "BillingDurableObject", "script_name": "codius-billing"}
@@ -130,7 +131,7 @@ def dashboard_config(addresses: Addresses) -> Config:
         "STRIPE_API_URL": addresses.others,
         "STRIPE_CHECKOUT_URL": addresses.others,
         "STRIPE_TOPUP_PRICE_ID": TOPUP_PRICE_ID,
-        "OPERATORS": OPERATOR,
+        "OPERATORS": str(OPERATOR.id),
         **addresses.secrets,
     }
     config["d1_databases"][0]["migrations_dir"] = str(ROOT / "migrations")

@@ -67,6 +67,8 @@ class DeployedScript:
         request = urllib.request.Request(self.url + path, body, method=method)  # noqa: S310
         request.add_header("authorization", f"Bearer {self.token}")
         request.add_header("content-type", "application/json")
+        # Cloudflare's Browser Integrity Check refuses the name that Python gives itself.
+        request.add_header("user-agent", "codius-workers")
         for pause in (*RETRY_SECONDS, None):
             try:
                 with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310

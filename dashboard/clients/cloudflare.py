@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from clients.http import Answer, Fetch, Receive, UnreachableError
+from clients.http import USER_AGENT, Answer, Fetch, Receive, UnreachableError
 from clients.multipart import HashingParser, NotMultipartError, Part, parameter
 
 # The name of the main module, as wrangler reads it from the same answer.
@@ -69,7 +69,7 @@ class Namespace:
         namespace = f"workers/dispatch/namespaces/{quote(self.name)}"
         url = f"{self.api_url}/accounts/{quote(self.account_id)}/{namespace}{path}"
         try:
-            headers = {"authorization": f"Bearer {self.token}"}
+            headers = {"authorization": f"Bearer {self.token}", "user-agent": USER_AGENT}
             answer = await self.fetch(method, url, headers, receive=receive)
         except UnreachableError as error:
             raise CloudflareError("Cloudflare could not be reached.") from error

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from clients.http import Answer, Fetch, Receive, UnreachableError
+from clients.http import USER_AGENT, Answer, Fetch, Receive, UnreachableError
 
 API_VERSION = "2022-11-28"
 JSON = "application/vnd.github+json"
@@ -55,7 +55,7 @@ class GitHubApi:
         headers = {
             "accept": accept,
             "authorization": self.authorization,
-            "user-agent": "codius-workers",
+            "user-agent": USER_AGENT,
             "x-github-api-version": API_VERSION,
         }
         try:

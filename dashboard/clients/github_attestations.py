@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from clients.github_api import GitHubApi, GitHubUnreachableError
-from clients.http import Answer, UnreachableError
+from clients.http import USER_AGENT, Answer, UnreachableError
 from clients.snappy import SnappyError, unpack
 
 MANIFEST = "manifest.json"
@@ -60,7 +60,7 @@ class GitHubAttestations:
             return item.get("bundle")
         try:
             body = Limited()
-            answer = await self.api.fetch("GET", url, {}, None, body.receive)
+            answer = await self.api.fetch("GET", url, {"user-agent": USER_AGENT}, None, body.receive)
         except UnreachableError as error:
             raise GitHubUnreachableError("GitHub's attestations could not be reached.") from error
         if not answer.is_success:

@@ -17,7 +17,7 @@ from clients.github_api import (
     raise_for,
     token_authorization,
 )
-from clients.http import Fetch, UnreachableError
+from clients.http import USER_AGENT, Fetch, UnreachableError
 from model.app import User
 
 
@@ -66,7 +66,7 @@ class GitHubLogin:
         headers = {
             "accept": "application/json",
             "content-type": "application/x-www-form-urlencoded",
-            "user-agent": "codius-workers",
+            "user-agent": USER_AGENT,
         }
         try:
             answer = await self.fetch(

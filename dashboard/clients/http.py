@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 TIMEOUT_SECONDS = 10
+# The runtime's `fetch` has none of its own. GitHub's API wants one ("Getting started with the REST API"), and
+# Cloudflare's Browser Integrity Check refuses requests without.
+USER_AGENT = "codius-workers"
 
 
 class UnreachableError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ LIMITS = {
     "lookups_per_hour": "LOOKUPS_PER_HOUR",
 }
 
+ACCOUNT_ID = re.compile(r"[0-9]{1,18}")
+
 
 class SettingError(Exception):
     """A setting is missing or wrong; the message names it."""
@@ -31,8 +34,8 @@ class Settings:
     `github_url` is GitHub's web address and `github_api_url` its API's, which differ for Enterprise Server.
     `github_repository` (owner/name) holds the deploy workflow, which runs from its branch `github_branch`.
     `stripe_price_id` is of the price whose amount the customer chooses, `stripe_checkout_url` where Stripe's
-    payment pages are: without the price and Stripe's secrets nothing can be paid. `operators` are the GitHub
-    logins, in lower case, of those who see the operator's page.
+    payment pages are: without the price and Stripe's secrets nothing can be paid. `operators` are the
+    GitHub ids of those who see the operator's page: a login can change hands.
     """
 
     dashboard_url: str
@@ -48,8 +51,8 @@ class Settings:
     stripe_api_url: str
     stripe_checkout_url: str
     stripe_price_id: str | None
-    operators: frozenset[str]
     limits: Limits
+    operators: frozenset[int]
     secrets: Secrets
 
     @classmethod
@@ -68,8 +71,8 @@ class Settings:
             stripe_api_url=address(env, "STRIPE_API_URL"),
             stripe_checkout_url=address(env, "STRIPE_CHECKOUT_URL"),
             stripe_price_id=optional(env, "STRIPE_TOPUP_PRICE_ID"),
-            operators=frozenset((optional(env, "OPERATORS") or "").lower().replace(",", " ").split()),
             limits=Limits(**{name: limit(env, setting) for name, setting in LIMITS.items()}),
+            operators=account_ids(env, "OPERATORS"),
             secrets=Secrets.read(env),
         )
 
@@ -79,7 +82,7 @@ class Settings:
         return bool(self.stripe_price_id and self.secrets.stripe_key and self.secrets.stripe_webhooks)
 
     def is_operator(self, viewer: User | None) -> bool:
-        return viewer is not None and viewer.login.lower() in self.operators
+        return viewer is not None and viewer.id in self.operators
 
     def app_url(self, app_id: str) -> str:
         scheme = urlsplit(self.dashboard_url).scheme
@@ -129,6 +132,15 @@ def limit(env: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
         raise SettingError(f"the setting {name} must be a whole number, without quotes")
     return int(value)
+
+
+def account_ids(env: Any, name: str) -> frozenset[int]:
+    """Ids of GitHub accounts, separated by spaces or commas; a single one may be a number."""
+    words = str(getattr(env, name, None) or "").replace(",", " ").split()
+    for word in words:
+        if not ACCOUNT_ID.fullmatch(word):
+            raise SettingError(f"the setting {name} must have numeric ids of GitHub accounts, not {word!r}")
+    return frozenset(map(int, words))
 
 
 def address(env: Any, name: str) -> str:

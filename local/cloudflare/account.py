@@ -8,9 +8,10 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from local.cloudflare.answers import EXCEPTION_HANDLERS
+from local.cloudflare.answers import EXCEPTION_HANDLERS, MIDDLEWARE
 from local.cloudflare.changes import Changes
 from local.cloudflare.d1 import Databases
+from local.cloudflare.domains import Domains
 from local.cloudflare.pages import Pages
 from local.cloudflare.workers import Workers
 
@@ -22,15 +23,17 @@ class CloudflareAccount:
         self.changes = Changes(account_id)
         self.databases = Databases(self.changes)
         self.workers = Workers(self.changes, has_database=self.databases.by_id.__contains__)
+        self.domains = Domains(self.changes)
         self.pages = Pages(self.changes)
 
     def application(self) -> Starlette:
-        account = [*self.workers.routes(), *self.databases.routes(), *self.pages.routes()]
+        parts = (self.workers, self.domains, self.databases, self.pages)
+        account = [route for part in parts for route in part.routes()]
         others = [*self.workers.zone_routes(), *self.pages.asset_routes()]
         return Starlette(
             routes=[
-                Mount("/client/v4/accounts/{account}", routes=account),
-                Mount("/client/v4", routes=others),
+                Mount("/client/v4/accounts/{account}", routes=account, middleware=MIDDLEWARE),
+                Mount("/client/v4", routes=others, middleware=MIDDLEWARE),
             ],
             exception_handlers=EXCEPTION_HANDLERS,
         )

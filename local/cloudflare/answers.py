@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -23,6 +26,19 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class BrowserIntegrityCheck:
+    """Refuses who doesn't say what they are, as it is on for every zone unless turned off, the API's too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = Headers(scope=scope).get("user-agent", "")
+        is_refused = not name or name.lower().startswith("python-urllib")
+        app = HTMLResponse("error code: 1010", 403) if is_refused else self._app
+        await app(scope, receive, send)
 
 
 def envelope(result: Any, status: int = 200) -> JSONResponse:
@@ -51,6 +67,7 @@ def error_envelope(status: int, code: int, message: str) -> JSONResponse:
     return JSONResponse({"success": False, "errors": errors, "messages": [], "result": None}, status)
 
 
+MIDDLEWARE = [Middleware(BrowserIntegrityCheck)]
 EXCEPTION_HANDLERS = {ApiError: on_api_error, HTTPException: on_http_error, Exception: on_failure}
 
 

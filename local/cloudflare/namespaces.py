@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from local.cloudflare.answers import EXCEPTION_HANDLERS, ApiError, envelope, timestamp
+from local.cloudflare.answers import EXCEPTION_HANDLERS, MIDDLEWARE, ApiError, envelope, timestamp
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.upload import MAX_UPLOAD_BYTES, read_form, script_from
 
@@ -72,7 +72,7 @@ class DispatchNamespaces:
         ]
         return Starlette(
             routes=[
-                Mount("/client/v4/accounts/{account}", routes=account),
+                Mount("/client/v4/accounts/{account}", routes=account, middleware=MIDDLEWARE),
                 Route("/local/scripts/{name}", self.download),
             ],
             exception_handlers=EXCEPTION_HANDLERS,

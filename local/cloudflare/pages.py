@@ -21,6 +21,8 @@ class Pages:
         # Names under pages.dev that other accounts have.
         self.taken_subdomains: set[str] = set()
         self.uploads: list[dict[str, Any]] = []
+        # Those of each project, the newest first.
+        self.deployments: dict[str, list[dict[str, Any]]] = {}
         self._assets: set[str] = set()
         self._changes = changes
 
@@ -56,6 +58,7 @@ class Pages:
         content = await request.json()
         name = content["name"]
         subdomain = f"{name}{'-1ab' if name in self.taken_subdomains else ''}.pages.dev"
+        self.deployments[name] = []
         self.projects[name] = {
             **content,
             "id": name,
@@ -82,8 +85,7 @@ class Pages:
         return envelope({})
 
     async def list_pages(self, request: Request) -> Response:
-        latest = self._project(request)["latest_deployment"]
-        return envelope([latest] if latest else [])
+        return envelope(self.deployments[self._project(request)["name"]])
 
     async def create_page(self, request: Request) -> Response:
         self._changes.note(request)
@@ -108,6 +110,7 @@ class Pages:
             },
         }
         project["latest_deployment"] = deployment
+        self.deployments[project["name"]].insert(0, deployment)
         self.uploads.append(fields)
         return envelope(deployment)
 

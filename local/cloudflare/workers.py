@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Callable
@@ -34,6 +35,11 @@ class Version:
         found: dict[str, str] = self.metadata.get("annotations") or {}
         return found
 
+    @property
+    def etag(self) -> str:
+        """Of its code alone."""
+        return hashlib.sha256(repr(self.parts).encode()).hexdigest()
+
     def described(self, number: int) -> dict[str, Any]:
         return {
             "id": self.id,
@@ -42,7 +48,7 @@ class Version:
             "annotations": self.annotations,
             "resources": {
                 "bindings": self.metadata.get("bindings", []),
-                "script": {"etag": self.id, "handlers": ["fetch"], "last_deployed_from": "wrangler"},
+                "script": {"etag": self.etag, "handlers": ["fetch"], "last_deployed_from": "wrangler"},
                 "script_runtime": {"compatibility_date": self.metadata.get("compatibility_date")},
             },
         }
@@ -167,6 +173,13 @@ class Workers:
         script.versions.append(version)
         return version
 
+    def _add_secret_version(self, script: Script) -> Version:
+        before = script.active
+        metadata = {**before.metadata, "annotations": {"workers/triggered_by": "secret"}}
+        version = Version(str(uuid.uuid4()), metadata, before.parts, timestamp())
+        script.versions.append(version)
+        return version
+
     def _check_bindings(self, settings: dict[str, Any]) -> None:
         """Refuse a binding to what isn't there, as the API does."""
         for binding in settings.get("bindings", []):
@@ -188,13 +201,13 @@ class Workers:
         return {
             "id": version.id if len(script.versions) > 1 else script.name,
             "tag": f"tag-{script.name}",
-            "etag": version.id,
+            "etag": version.etag,
             "deployment_id": version.id,
             "version_id": version.id,
             "startup_time_ms": 1,
             "created_on": version.created_on,
             "modified_on": version.created_on,
-            "resources": {"script": {"etag": version.id}},
+            "resources": {"script": {"etag": version.etag}},
             "metadata": {"has_preview": False},
         }
 
@@ -239,10 +252,12 @@ class Workers:
         return envelope([{"name": name, "type": "secret_text"} for name in sorted(script.secrets)])
 
     async def put_secret(self, request: Request) -> Response:
-        """A secret's value is taken and forgotten."""
+        """A secret's value is taken and forgotten; it makes a version of its own, which serves at once."""
         self._changes.note(request)
         content = await request.json()
-        self._script(request).secrets.add(content["name"])
+        script = self._script(request)
+        script.secrets.add(content["name"])
+        script.deploy(self._add_secret_version(script))
         return envelope({"name": content["name"], "type": "secret_text"})
 
     async def put_routes(self, request: Request) -> Response:

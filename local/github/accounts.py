@@ -19,10 +19,11 @@ class Account:
     name: str | None
 
 
+OPERATOR = Account(1003, "operator", "The Operator")
 ACCOUNTS = (
     Account(1001, "alice", "Alice Adams"),
     Account(1002, "bob", None),
-    Account(1003, "operator", "The Operator"),
+    OPERATOR,
 )
 OWNER = Account(1000, "codius", "Codius")
 

@@ -33,6 +33,7 @@ class ActionsEndpoints:
     def routes(self) -> list[Route]:
         route, base = self._rest.route, "/repos/{owner}/{name}/actions"
         return [
+            route(base + "/workflows/{file}", self.workflow),
             route(base + "/workflows/{file}/dispatches", self.dispatch, "POST"),
             route(base + "/workflows/{file}/runs", self.runs),
             route(base + "/runs/{id:int}", self.run),
@@ -41,6 +42,13 @@ class ActionsEndpoints:
             route(base + "/runs/{id:int}/cancel", self.cancel, "POST"),
             route(base + "/runs/{id:int}/rerun", self.rerun, "POST"),
         ]
+
+    async def workflow(self, request: Request) -> Response:
+        self._workflow(request)
+        payloads = self._actions.payloads
+        return JSONResponse(
+            payloads.workflow(request.path_params["file"], payloads.repository.default_branch)
+        )
 
     async def dispatch(self, request: Request) -> Response:
         workflow = self._workflow(request)

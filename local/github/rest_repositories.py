@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from local.github.accounts import account_of
 from local.github.payloads import Payloads
 from local.github.repositories import Commit, Repositories, Repository
 from local.github.rest import Rest, RestError
@@ -29,6 +30,7 @@ class RepositoryEndpoints:
         route, repository = self._rest.route, "/repos/{owner}/{name}"
         return [
             route("/user", self.user),
+            route("/users/{login}", self.account),
             route(repository, self.repository),
             route("/repositories/{id:int}", self.repository_by_id),
             route(repository + "/git/matching-refs/{ref:path}", self.matching_refs),
@@ -44,6 +46,12 @@ class RepositoryEndpoints:
         if request.state.account is None:
             raise RestError(401, "Requires authentication")
         return JSONResponse(self._payloads.public_user(request.state.account))
+
+    async def account(self, request: Request) -> Response:
+        account = account_of(request.path_params["login"])
+        if account is None:
+            raise RestError(404, "Not Found")
+        return JSONResponse(self._payloads.public_user(account))
 
     def find(self, request: Request) -> Repository:
         name = f"{request.path_params['owner']}/{request.path_params['name']}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from local.github.accounts import account_of
 from local.github.annotations import Annotation
-from local.github.payloads import Json, Payloads, node_id
+from local.github.payloads import EPOCH, Json, Payloads, node_id
 from local.github.repositories import Commit, Repository
 
 WORKFLOW_ID = 5_000_001
@@ -211,27 +211,27 @@ class RunPayloads:
         return {
             "action": action,
             "workflow_run": self.run(run),
-            "workflow": self._workflow(run),
+            "workflow": self.workflow(run.workflow, run.branch, run.created_at),
             **self._more(run),
         }
 
     def job_event(self, action: str, run: Run, job: JobRecord) -> Json:
         return {"action": action, "workflow_job": self.job(run, job), **self._more(run)}
 
-    def _workflow(self, run: Run) -> Json:
+    def workflow(self, file: str, branch: str, created_at: str = EPOCH) -> Json:
         url = f"{self.payloads.api}/repos/{self.repository.full_name}/actions/workflows/{WORKFLOW_ID}"
         web = f"{self.payloads.web}/{self.repository.full_name}"
         return {
             "id": WORKFLOW_ID,
             "node_id": node_id("Workflow", WORKFLOW_ID),
-            "name": run.workflow.removesuffix(".yml"),
-            "path": f".github/workflows/{run.workflow}",
+            "name": file.removesuffix(".yml"),
+            "path": f".github/workflows/{file}",
             "state": "active",
-            "created_at": run.created_at,
-            "updated_at": run.created_at,
+            "created_at": created_at,
+            "updated_at": created_at,
             "url": url,
-            "html_url": f"{web}/blob/{run.branch}/.github/workflows/{run.workflow}",
-            "badge_url": f"{web}/workflows/{run.workflow}/badge.svg",
+            "html_url": f"{web}/blob/{branch}/.github/workflows/{file}",
+            "badge_url": f"{web}/workflows/{file}/badge.svg",
         }
 
     def _more(self, run: Run) -> Json:

@@ -33,6 +33,7 @@ class CannedServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        assert request.headers.get("user-agent"), f"who asks for {request.url} doesn't say what it is"
         body = await request.body()
         self.asked.append((request.method, request.url.path, json.loads(body) if body else None))
         found = (

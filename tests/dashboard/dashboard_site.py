@@ -41,7 +41,7 @@ PRICE = Price(included_requests=100, unit_price_nano_usd=300_000_000, requests_p
 VARIABLES: dict[str, Any] = {
     "DASHBOARD_URL": DASHBOARD,
     "APPS_DOMAIN": "apps.example",
-    "OPERATORS": "Operator",
+    "OPERATORS": "3, 1003",
     "GITHUB_URL": GITHUB,
     "GITHUB_API_URL": f"{GITHUB}/api/v3",
     "GITHUB_REPOSITORY": "codius/codius-workers",
@@ -107,6 +107,7 @@ class Site:
             raise UnreachableError(f"{method} {url}")
         transport = httpx.ASGITransport(self.servers[origin])
         async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+            del client.headers["user-agent"]  # the runtime's `fetch` has none of its own
             response = await client.request(method, url, headers=dict(headers), content=body)
         answer = Answer(response.status_code, dict(response.headers), b"")
         if receive is None:

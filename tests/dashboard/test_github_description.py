@@ -82,6 +82,7 @@ def test_every_question_and_answer_is_as_github_describes_it(tmp_path: Path) -> 
             assert app.run_id is not None
             await site.services.deployments.actions.cancel(app.run_id)
             await site.services.deployments.actions.find(app.id)
+        await site.services.actions.require()
         assert checked.operations >= {
             ("users/get-authenticated", 200),
             ("repos/get", 200),
@@ -98,6 +99,7 @@ def test_every_question_and_answer_is_as_github_describes_it(tmp_path: Path) -> 
             ("actions/list-jobs-for-workflow-run", 200),
             ("actions/list-workflow-runs", 200),
             ("actions/cancel-workflow-run", 202),
+            ("actions/get-workflow", 200),
         }
 
     with_github(tmp_path, work)

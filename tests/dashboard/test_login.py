@@ -153,11 +153,12 @@ def test_a_name_follows_github_and_a_login_that_moved_takes_no_session_along(
             Account(7, "operator", None),
         )
         monkeypatch.setattr("local.github.accounts.ACCOUNTS", accounts)
-        await log_in(site, github, "operator")
+        taker, _ = await log_in(site, github, "operator")
+        assert (await taker.get("/operator")).status_code == 404
         assert (await alice.get("/operator")).status_code == 404
         renamed, _ = await log_in(site, github, "retired")
         assert "retired" in (await renamed.get("/")).text
-        assert (await renamed.get("/operator")).status_code == 404
+        assert (await renamed.get("/operator")).status_code == 200
         assert await site.services.users.count() == 2
 
     with_github(tmp_path, work)

@@ -58,6 +58,12 @@ class Operator:
         self.change("dashboard/wrangler.toml", "example/codius-workers", "alice/codius-workers")
         self.change("dashboard/wrangler.toml", "0" * 32, ACCOUNT)
 
+    def set_up_staging(self) -> None:
+        self.change("wrangler.toml", "apps-staging.example", STAGING_DOMAIN)
+        for path in ("wrangler.toml", "dashboard/wrangler.toml"):
+            self.change(path, "https://staging.codius-workers.pages.dev", self.address)
+        self.change("dashboard/wrangler.toml", "apps-staging.example", STAGING_DOMAIN)
+
     def change(self, path: str, old: str, new: str) -> None:
         text = (self.root / path).read_text()
         assert old in text, (path, old)
@@ -99,19 +105,28 @@ class Operator:
     def put_secrets(self, *options: str) -> None:
         """As the message says, by the real command."""
         for name in SECRETS:
-            done = subprocess.run(
-                [
-                    *(self.root / "node_modules" / ".bin" / "wrangler", "secret", "put", name),
-                    *("--config", "dashboard/wrangler.toml", *options),
-                ],
-                cwd=self.root,
-                env=self.environment,
-                input="the value of a secret",
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
+            self.put_secret("dashboard", name, *options)
+
+    def put_secret(self, worker: str, name: str, *options: str) -> None:
+        done = subprocess.run(
+            [
+                *(self.root / "node_modules" / ".bin" / "wrangler", "secret", "put", name),
+                *("--config", f"{worker}/wrangler.toml", *options),
+            ],
+            cwd=self.root,
+            env=self.environment,
+            input="the value of a secret",
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def is_done(self, step: str, **settings: str) -> bool:
+        """Run a single step; return whether there was nothing to do."""
+        status, output = self.deploy(STEP=step, **settings)
+        assert status == 0, output
+        return "nothing to do" in lines_of(output)[step]
 
     def take_changes(self) -> list[str]:
         changes = list(self.account.changes.made)
@@ -133,6 +148,8 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
             is_refused = b"python-urllib" in dict(scope["headers"])[b"user-agent"].lower()
             status = 403 if is_refused else 200 if is_live else 404
             await JSONResponse({"status": "ok"}, status)(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/github/users/alice":
+            await JSONResponse({"login": "alice", "id": 1001})(scope, receive, send)
         else:
             await api(scope, receive, send)
 
@@ -192,7 +209,13 @@ def test_from_nothing_to_live_and_again(operator: Operator) -> None:
         file.write("\n# Edited.\n")
     status, output = operator.deploy()
     assert status == 0, output
-    assert [step for step in CHANGES if "nothing to do" not in lines_of(output)[step]] == ["dispatch"]
+    assert redone(output) == ["dispatch"]
+
+
+def redone(output: str) -> list[str]:
+    """The steps that a run took for not done."""
+    said = lines_of(output)
+    return [step for step in CHANGES if "nothing to do" not in said[step]]
 
 
 def last(steps: list[str]) -> str | None:
@@ -264,10 +287,7 @@ def test_the_commands_of_the_docs_do_the_same_by_hand(operator: Operator) -> Non
 
 
 def test_staging_is_an_installation_of_its_own(operator: Operator) -> None:
-    operator.change("wrangler.toml", "apps-staging.example", STAGING_DOMAIN)
-    for path in ("wrangler.toml", "dashboard/wrangler.toml"):
-        operator.change(path, "https://staging.codius-workers.pages.dev", operator.address)
-    operator.change("dashboard/wrangler.toml", "apps-staging.example", STAGING_DOMAIN)
+    operator.set_up_staging()
     operator.put_secrets("--env", "staging")
     status, output = operator.deploy(ENV="staging")
     assert status == 0, output
@@ -293,6 +313,81 @@ def test_staging_is_an_installation_of_its_own(operator: Operator) -> None:
     # And a single step of it.
     status, output = operator.deploy(ENV="staging", STEP="billing")
     assert list(lines_of(output)) == ["billing"], output
+
+
+def test_a_secret_that_changed_deploys_nothing_anew(operator: Operator) -> None:
+    assert operator.is_done("billing") is False
+    operator.put_secret("billing", "NAME", "--env=")
+    billing = operator.account.workers.scripts["codius-billing"]
+    assert billing.active.annotations == {"workers/triggered_by": "secret"}
+    operator.take_changes()
+    assert operator.is_done("billing") is True
+    assert operator.take_changes() == []
+    # What serves was uploaded by somebody else; the secret that came after it doesn't hide that.
+    billing.versions[-1].parts = []
+    assert operator.is_done("billing") is False
+
+
+def test_a_pages_deployment_that_failed_is_not_done(operator: Operator) -> None:
+    assert operator.is_done("pages") is False
+    (deployment,) = operator.account.pages.deployments["codius-workers"]
+    deployment["latest_stage"]["status"] = "failure"
+    assert operator.is_done("pages") is False
+    # One that fails later doesn't undo the one that serves.
+    failed = {**deployment, "id": "later", "latest_stage": {"name": "build", "status": "failure"}}
+    operator.account.pages.deployments["codius-workers"].insert(0, failed)
+    assert operator.is_done("pages") is True
+
+
+def test_staging_never_takes_a_domain_from_production(operator: Operator) -> None:
+    path, host = "dashboard/wrangler.toml", "dashboard.codius.test"
+    own = f'routes = [{{ pattern = "{host}", custom_domain = true }}]'
+    operator.change(path, "workers_dev = false\n", f"workers_dev = false\n{own}\n")
+    operator.set_up_staging()
+    for environment in ("production", "staging"):
+        for step in ("database", "billing", "dashboard"):
+            assert operator.is_done(step, ENV=environment) is False
+    scripts = operator.account.workers.scripts
+    assert {"codius-dashboard", "codius-dashboard-staging"} < scripts.keys()
+    assert operator.account.domains.owners == {host: "codius-dashboard"}
+    # Without a line of its own, or with the same domain, nothing is deployed, whole or in steps.
+    operator.take_changes()
+    for routes, words in (
+        ("", "dashboard/wrangler.toml (staging) has production's routes; write its own, or `routes = []`"),
+        (own.replace(host, host.upper()), f"(staging) has the route {host}, which is also"),
+        (f'route = "{host}/*"', f"(staging) has the route {host}, which is also"),
+    ):
+        operator.change(path, "[env.staging]\nroutes = []", f"[env.staging]\n{routes}")
+        for settings in ({"ENV": "staging"}, {"ENV": "production"}, {"ENV": "staging", "STEP": "dashboard"}):
+            status, output = operator.deploy(**settings)
+            assert status == 1, output
+            assert words in output
+        operator.change(path, f"[env.staging]\n{routes}", "[env.staging]\nroutes = []")
+    assert operator.take_changes() == []
+
+
+def test_what_wrangler_warns_of_is_shown_once(operator: Operator) -> None:
+    operator.change("billing/wrangler.toml", "workers_dev = false", "workers_dev = false\nworkers_prod = 1")
+    status, output = operator.deploy(STEP="billing")
+    assert status == 0, output
+    assert output.count('Unexpected fields found in top-level field: "workers_prod"') == 1
+
+
+def test_a_login_among_the_operators_is_refused_and_its_id_is_told(operator: Operator) -> None:
+    path = "dashboard/wrangler.toml"
+    operator.change(path, "https://api.github.com", f"{operator.address}/github")
+    whole, _, staging = (operator.root / path).read_text().partition("[env.staging]")
+    for value, words in (
+        ("alice", "OPERATORS has 'alice'; write the account's numeric id in its place: 1001\n"),
+        ("1001, nobody", f"in its place (`id` in {operator.address}/github/users/nobody)"),
+        ("1001 a/b", "OPERATORS has 'a/b'; write the account's numeric id in its place\n"),
+    ):
+        changed = whole.replace('OPERATORS = ""', f'OPERATORS = "{value}"')
+        (operator.root / path).write_text(f"{changed}[env.staging]{staging}")
+        status, output = operator.deploy(STEP="check")
+        assert status == 1, output
+        assert words in output
+        assert output.count("OPERATORS has") == 1
 
 
 @pytest.mark.parametrize(

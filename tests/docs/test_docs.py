@@ -73,6 +73,28 @@ def test_a_secret_that_is_missing_is_named(name: str) -> None:
         dashboard_settings.Settings.read(SimpleNamespace(**values))
 
 
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [
+        ("", set()),
+        ("1001", {1001}),
+        ("1001, 1003", {1001, 1003}),
+        ("1001 1003\n", {1001, 1003}),
+        (1001, {1001}),
+    ],
+)
+def test_operators_are_ids(value: object, ids: set[int]) -> None:
+    values = variables("dashboard") | dict.fromkeys(SECRETS, "secret") | {"OPERATORS": value}
+    assert dashboard_settings.Settings.read(SimpleNamespace(**values)).operators == ids
+
+
+@pytest.mark.parametrize("value", ["alice", "1001 alice", "1001,@bob", "-1", "1e3", "١٠", "1" * 19, True])
+def test_an_operator_who_is_no_id_is_an_error_that_names_the_setting(value: object) -> None:
+    values = variables("dashboard") | dict.fromkeys(SECRETS, "secret") | {"OPERATORS": value}
+    with pytest.raises(dashboard_settings.SettingError, match="OPERATORS must have numeric ids of GitHub"):
+        dashboard_settings.Settings.read(SimpleNamespace(**values))
+
+
 def test_every_secret_is_in_the_docs_and_in_the_example() -> None:
     section = OPERATING.partition("### Secrets of the dashboard")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([A-Z_]+)`", section, re.MULTILINE)) == {*SECRETS, *PAYMENT_SECRETS}
