@@ -1,7 +1,7 @@
 """Why a run failed, as the annotations of its jobs say: "Check runs" in GitHub's REST API reference.
 
-The pipeline annotates each refusal, and the first error of what it ran, in the app's own words. So it is text
-of a stranger's: cut, without control characters, and never more than text.
+The pipeline annotates each refusal, and the first error of what it ran, which is in the app's own words. So
+it is text of a stranger's: cut, without control characters, and never more than text.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+# The title that the pipeline gives (`pipeline/errors.py`).
+PIPELINE_S = "Not deployed"
 MAX_REASONS = 5
 MAX_LENGTH = 1_000
 # What GitHub says of every step and job that doesn't succeed.
@@ -18,16 +20,14 @@ COLOURS = re.compile(r"\x1b\[[0-9;:]*[A-Za-z]")
 
 
 def reasons_in(annotations: Iterable[Any]) -> list[str]:
-    """What the annotations of failures say, in their order, each once."""
-    found: dict[str, None] = {}
+    """What annotations of failures say, in their order, each once: the pipeline's own, if there are any."""
+    own: dict[str, None] = {}
+    others: dict[str, None] = {}
     for annotation in annotations:
         match annotation:
             case {"annotation_level": "failure", "message": str(message)} if not GENERIC.fullmatch(message):
-                title = annotation.get("title")
-                said = plain(f"{title}: {message}" if isinstance(title, str) and title else message)
-                if said:
-                    found[said] = None
-    return list(found)[:MAX_REASONS]
+                (own if annotation.get("title") == PIPELINE_S else others)[plain(message)] = None
+    return [reason for reason in own or others if reason][:MAX_REASONS]
 
 
 def plain(text: str) -> str:

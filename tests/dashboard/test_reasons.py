@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.reasons import MAX_LENGTH, MAX_REASONS, plain, reasons_in
+from model.reasons import MAX_LENGTH, MAX_REASONS, PIPELINE_S, plain, reasons_in
 
 
 def failure(message: Any, **more: Any) -> dict[str, Any]:
@@ -21,10 +21,12 @@ def test_what_the_pipeline_says_is_told_and_what_github_says_of_every_failure_is
         failure("No wrangler.json in api."),
         failure("The operation was canceled."),
         failure("No wrangler.json in api."),
-        failure("It is odd.", title="Build"),
+        failure("It is odd.", title="Odd"),
         failure("Old Node.js", annotation_level="warning"),
     ]
-    assert reasons_in(annotations) == ["No wrangler.json in api.", "Build: It is odd."]
+    assert reasons_in(annotations) == ["No wrangler.json in api.", "It is odd."]
+    own = failure("No main.", title=PIPELINE_S)
+    assert reasons_in([*annotations, own]) == ["No main."]
 
 
 def test_there_are_so_many_reasons_of_such_a_length() -> None:
