@@ -111,18 +111,12 @@ class Checks:
         }
 
     async def _signed(self, app: App, now: int) -> Signed | None:
-        """What was signed of an app; what isn't known of it yet is asked of GitHub, and kept."""
-        signed = await self.store.signed(app.id)
+        """What was signed of an app; a run that didn't tell is asked."""
+        signed = await self.deployments.signatures.known(app.id)
         if signed is None and app.run_id is not None:
             await self.deployments.look_after(app, now)
-            signed = await self.store.signed(app.id)
-        if signed is None or signed.manifest is not None:
-            return signed
-        manifest = await self.attestations.manifest(signed.manifest_sha256)
-        if manifest is None:
-            return signed
-        await self.store.set_manifest(app.id, signed.manifest_sha256, manifest)
-        return Signed(signed.manifest_sha256, manifest)
+            signed = await self.deployments.signatures.known(app.id)
+        return signed
 
     def _attestation(self, app: App, signed: Signed) -> Document:
         run = f"{self.published.github_url}/{self.published.repository}/actions/runs/{app.run_id}"

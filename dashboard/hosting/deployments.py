@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from clients.billing import Billing
 from clients.github_actions import GitHubActions
 from clients.github_api import GitHubError, GitHubUnreachableError
+from hosting.signatures import Signatures
 from model.app import App, Source, User
 from model.limits import HOUR_MS, LimitReachedError, Limits, until
 from model.progress import RunReport, follow
 from model.reasons import reasons_in
 from store.apps import Apps
-from store.attestations import Attestations
 from store.deploys import Deploys
 
 INTERRUPTED = "The deploy was interrupted before the workflow began."
@@ -43,7 +43,7 @@ class Deployments:
 
     apps: Apps
     deploys: Deploys
-    attestations: Attestations
+    signatures: Signatures
     billing: Billing
     actions: GitHubActions
     namespace: str
@@ -125,7 +125,7 @@ class Deployments:
                 # Without an account nothing is served: not before the whole workflow has succeeded.
                 await self.billing.open_account(app.id)
             if followed == app or await self.apps.write_if_unchanged(app, followed, now):
-                await self._note_signature(followed, report)
+                await self._note_signature(followed, report, is_news=followed.status != app.status)
                 return followed
         raise RuntimeError(f"too many reports at once for the app {app_id}")
 
@@ -142,9 +142,14 @@ class Deployments:
         reasons = reasons_in(await self.actions.annotations(app.run_id, app.run_attempt))
         return replace(app, failure="\n".join((app.failure, *reasons)))
 
-    async def _note_signature(self, app: App, report: RunReport) -> None:
-        if report.manifest_sha256 is not None and report.is_of(app):
-            await self.attestations.set_digest(app.id, report.manifest_sha256)
+    async def _note_signature(self, app: App, report: RunReport, is_news: bool) -> None:
+        """Keep what was signed: the manifest, too, as soon as the app serves, which its page shows."""
+        digest = report.manifest_sha256 if report.is_of(app) else None
+        if digest is not None:
+            await self.signatures.note(app.id, digest)
+        if app.status == "deployed" and (digest is not None or is_news):
+            with contextlib.suppress(GitHubError):  # the next check asks again
+                await self.signatures.known(app.id)
 
     async def look_after(self, app: App, now: int) -> App:
         """Ask GitHub about a run that was not heard of for long. Raises GitHubError."""

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from model.left_out import LeftOut, left_out_in
 from store.database import Database
 
 
@@ -71,6 +72,14 @@ class Attestations:
             return None
         sha256, manifest = rows[0]["manifest_sha256"], rows[0]["manifest"]
         return Signed(str(sha256), None if manifest is None else json.loads(str(manifest)))
+
+    async def left_out(self, app_id: str) -> LeftOut:
+        """What the manifest says that an app doesn't get, as far as it is known."""
+        rows = await self.database.execute(
+            "SELECT manifest -> '$.leftOut' AS listed FROM attestations WHERE app_id = ?", app_id
+        )
+        listed = rows[0]["listed"] if rows else None
+        return left_out_in(None if listed is None else json.loads(str(listed)))
 
     async def check(self, app_id: str) -> Check | None:
         rows = await self.database.execute("SELECT * FROM checks WHERE app_id = ?", app_id)

@@ -101,6 +101,7 @@ async def app(request: Request) -> Response:
         steps=steps_of(found),
         can_top_up=can_top_up(services, found),
         payments=await services.payments.of_app(found.id, PAYMENTS_SHOWN),
+        left_out=await services.checks.store.left_out(found.id),
         **await billing_of(request, found),
     )
     if "hx-request" in request.headers and not found.is_unfinished:

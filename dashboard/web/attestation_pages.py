@@ -44,11 +44,13 @@ async def attestation(request: Request) -> Response:
     """The same in words; an app's page loads it into itself."""
     found = await deployed_app(request)
     services: Services = request.state.services
+    check = await latest_check(request, found)
     return page(
         request,
         "attestation.html",
         app=found,
-        check=await latest_check(request, found),
+        check=check,
+        left_out=await services.checks.store.left_out(found.id),
         command=verify_command(services.settings, services.settings.app_url(found.id)),
     )
 

@@ -19,6 +19,7 @@ from clients.http import Fetch
 from hosting.deployments import Deployments
 from hosting.presence import Presence
 from hosting.removals import Removals
+from hosting.signatures import Signatures
 from model.checkout import PaymentsNotConfiguredError
 from payments.fulfilment import Fulfilment
 from store.apps import Apps
@@ -99,15 +100,16 @@ class Services:
 
         fulfilment = Fulfilment(apps, payments, billing, stripe)
         attestations = Attestations(database)
+        signatures = Signatures(attestations, GitHubAttestations(as_operator, settings.github_repository))
         presence = Presence(apps, Looks(database), namespace)
         deploys = Deploys(database)
         deployments = Deployments(
-            apps, deploys, attestations, billing, actions, settings.dispatch_namespace, settings.limits
+            apps, deploys, signatures, billing, actions, settings.dispatch_namespace, settings.limits
         )
         checks = Checks(
             attestations,
             deployments,
-            GitHubAttestations(as_operator, settings.github_repository),
+            signatures.github,
             namespace,
             presence,
             billing,

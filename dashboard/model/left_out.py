@@ -1,0 +1,43 @@
+"""What an app's config asks for and a hosted app doesn't get, as its signed manifest has it (`leftOut`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from model.reasons import plain
+
+MOST = 50
+MAX_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """`COUNTER`, a `Durable Object`: both are text of the app's."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The first `things`, and how many `more` there are."""
+
+    things: tuple[Thing, ...] = ()
+    more: int = 0
+
+
+def left_out_in(listed: Any) -> LeftOut:
+    """A manifest's `leftOut`; nothing where it has none, as in its first version."""
+    found = []
+    for item in listed if isinstance(listed, list) else ():
+        match item:
+            case {"name": str(name), "kind": str(kind)}:
+                found.append((name, kind))
+    things = tuple(Thing(shortened(name), shortened(kind)) for name, kind in found[:MOST])
+    return LeftOut(things, len(found) - len(things))
+
+
+def shortened(text: str) -> str:
+    line = " ".join(plain(text).split())
+    return line if len(line) <= MAX_LENGTH else f"{line[:MAX_LENGTH]}…"
