@@ -3,8 +3,8 @@
 A folder with `modules/`, in it exactly the modules that are uploaded under their names, and `wrangler.json`:
 `main`, `compatibility_date`, `compatibility_flags`, `vars`, and `rules` that name each module with its type.
 (Wrangler fixes two kinds of types itself, and its rules can't name them: a Python Worker's `.py` modules,
-and what it vendors in `python_modules/`.) Beside them is the manifest. Who reads an artifact trusts nothing
-in it.
+and what it vendors in `python_modules/`.) Beside them are `left-out.json` and the manifest. Who reads an
+artifact trusts nothing in it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.left_out import LeftOut
+from pipeline.limits import require_size, require_variables
 from pipeline.upload_form import UploadForm
 
 CONFIG = "wrangler.json"
+LEFT_OUT = "left-out.json"
 MANIFEST = "manifest.json"
 MODULES = "modules"
 VENDORED, SDK = "python_modules/", "python_modules/workers/"
@@ -51,7 +54,10 @@ VARIABLE = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """`modules` are contents by name; `types` are wrangler's module types of those that rules name."""
+    """`modules` are contents by name; `types` are wrangler's module types of those that rules name.
+
+    `left_out` is what the app's config asks for in vain.
+    """
 
     main: str
     compatibility_date: str
@@ -59,8 +65,11 @@ class Artifact:
     variables: Mapping[str, Any]
     modules: Mapping[str, bytes]
     types: Mapping[str, str]
+    left_out: tuple[LeftOut, ...] = ()
 
     def __post_init__(self) -> None:
+        require_size(self.modules)
+        require_variables(self.variables)
         if self.main not in self.modules:
             raise PipelineError(f"The main module {self.main} is not among the modules.")
         if not DATE.fullmatch(self.compatibility_date):
@@ -136,6 +145,8 @@ class Artifact:
             raise PipelineError(message) from None
         write_modules(folder / MODULES, self.modules)
         (folder / CONFIG).write_text(json.dumps(self.config(), indent=2) + "\n")
+        described = [thing.described() for thing in self.left_out]
+        (folder / LEFT_OUT).write_text(json.dumps(described, indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> Artifact:
@@ -145,13 +156,10 @@ class Artifact:
             name = path.relative_to(folder).as_posix()
             if name.startswith(f"{MODULES}/"):
                 modules[name.removeprefix(f"{MODULES}/")] = path.read_bytes()
-            elif name not in (CONFIG, MANIFEST):
+            elif name not in (CONFIG, LEFT_OUT, MANIFEST):
                 raise PipelineError(f"The artifact has a file {name}, which doesn't belong there.")
-        try:
-            config = json.loads((folder / CONFIG).read_text())
-        except (OSError, ValueError) as error:
-            raise PipelineError(f"The artifact's {CONFIG} can't be read: {error}") from error
-        return cls.of_config(config, modules)
+        artifact = cls.of_config(content_of(folder / CONFIG), modules)
+        return replace(artifact, left_out=tuple(things_of(content_of(folder / LEFT_OUT))))
 
     @classmethod
     def of_config(cls, config: Any, modules: Mapping[str, bytes]) -> Artifact:
@@ -168,6 +176,22 @@ class Artifact:
                 raise PipelineError(f"The artifact's {CONFIG} must have {', '.join(sorted(KEYS))} alone.")
         main = main.removeprefix(f"{MODULES}/")
         return cls(main, date, tuple(flags), config["vars"], modules, dict(types_of(rules)))
+
+
+def content_of(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise PipelineError(f"The artifact's {path.name} can't be read: {error}") from error
+
+
+def things_of(items: Any) -> Iterator[LeftOut]:
+    for item in items if isinstance(items, list) else [items]:
+        match item:
+            case {"name": str(name), "kind": str(kind)} if len(item) == 2:
+                yield LeftOut(name, kind)
+            case _:
+                raise PipelineError(f"The artifact's {LEFT_OUT} must name each thing and its kind.")
 
 
 def types_of(rules: list[Any]) -> Iterator[tuple[str, str]]:

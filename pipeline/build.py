@@ -11,14 +11,17 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline import dependencies
 from pipeline.artifact import MANIFEST, Artifact
 from pipeline.commands import WRANGLER, environment, no_commands, output_of, run
-from pipeline.config import Config
+from pipeline.config import REDIRECT, Config, remove_redirect
 from pipeline.errors import PipelineError, run_job
 from pipeline.inputs import Source
+from pipeline.left_out import LeftOut
 from pipeline.manifest import Manifest
 from pipeline.static_files import add_static_files
 from pipeline.upload_form import UploadForm
@@ -31,26 +34,53 @@ def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
     env = environment(temporary / "home")
     (temporary / "home").mkdir()
     require_commit(source, checkout, env)
-    config = Config.find(source.folder(checkout), source.directory)
-    dependencies.install(config, checkout.resolve(), env)
-    dependencies.run_build_script(config, checkout.resolve(), env)
-    # Which may have changed it, or made another.
-    config = Config.find(source.folder(checkout), source.directory).generated(checkout)
-    artifact = Artifact.of_form(bundle(config, source.app_id, temporary / "upload", env))
-    say_what_is_left_out(config.left_out())
-    return add_static_files(artifact, config, checkout, env) if config.assets else artifact
+    config = built(source, checkout.resolve(), env)
+    form = bundle(config, source, checkout, temporary / "upload", env)
+    artifact = replace(Artifact.of_form(form), left_out=config.left_out)
+    if config.assets:
+        artifact = add_static_files(artifact, config, checkout, env)
+    say_what_is_left_out(artifact.left_out)
+    return artifact
 
 
-def say_what_is_left_out(names: list[str]) -> None:
+def built(source: Source, checkout: Path, env: dict[str, str]) -> Config:
+    """Run the app's own build; return the config that counts after it."""
+    folder = source.folder(checkout)
+    config = Config.find(folder, source.directory, env)
+    before = config.path.read_bytes()
+    was_committed = remove_redirect(folder)
+    dependencies.install(config, checkout, env)
+    dependencies.run_build_script(config, checkout, env)
+    config = config.after_build(folder, source.directory, env, before)
+    if was_committed and not config.is_generated:
+        raise PipelineError(
+            f"{REDIRECT} is committed, and would give the directory another config's code: only one that the "
+            "app's own build makes counts. Take it out of the repository."
+        )
+    require_entry(config)
+    return config
+
+
+def require_entry(config: Config) -> None:
+    """Raise PipelineError where the entry module is nowhere, and nothing is left that could make it."""
+    path = config.path.parent / config.main
+    if config.main and not config.has_build_command and not path.exists():
+        raise PipelineError(
+            f"{config.main}, the main of {config.path.name}, isn't there: it must be in the repository, or "
+            "be made by the script `build` of package.json or by the config's `build.command`."
+        )
+
+
+def say_what_is_left_out(things: Sequence[LeftOut]) -> None:
     """In the log and, on GitHub, in the run's summary ("Adding a job summary")."""
+    lines = [f"{on_one_line(thing.name)} ({on_one_line(thing.kind)})" for thing in things]
     with no_commands():  # the names are the app's
-        for name in names:
-            print(f"Left out: {on_one_line(name)} ({WHAT_IS_HOSTED})")
-    if names and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
-        names = [on_one_line(name).replace("`", "'") for name in names]
+        for line in lines:
+            print(f"Left out: {line}, as {WHAT_IS_HOSTED}")
+    if lines and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
         with open(summary, "a") as file:
             file.write(f"Left out, as {WHAT_IS_HOSTED}:\n\n")
-            file.writelines(f"- `{name}`\n" for name in names)
+            file.writelines("- `{}`\n".format(line.replace("`", "'")) for line in lines)
 
 
 def on_one_line(name: str) -> str:
@@ -64,15 +94,16 @@ def require_commit(source: Source, checkout: Path, env: dict[str, str]) -> None:
         raise PipelineError(f"The checkout is at {found}, not at {source.commit}.")
 
 
-def bundle(config: Config, name: str, outfile: Path, env: dict[str, str]) -> UploadForm:
-    """What wrangler would upload."""
+def bundle(config: Config, source: Source, checkout: Path, outfile: Path, env: dict[str, str]) -> UploadForm:
+    """What wrangler would upload. It finds a generated config itself: a named one counts as a person's."""
+    place = () if config.is_generated else ("--config", config.path)
     run(
         # An app's `.env` could name an environment otherwise, which is read here nowhere else.
         *(WRANGLER, "deploy", "--dry-run", "--autoconfig=false", "--env="),
-        *("--config", config.path, "--name", name, "--outfile", outfile),
-        cwd=config.path.parent,
-        env=env,
-        failure="wrangler could not bundle the Worker; its message is above.",
+        *(*place, "--name", source.app_id, "--outfile", outfile),
+        cwd=source.folder(checkout),
+        env=dependencies.with_binaries(config, checkout.resolve(), env),
+        failure="wrangler could not bundle the Worker",
     )
     if not outfile.is_file():
         raise PipelineError("wrangler wrote no upload.")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import secrets
+import select
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.excerpt import Output
 
 ROOT = Path(__file__).resolve().parent.parent
 WRANGLER = ROOT / "node_modules" / ".bin" / "wrangler"
@@ -28,6 +32,7 @@ FIXED = {
     "NO_COLOR": "1",
     "NO_UPDATE_NOTIFIER": "1",
     "npm_config_audit": "false",
+    "npm_config_engine_strict": "false",
     "npm_config_fund": "false",
     "npm_config_update_notifier": "false",
     "UV_PYTHON": sys.executable,
@@ -35,12 +40,22 @@ FIXED = {
     "WRANGLER_SEND_METRICS": "false",
 }
 TIMEOUT_SECONDS = 600
+# How long until it is noticed that a program has ended whose output another still holds.
+WAIT_SECONDS = 0.2
 
 
 def environment(home: Path) -> dict[str, str]:
     """What a program sees; its home is an empty folder of this job."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**passed, **FIXED, "HOME": str(home), "WRANGLER_LOG_PATH": str(home / "wrangler-logs")}
+
+
+class CommandError(PipelineError):
+    """A program failed; `output` is the end of what it printed."""
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
+        self.output = output
 
 
 @contextmanager
@@ -60,38 +75,105 @@ def no_commands() -> Iterator[None]:
 def run(
     *command: str | Path, cwd: Path, env: Mapping[str, str], failure: str, timeout: int = TIMEOUT_SECONDS
 ) -> None:
-    """Run a program, its output going to the log. Raises PipelineError(`failure`) when it doesn't succeed."""
+    """Run a program, its output going to the log.
+
+    Raises PipelineError when it doesn't succeed: `failure`, and what it says is wrong.
+    """
+    output = Output()
     with no_commands():
-        finish(command, cwd, env, failure, timeout, stderr=subprocess.STDOUT)
+        status = status_of(command, cwd, env, failure, timeout, output)
+    if status != 0:
+        raise CommandError(sentence(failure, output.first_error()), output.text)
 
 
 def output_of(*command: str | Path, cwd: Path, env: Mapping[str, str], failure: str) -> str:
-    """What a program prints. Raises PipelineError(`failure`) when it doesn't succeed."""
-    return finish(command, cwd, env, failure, TIMEOUT_SECONDS, capture_output=True).stdout.strip()
-
-
-def finish(
-    command: Sequence[str | Path],
-    cwd: Path,
-    env: Mapping[str, str],
-    failure: str,
-    timeout: int,
-    **streams: Any,
-) -> subprocess.CompletedProcess[str]:
+    """What a program prints. Raises PipelineError as `run` does."""
     try:
         done = subprocess.run(  # noqa: S603
             [str(part) for part in command],
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
+            capture_output=True,
             text=True,
-            timeout=timeout,
-            **streams,
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
         )
     except FileNotFoundError as error:
         raise PipelineError(f"{command[0]} is not installed.") from error
     except subprocess.TimeoutExpired as error:
-        raise PipelineError(f"{failure} It took more than {timeout} seconds.") from error
+        raise PipelineError(too_slow(failure, TIMEOUT_SECONDS)) from error
     if done.returncode != 0:
-        raise PipelineError(failure)
-    return done
+        output = Output()
+        output.take(done.stderr)
+        raise PipelineError(sentence(failure, output.first_error()))
+    return done.stdout.strip()
+
+
+def status_of(
+    command: Sequence[str | Path],
+    cwd: Path,
+    env: Mapping[str, str],
+    failure: str,
+    timeout: int,
+    output: Output,
+) -> int:
+    """Run a program whose output goes to `output` and to the log; nothing that it started outlives it."""
+    try:
+        process = subprocess.Popen(  # noqa: S603
+            [str(part) for part in command],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise PipelineError(f"{command[0]} is not installed.") from error
+    with process:
+        try:
+            for piece in pieces_of(process, time.monotonic() + timeout):
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+                output.take(piece)
+        except subprocess.TimeoutExpired as error:
+            raise PipelineError(too_slow(failure, timeout)) from error
+        finally:
+            end(process)
+    return process.returncode
+
+
+def pieces_of(process: subprocess.Popen[bytes], deadline: float) -> Iterator[str]:
+    """What a program prints until it ends: a program that it left behind may hold its output open."""
+    assert process.stdout is not None
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    while True:
+        if time.monotonic() > deadline:
+            raise subprocess.TimeoutExpired(process.args, 0)
+        has_ended = process.poll() is not None
+        if has_ended:
+            end(process)
+        if select.select([process.stdout], [], [], 0 if has_ended else WAIT_SECONDS)[0]:
+            piece = os.read(process.stdout.fileno(), 65_536)
+            yield decoder.decode(piece, final=not piece)
+            if not piece:
+                process.wait(max(0, deadline - time.monotonic()))
+                return
+        elif has_ended:
+            return
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a program, and the others of its session."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def sentence(failure: str, words: str) -> str:
+    failure = failure.rstrip(".")
+    return f"{failure}: {words}" if words else f"{failure}."
+
+
+def too_slow(failure: str, timeout: int) -> str:
+    return f"{failure}: it took more than {timeout} seconds."

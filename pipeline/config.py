@@ -1,100 +1,115 @@
-"""An app's wrangler config: where it is, and what of it counts.
-
-An app is hosted with its code and its plain variables. Everything else that a config can ask for would be
-the operator's resource (a database, a route, a secret) and is left out.
-"""
+"""An app's wrangler config: where it is, and what wrangler itself reads there (`read-config.mjs`)."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.commands import ROOT, output_of
 from pipeline.errors import PipelineError
+from pipeline.left_out import LeftOut, is_empty, left_out
 
-REDIRECT = ".wrangler/deploy/config.json"
-NAMES = ("wrangler.toml", "wrangler.json", "wrangler.jsonc")
-# Deployed with the app.
-DEPLOYED = {"assets", "main", "compatibility_date", "compatibility_flags", "rules", "vars"}
-# How wrangler makes the modules; it has done so when the app is deployed.
-BUILD = {
-    *("alias", "base_dir", "build", "define", "find_additional_modules", "jsx_factory", "jsx_fragment"),
-    *("keep_names", "minify", "no_bundle", "preserve_file_names", "python_modules", "tsconfig"),
-}
-# What has no meaning for a hosted app, and whose absence changes nothing for it.
-SILENT = {
-    *("$schema", "account_id", "dev", "name", "send_metrics", "upload_source_maps", "workers_dev"),
-    # In a generated config.
-    *("configPath", "definedEnvironments", "legacy_env", "topLevelName", "userConfigPath"),
-}
+READER = ROOT / "pipeline" / "read-config.mjs"
+# In wrangler's order.
+NAMES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
+# "Generated Wrangler configuration": by it a build tool says which config is to be deployed.
+REDIRECT = Path(".wrangler", "deploy", "config.json")
 # What a Worker can't do without, and can't have: better no app than a broken one.
 REFUSED = {
-    "containers": "containers",
-    "site": "a Workers Site (use assets)",
-    "workflows": "workflows",
+    "containers": "an app can't have containers here.",
+    "pages_build_output_dir": (
+        "it is a Pages project's. A Worker serves the same files with `assets = { directory = … }` in its "
+        "place, and what is in functions/ from its `main` (wrangler pages functions build makes one)."
+    ),
+    "site": "an app can't have a Workers Site here: use `assets = { directory = … }`.",
+    "wasm_modules": "the service worker format is too old: import the .wasm files in a module.",
+    "workflows": "an app can't have workflows here.",
 }
-# A string, which may hold what looks like a comment; or a comment; or a comma before a closing bracket.
-JSONC_PART = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
-JSONC_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.DOTALL)
+# Of wrangler 1, which knew no other way to build.
+TYPES = ("javascript", "webpack", "rust")
+DEPLOYED_SCRIPT = re.compile(r"\bwrangler\s+(?:deploy|publish|dev)\s+([^\s-][^\s;&|]*\.(?:[cm]?[jt]sx?|py))")
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`main` is the entry module, relative to the config's folder; "" for static files alone."""
+    """`main` is the entry module, relative to the config's folder; "" for static files alone.
+
+    `is_generated` where a build made it in the place of the one that the directory has.
+    """
 
     path: Path
     content: Mapping[str, Any]
     main: str
+    left_out: tuple[LeftOut, ...] = ()
+    is_generated: bool = field(default=False)
 
     @classmethod
-    def find(cls, folder: Path, directory: str) -> Config:
+    def find(cls, folder: Path, directory: str, env: Mapping[str, str]) -> Config:
         """The config in a folder, which is `directory` of the repository. Raises PipelineError."""
-        place = directory or "the repository's root"
-        for name in NAMES:
-            path = folder / name
-            if path.is_file():
-                if not path.resolve().is_relative_to(folder):
-                    raise PipelineError(f"{name} in {place} is a link that leads outside the directory.")
-                return cls.read(path)
-        raise PipelineError(f"No wrangler.toml, wrangler.json or wrangler.jsonc in {place}.")
+        path = path_in(folder, directory)
+        (found,) = read_by_wrangler([path], folder, env)
+        return cls.of(path, found)
+
+    def after_build(self, folder: Path, directory: str, env: Mapping[str, str], before: bytes) -> Config:
+        """The config once the app's own build has run, which may have changed it, or made another.
+
+        `before` is what was in the config's file. Raises PipelineError.
+        """
+        if not os.path.lexists(folder / REDIRECT):
+            path = path_in(folder, directory)
+            is_same = path == self.path and path.read_bytes() == before
+            return self if is_same else Config.find(folder, directory, env)
+        (found,) = read_by_wrangler([], folder, env)
+        path = Path(str(found.get("path", folder)))
+        if "error" not in found and Path(str(found.get("userPath"))) != path_in(folder, directory):
+            raise PipelineError(f"wrangler would take {REDIRECT} for another directory's.")
+        return Config.of(path, found, within=folder)
 
     @classmethod
-    def read(cls, path: Path) -> Config:
-        try:
-            text = path.read_text()
-            content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(without_comments(text))
-        except (OSError, ValueError) as error:
-            raise PipelineError(f"{path.name} can't be read: {error}") from error
-        main = content.get("main", "") if isinstance(content, dict) else None
-        if not isinstance(main, str) or not (main or content.get("assets")):
-            raise PipelineError(f"{path.name} has no main: it must name the Worker's entry module.")
-        for key, words in REFUSED.items():
-            if not is_empty(content.get(key)):
-                raise PipelineError(f"{path.name} has {key}: an app can't have {words} here.")
-        return cls(path, content, main)
+    def of(cls, path: Path, found: Mapping[str, Any], within: Path | None = None) -> Config:
+        """From what wrangler read. A generated config must lie `within` the directory, with what it names.
+
+        Raises PipelineError.
+        """
+        content = found.get("content")
+        if isinstance(content, dict):
+            require_hostable(path, content)
+        if "error" in found:
+            name = REDIRECT if within else path.name
+            raise PipelineError(f"{name} can't be read: {in_one_line(str(found['error']))}")
+        if not isinstance(content, dict) or not (found["main"] or content.get("assets")):
+            raise PipelineError(
+                f"{path.name} has no main: it must name the Worker's entry module.{hint(path)}"
+            )
+        main = os.path.relpath(found["main"], path.parent) if found["main"] else ""
+        config = cls(path, content, main, left_out(content, found["bindings"]), within is not None)
+        if within is not None:
+            config._require_within(within)
+        return config
+
+    def _require_within(self, folder: Path) -> None:
+        """Raise PipelineError unless the config, and the code and files that it names, are in a directory."""
+        named = {
+            "it": self.path,
+            "main": self.path.parent / self.main,
+            "base_dir": self.path.parent / str(self.content.get("base_dir") or ""),
+            "assets.directory": self.path.parent / str(self.assets.get("directory") or ""),
+        }
+        for key, path in named.items():
+            if not path.resolve().is_relative_to(folder):
+                what = f"{REDIRECT}, which the build made, leads out of the directory"
+                raise PipelineError(f"{what} ({key} is {os.path.relpath(path, folder)}).")
 
     @property
     def assets(self) -> Mapping[str, Any]:
         """How static files are served; empty for none."""
         found = self.content.get("assets", {})
         return found if isinstance(found, dict) else {"directory": found}
-
-    def generated(self, checkout: Path) -> Config:
-        """The config that the build made from this one, if it did ("Generated Wrangler configuration")."""
-        pointer = self.path.parent / REDIRECT
-        if not pointer.is_file():
-            return self
-        try:
-            path = (pointer.parent / json.loads(pointer.read_text())["configPath"]).resolve()
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise PipelineError(f"{REDIRECT}, which the build made, can't be read: {error}") from error
-        if not path.is_relative_to(checkout.resolve()):
-            raise PipelineError(f"{REDIRECT}, which the build made, leads outside the repository.")
-        return Config.read(path)
 
     @property
     def has_build_command(self) -> bool:
@@ -113,19 +128,66 @@ class Config:
     def compatibility_flags(self) -> list[str]:
         return list(self.content.get("compatibility_flags", ()))
 
-    def left_out(self) -> list[str]:
-        """The names of what the config asks for and a hosted app doesn't get."""
-        named = {key for key, value in self.content.items() if not is_empty(value)}
-        return sorted(named - DEPLOYED - BUILD - SILENT)
+
+def path_in(folder: Path, directory: str) -> Path:
+    """Where the config of a folder is. Raises PipelineError."""
+    place = directory or "the repository's root"
+    for name in NAMES:
+        path = folder / name
+        if path.is_file():
+            if not path.resolve().is_relative_to(folder):
+                raise PipelineError(f"{name} in {place} is a link that leads outside the directory.")
+            return path
+    raise PipelineError(f"No wrangler.toml, wrangler.json or wrangler.jsonc in {place}.")
 
 
-def is_empty(value: Any) -> bool:
-    """Whether a config's value asks for nothing: a generated config has one for each key that there is."""
-    if isinstance(value, dict):
-        return all(is_empty(item) for item in value.values())
-    return value is None or value == []
+def read_by_wrangler(paths: Sequence[Path], folder: Path, env: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What wrangler reads of configs; without any, of the one that it takes in a folder by itself."""
+    quiet = {**env, "WRANGLER_LOG": "none"}
+    failure = "wrangler could not read the config"
+    found: list[dict[str, Any]] = json.loads(
+        output_of("node", READER, *paths, cwd=folder, env=quiet, failure=failure)
+    )
+    return found
 
 
-def without_comments(text: str) -> str:
-    """JSON from JSON with comments and trailing commas."""
-    return JSONC_COMMA.sub(r"\1", JSONC_PART.sub(r"\1", text))
+def remove_redirect(folder: Path) -> bool:
+    """Remove a redirect that was there before the build, as only one that it makes counts.
+
+    Returns whether there was one. Raises PipelineError where it is a link.
+    """
+    for part in (REDIRECT.parent.parent, REDIRECT.parent, REDIRECT):
+        if (folder / part).is_symlink():
+            raise PipelineError(f"{part} is a link: only what the app's build makes there counts.")
+    was_there = (folder / REDIRECT).exists()
+    (folder / REDIRECT).unlink(missing_ok=True)
+    return was_there
+
+
+def require_hostable(path: Path, content: Mapping[str, Any]) -> None:
+    for key, words in REFUSED.items():
+        if not is_empty(content.get(key)):
+            raise PipelineError(f"{path.name} has {key}: {words}")
+    kind = content.get("type")
+    if kind in TYPES and not content.get("main"):
+        raise PipelineError(
+            f'{path.name} has type = "{kind}", as of wrangler 1: name the entry module as `main`, give a '
+            "`compatibility_date`, and what makes the entry, if anything, as `build.command`."
+        )
+
+
+def hint(path: Path) -> str:
+    """What package.json's scripts hand to wrangler in the place of a main."""
+    try:
+        scripts = json.loads((path.parent / "package.json").read_text("utf-8-sig"))["scripts"].values()
+        named = next(found for script in scripts if (found := DEPLOYED_SCRIPT.search(script)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        return ""
+    return f" A script of package.json names {named[1]}: put it into {path.name} as main."
+
+
+def in_one_line(words: str) -> str:
+    """wrangler's words about a config, without its heading, bullets and colours."""
+    lines = [re.sub(r"^[\s-]+|\x1b\[\d*m", "", line).strip() for line in words.splitlines()]
+    told = [line for line in lines if line and not re.fullmatch(r"Processing .* configuration:", line)]
+    return " ".join(told)[:1_000]

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.commands import ROOT, run
 from pipeline.config import Config
 from pipeline.errors import PipelineError
+from pipeline.package_managers import find_lock, manager_of, project_of, read_json, up_to
 
-# npm fetches the other package managers; each in the newest major version that reads all its locks.
-NPX = ("npx", "--yes")
-FROZEN = ("install", "--frozen-lockfile")
-
-
-@dataclass(frozen=True, slots=True)
-class PackageManager:
-    """`call` runs it; with the arguments `install` it installs what a lock names, and nothing else."""
-
-    call: tuple[str, ...]
-    install: tuple[str, ...]
-
-
-NPM, BUN = PackageManager(("npm",), ("ci",)), PackageManager((*NPX, "bun@1"), FROZEN)
-BY_LOCK = {
-    "package-lock.json": NPM,
-    "npm-shrinkwrap.json": NPM,
-    "pnpm-lock.yaml": PackageManager((*NPX, "pnpm@10"), FROZEN),
-    "bun.lock": BUN,
-    "bun.lockb": BUN,
-    "yarn.lock": PackageManager((*NPX, "yarn@1"), FROZEN),
-}
-YARN_BERRY = PackageManager((*NPX, "@yarnpkg/cli-dist@4"), ("install", "--immutable"))
-WITHOUT_LOCK = PackageManager(("npm",), ("install", "--no-package-lock"))
+# So that a yarn 1 that npm fetched does not stop at a `packageManager` of another version.
+YARN_SETTINGS = {"SKIP_YARN_COREPACK_CHECK": "1"}
 
 # Every Python Worker needs Cloudflare's SDK, which pywrangler adds, too: in the version that dispatch has.
 SDK_LOCK = ROOT / "locks" / "dispatch.txt"
@@ -51,62 +29,37 @@ OLDEST_PYTHON = ("3.12", "wasm32-pyodide2024")
 
 def install(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
     """Install for the Worker of `config` what its project names. Raises PipelineError."""
-    folder = config.path.parent
-    if (folder / "package.json").is_file():
-        install_node_packages(folder, checkout, env)
-    if config.is_python and not (folder / "python_modules").exists():
+    project = project_of(config.path.parent, checkout)
+    if project is not None:
+        install_node_packages(project, checkout, env)
+    if config.is_python and not (config.path.parent / "python_modules").exists():
         vendor_python_packages(config, env)
 
 
-def install_node_packages(folder: Path, checkout: Path, env: Mapping[str, str]) -> None:
-    lock = find_lock(folder, checkout)
-    manager = manager_of(lock)
+def install_node_packages(project: Path, checkout: Path, env: Mapping[str, str]) -> None:
+    lock = find_lock(project, checkout)
+    manager = manager_of(lock, project)
     command = (*manager.call, *manager.install)
     reason = "package.json" if lock is None else lock.name
-    failure = f"The packages of {reason} could not be installed by {' '.join(command)}."
-    run(*command, cwd=folder if lock is None else lock.parent, env=env, failure=failure)
+    failure = f"The packages of {reason} could not be installed by {' '.join(command)}"
+    run(*command, cwd=project if lock is None else lock.parent, env={**env, **YARN_SETTINGS}, failure=failure)
 
 
 def run_build_script(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
     """Run package.json's script `build`, unless the config has a build command. Raises PipelineError."""
     folder = config.path.parent
-    if config.has_build_command or not has_build_script(folder / "package.json"):
+    scripts = read_json(folder / "package.json").get("scripts")
+    if config.has_build_command or not (isinstance(scripts, dict) and isinstance(scripts.get("build"), str)):
         return
-    command = (*manager_of(find_lock(folder, checkout)).call, "run", "build")
-    failure = f"The build script failed ({' '.join(command)}); its message is above."
-    run(*command, cwd=folder, env=env, failure=failure)
+    command = (*manager_of(find_lock(folder, checkout), folder).call, "run", "build")
+    failure = f"The build script failed ({' '.join(command)})"
+    run(*command, cwd=folder, env={**env, **YARN_SETTINGS}, failure=failure)
 
 
-def has_build_script(package: Path) -> bool:
-    try:
-        content = json.loads(package.read_text())
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError) as error:
-        raise PipelineError(f"package.json can't be read: {error}") from error
-    match content:
-        case {"scripts": {"build": str()}}:
-            return True
-    return False
-
-
-def find_lock(folder: Path, checkout: Path) -> Path | None:
-    """The lock file beside package.json, or of the workspace that it belongs to."""
-    for parent in (folder, *folder.parents):
-        for name in BY_LOCK:
-            if (parent / name).is_file():
-                return parent / name
-        if parent == checkout:
-            break
-    return None
-
-
-def manager_of(lock: Path | None) -> PackageManager:
-    if lock is None:
-        return WITHOUT_LOCK
-    if lock.name == "yarn.lock" and "__metadata:" in lock.read_text():
-        return YARN_BERRY
-    return BY_LOCK[lock.name]
+def with_binaries(config: Config, checkout: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which the packages' programs are found, as in a script of package.json."""
+    folders = [str(parent / "node_modules" / ".bin") for parent in up_to(config.path.parent, checkout)]
+    return {**env, "PATH": os.pathsep.join([*folders, env.get("PATH", "")])}
 
 
 def vendor_python_packages(config: Config, env: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -22,13 +23,16 @@ from pathlib import Path
 
 from pipeline.artifact import CONFIG, MODULES, VENDORED, Artifact, write_modules
 from pipeline.cloudflare import DeployedScript
-from pipeline.commands import WRANGLER, environment, run
+from pipeline.commands import WRANGLER, CommandError, environment, run
 from pipeline.errors import PipelineError, run_job
 from pipeline.inputs import Source, Target, required
 from pipeline.manifest import Manifest
 
 # Enough of the job's ten minutes is left to take back what may have arrived.
 UPLOAD_SECONDS = 240
+# How wrangler reports a page (403) in the place of the API's answer.
+FIREWALL = re.compile(r"WAF block page|malformed response from the API.*?-> 403\b", re.DOTALL)
+RAY = re.compile(r"Ray ID: ([0-9a-f]{1,32})\b")
 
 
 def upload(artifact: Artifact, target: Target, credentials: Mapping[str, str], temporary: Path) -> None:
@@ -36,13 +40,29 @@ def upload(artifact: Artifact, target: Target, credentials: Mapping[str, str], t
     home, folder = temporary / "home", temporary / "worker"
     home.mkdir()
     stage(artifact, target.cpu_ms, folder)
-    run(
-        *(WRANGLER, "deploy", "--no-bundle", "--autoconfig=false", "--config", folder / CONFIG),
-        *("--dispatch-namespace", target.namespace, "--name", target.app_id),
-        cwd=folder,
-        env={**environment(home), **credentials},
-        failure="wrangler could not deploy the Worker; its message is above.",
-        timeout=UPLOAD_SECONDS,
+    try:
+        run(
+            *(WRANGLER, "deploy", "--no-bundle", "--autoconfig=false", "--config", folder / CONFIG),
+            *("--dispatch-namespace", target.namespace, "--name", target.app_id),
+            cwd=folder,
+            env={**environment(home), **credentials},
+            failure="wrangler could not deploy the Worker",
+            timeout=UPLOAD_SECONDS,
+        )
+    except CommandError as error:
+        if FIREWALL.search(error.output):
+            raise PipelineError(refused_by_firewall(error.output)) from error
+        raise
+
+
+def refused_by_firewall(output: str) -> str:
+    """What to tell of an upload that never reached Cloudflare's API."""
+    ray = RAY.search(output)
+    return (
+        "Cloudflare's own firewall took the upload for an attack and refused it. Something in the modules "
+        "looks like one (installers, shell scripts and examples of attacks often do): leave it out, or store "
+        "it compressed. The operator can report it to Cloudflare"
+        + (f" with the Ray ID {ray[1]}." if ray else ".")
     )
 
 

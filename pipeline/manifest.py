@@ -17,9 +17,10 @@ from pipeline.artifact import MANIFEST, Artifact
 from pipeline.errors import PipelineError
 from pipeline.inputs import Source
 
-VERSION = 1
-# It is signed within a statement, and told to whoever asks, together with what is deployed.
-MAX_BYTES = 500_000
+VERSION = 2
+# A check's document has the manifest and, as long, what is deployed: a value in D1 has at most 2,000,000
+# bytes. (Of a predicate actions/attest takes 16 MB.)
+MAX_BYTES = 900_000
 # Keys are sorted: every manifest begins so.
 BEGINNING = b'{"appId":'
 
@@ -43,8 +44,13 @@ class Manifest:
         except rfc8785.CanonicalizationError as error:
             raise PipelineError(f"The variables can't be written in the manifest: {error}.") from error
         if len(encoded) > MAX_BYTES:
-            size = f"{len(encoded):,} bytes, of {MAX_BYTES:,} that are allowed"
-            raise PipelineError(f"The manifest has {size}: fewer modules, or shorter variables.")
+            count = len(artifact.modules)
+            possible = f"{count * MAX_BYTES // len(encoded):,}"
+            size = f"{len(encoded):,} bytes of {MAX_BYTES:,}"
+            raise PipelineError(
+                f"The Worker has {count:,} modules and static files, too many to be named in its manifest "
+                f"({size}): about {possible} with such names, or shorter variables."
+            )
         return cls(encoded, digest(encoded))
 
     @classmethod
@@ -73,6 +79,7 @@ def content_of(source: Source, artifact: Artifact) -> dict[str, Any]:
         "compatibilityDate": artifact.compatibility_date,
         "compatibilityFlags": sorted(artifact.compatibility_flags),
         "vars": dict(artifact.variables),
+        "leftOut": [thing.described() for thing in artifact.left_out],
         "modules": [
             {"name": name, "type": artifact.media_type(name), "sha256": digest(artifact.modules[name])}
             for name in sorted(artifact.modules)

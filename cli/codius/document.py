@@ -24,8 +24,9 @@ SETTINGS = {
     "vars": "plain variables",
 }
 
-MANIFEST_VERSION = 1
-MANIFEST_KEYS = {"version", "appId", "source", "modules", *SETTINGS}
+# The keys of a manifest, by its version.
+MANIFEST_KEYS = {1: {"version", "appId", "source", "modules", *SETTINGS}}
+MANIFEST_KEYS[2] = MANIFEST_KEYS[1] | {"leftOut"}
 # The dashboard checks an app when somebody asks, once a minute at most, and fewer when there are many.
 MAX_AGE = timedelta(minutes=10)
 
@@ -104,7 +105,8 @@ def check_manifest(document: Document) -> None:
     sha256 = hashlib.sha256(canonical(document.manifest, "the manifest")).hexdigest()
     if sha256 != document.manifest_sha256:
         raise CheckFailedError(f"its digest is {sha256}, not {document.manifest_sha256}")
-    if document.manifest.get("version") != MANIFEST_VERSION or document.manifest.keys() != MANIFEST_KEYS:
+    version = document.manifest.get("version")
+    if type(version) is not int or set(document.manifest) != MANIFEST_KEYS.get(version):
         raise UncheckableError("it is of a form that this version of codius doesn't know")
     if document.manifest.get("appId") != document.app_id:
         raise CheckFailedError(f"it is the manifest of another app: {document.manifest.get('appId')}")

@@ -162,7 +162,7 @@ def test_what_cloudflare_leaves_out_is_not_called_wrong(internet: Internet, sign
 
 
 DOCUMENTS: list[tuple[Change, str, str]] = [
-    (lambda document: document["manifest"].update(version=2), "manifest", "its digest is"),
+    (lambda document: document["manifest"].update(version=3), "manifest", "its digest is"),
     (lambda document: document.update(manifestSha256="0" * 64), "manifest", "its digest is"),
     (lambda document: document["source"].update(commit="b" * 40), "manifest", "another source"),
     (lambda document: document["source"].update(directory=""), "manifest", "another source"),
@@ -559,7 +559,7 @@ def test_what_was_seen_long_ago_says_nothing_of_now(internet: Internet, signer: 
     require_failure(internet, signer, "deployed", "index.js changed")
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"assets": []}])
+@pytest.mark.parametrize("change", [{"version": 3}, {"version": True}, {"assets": []}])
 def test_a_manifest_of_a_later_form_is_not_called_right(
     internet: Internet, signer: Signer, change: dict[str, Any]
 ) -> None:
@@ -567,6 +567,17 @@ def test_a_manifest_of_a_later_form_is_not_called_right(
     sha256 = hashlib.sha256(rfc8785.dumps(manifest)).hexdigest()
     internet.document.update(manifest=manifest, manifestSha256=sha256)
     require_error(*verify(internet, signer), "manifest", "this version of codius doesn't know")
+
+
+def test_a_manifest_of_the_first_form_which_says_nothing_of_what_is_left_out_is_known(
+    internet: Internet, signer: Signer
+) -> None:
+    manifest = internet.document["manifest"] | {"version": 1}
+    del manifest["leftOut"]
+    sha256 = hashlib.sha256(rfc8785.dumps(manifest)).hexdigest()
+    internet.document.update(manifest=manifest, manifestSha256=sha256)
+    _, report = verify(internet, signer)
+    assert [check["status"] for check in report["checks"] if check["name"] == "manifest"] == ["ok"]
 
 
 def require_error(status: int, report: dict[str, Any], name: str, word: str) -> None:

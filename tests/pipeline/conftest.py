@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.namespaces import DispatchNamespaces
+from local.staging import ROOT
+from pipeline.commands import environment
 from tests.pipeline.support import Build, served
 
 
@@ -37,6 +40,7 @@ class Cloudflare:
         self.store = TamperingStore(folder)
         self.failures: dict[str, int] = {}
         self.nonsense: dict[str, bytes | None] = {}
+        self.firewall = ""
         self.is_slow, self.is_read = False, threading.Event()
 
     async def on_change(self, name: str) -> None:
@@ -64,6 +68,8 @@ def cloudflare(tmp_path: Path) -> Iterator[Cloudflare]:
             api.is_read.set()
             while (await receive())["type"] != "http.disconnect":
                 pass
+        elif api.firewall and scope["method"] == "PUT":
+            await HTMLResponse(api.firewall, 403, {"cf-ray": "8f00aa11bb22cc33-FRA"})(scope, receive, send)
         elif nonsense := [content for end, content in api.nonsense.items() if path.endswith(end)]:
             await answer_nonsense(nonsense[0], send)
         else:
@@ -78,3 +84,10 @@ def cloudflare(tmp_path: Path) -> Iterator[Cloudflare]:
 def build(tmp_path: Path) -> Build:
     (tmp_path / "checkout").mkdir()
     return Build(tmp_path / "checkout")
+
+
+@pytest.fixture
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a job's programs."""
+    found = environment(tmp_path_factory.mktemp("home"))
+    return {**found, "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{found['PATH']}"}

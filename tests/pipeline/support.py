@@ -28,6 +28,8 @@ GIT_ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "alice",
     "GIT_COMMITTER_EMAIL": "alice@localhost",
 }
+# How an annotation of the run begins, by which a job says why it failed.
+ERROR = "::error title=Not deployed::"
 NOT_COMMITTED = shutil.ignore_patterns("node_modules", "python_modules", ".wrangler")
 
 
@@ -175,9 +177,9 @@ class Build:
         done = self.run(directory, commit)
         assert done.returncode == 1, done.stdout
         assert not self.artifact.exists()
-        errors = [line for line in done.stdout.splitlines() if line.startswith("::error::")]
+        errors = [line for line in done.stdout.splitlines() if line.startswith(ERROR)]
         assert len(errors) == 1, done.stdout
-        return errors[0].removeprefix("::error::")
+        return errors[0].removeprefix(ERROR)
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:

@@ -1,38 +1,58 @@
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.config import Config, without_comments
-from pipeline.dependencies import find_lock, manager_of, python_of
+from local.staging import ROOT
+from pipeline.config import Config, path_in, read_by_wrangler
 from pipeline.errors import PipelineError
+from pipeline.left_out import (
+    BINDINGS,
+    BUILD,
+    DEPLOYED,
+    KINDS,
+    LISTED,
+    SILENT,
+    LeftOut,
+    left_out,
+)
 
 Project = Callable[[dict[str, str | bytes]], Path]
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=10,
-)
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("wrangler.toml", 'main = "a.js" # the entry\n[vars]\nA = "// no comment"'),
-        ("wrangler.json", '{"main": "a.js", "vars": {"A": "// no comment"}}'),
-        ("wrangler.jsonc", '{/* the\n entry */ "main": "a.js", // and\n "vars": {"A": "// no comment",},}'),
-    ],
-)
-def test_a_config_is_found_in_each_format(project: Project, name: str, text: str) -> None:
-    folder = project({name: text})
-    config = Config.find(folder, "")
-    assert (config.path, config.main) == (folder / name, "a.js")
-    assert config.content["vars"] == {"A": "// no comment"}
-    assert config.left_out() == []
+def test_configs_are_read_as_wrangler_reads_them(project: Project, env: dict[str, str]) -> None:
+    toml = 'main = "a.js" # the entry\n\nvars = {\n  A = "// no comment", # TOML 1.1\n}'
+    text = '\ufeff{/* the\n entry */ "main": "a.js", // and\n "vars": {"A": "// no comment",},}'
+    folder = project({"wrangler.toml": toml, "wrangler.json": text, ".env": "CLOUDFLARE_ENV=other"})
+    paths = [folder / "wrangler.toml", folder / "wrangler.json"]
+    for path, found in zip(paths, read_by_wrangler(paths, folder, env), strict=True):
+        config = Config.of(path, found)
+        assert (config.path, config.main, config.left_out) == (path, "a.js", ())
+        assert config.content["vars"] == {"A": "// no comment"}
+
+
+ORDER = """
+import { experimental_readRawConfig } from "wrangler";
+const read = (folder) => {
+  process.chdir(folder);
+  return experimental_readRawConfig({}, { useRedirectIfAvailable: true }).configPath;
+};
+process.stdout.write(JSON.stringify(process.argv.slice(1).map(read)));
+"""
+
+
+def test_of_several_configs_wranglers_first_counts(project: Project, env: dict[str, str]) -> None:
+    names = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"]
+    root = project(
+        {f"{n}/{name}": "" if name.endswith("toml") else "{}" for n in range(3) for name in names[n:]}
+    )
+    folders = [root / str(n) for n in range(3)]
+    command = ["node", "--input-type=module", "--eval", ORDER, *folders]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=True, text=True, timeout=60)
+    assert [path_in(folder, "") for folder in folders] == [Path(path) for path in json.loads(done.stdout)]
 
 
 @pytest.mark.parametrize(
@@ -40,28 +60,46 @@ def test_a_config_is_found_in_each_format(project: Project, name: str, text: str
 )
 def test_a_missing_config_is_named_with_its_place(tmp_path: Path, directory: str, place: str) -> None:
     with pytest.raises(PipelineError) as caught:
-        Config.find(tmp_path, directory)
+        Config.find(tmp_path, directory, {})
     assert str(caught.value) == f"No wrangler.toml, wrangler.json or wrangler.jsonc in {place}."
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "named"),
-    [
-        ("wrangler.toml", "main =", "can't be read"),
-        ("wrangler.toml", b"\xff\xfe", "can't be read"),
-        ("wrangler.json", "{", "can't be read"),
-        ("wrangler.json", "[]", "has no main"),
-        ("wrangler.toml", 'name = "a"', "has no main"),
-        ("wrangler.toml", "main = 3", "has no main"),
-        ("wrangler.toml", "assets = {}", "has no main"),
-        ("wrangler.toml", 'main = "a.js"\nsite = { bucket = "." }', "has site: an app can't have"),
-    ],
-)
-def test_a_config_that_is_wrong_is_named(project: Project, name: str, text: str, named: str) -> None:
-    with pytest.raises(PipelineError) as caught:
-        Config.find(project({name: text}), "")
-    assert str(caught.value).startswith(name)
-    assert named in str(caught.value)
+WRONG: list[tuple[str, Any, list[str]]] = [
+    ("wrangler.toml", 'main = "a', ["can't be read: ", "(line 1, column 8)"]),
+    ("wrangler.json", b"\xff\xfe", ["can't be read: ", "UTF-16"]),
+    ("wrangler.json", "[]", ["has no main: it must name the Worker's entry module."]),
+    ("wrangler.json", {"main": 3}, ['can\'t be read: Expected "main" to be of type string']),
+    ("wrangler.toml", "node_compat = true", ['The "node_compat" field is no longer supported']),
+    ("wrangler.json", {"assets": {}}, ["has no main"]),
+    ("wrangler.json", {"main": "a.js", "site": {"bucket": "."}}, ["has site: ", "use `assets = "]),
+    ("wrangler.json", {"pages_build_output_dir": "x"}, ["it is a Pages project's", "`assets = "]),
+    ("wrangler.toml", 'type = "webpack"', ['has type = "webpack", as of wrangler 1: ', "`main`"]),
+    ("wrangler.json", {"wasm_modules": {"A": "a.wasm"}, "main": "a.js"}, ["import the .wasm files"]),
+]
+
+
+def test_a_config_that_is_wrong_is_named_with_the_way_out(project: Project, env: dict[str, str]) -> None:
+    texts = [json.dumps(content) if isinstance(content, dict) else content for _, content, _ in WRONG]
+    folder = project(
+        {f"{n}/{name}": text for n, ((name, *_), text) in enumerate(zip(WRONG, texts, strict=True))}
+    )
+    paths = [folder / str(n) / name for n, (name, *_) in enumerate(WRONG)]
+    for path, found, (_, _, words) in zip(paths, read_by_wrangler(paths, folder, env), WRONG, strict=True):
+        with pytest.raises(PipelineError) as caught:
+            Config.of(path, found)
+        message = str(caught.value)
+        assert message.startswith(path.name)
+        assert "\n" not in message
+        assert [word for word in words if word not in message] == [], message
+
+
+def test_an_entry_that_only_a_script_names_is_told(project: Project) -> None:
+    scripts = {"dev": "vite dev", "deploy": "tsc && wrangler deploy src/index.ts --minify"}
+    package = "\ufeff" + json.dumps({"scripts": scripts})
+    folder = project({"package.json": package})
+    found = {"content": {"name": "a"}, "main": "", "bindings": []}
+    with pytest.raises(PipelineError, match=r"names src/index\.ts: put it into wrangler\.toml as main\."):
+        Config.of(folder / "wrangler.toml", found)
 
 
 def test_a_config_may_not_be_a_link_out_of_its_directory(tmp_path: Path) -> None:
@@ -70,86 +108,73 @@ def test_a_config_may_not_be_a_link_out_of_its_directory(tmp_path: Path) -> None
     folder.mkdir()
     (folder / "wrangler.toml").symlink_to(tmp_path / "wrangler.toml")
     with pytest.raises(PipelineError, match="leads outside the directory"):
-        Config.find(folder, "app")
+        Config.find(folder, "app", {})
 
 
-def test_what_an_app_does_not_get_is_told(project: Project) -> None:
-    text = """
-main = "a.js"
-name = "x"
-minify = true
-routes = ["example.com/*"]
-[build]
-command = "make"
-[[kv_namespaces]]
-binding = "KV"
-[triggers]
-crons = ["* * * * *"]
-[env.staging]
-name = "y"
-"""
-    config = Config.find(project({"wrangler.toml": text}), "")
-    assert config.left_out() == ["env", "kv_namespaces", "routes", "triggers"]
+# What is left out.
+
+SCHEMA = ROOT / "node_modules" / "wrangler" / "config-schema.json"
+REFUSED = {"containers", "data_blobs", "pages_build_output_dir", "site", "text_blobs", "wasm_modules"}
+# What is asked for without a binding.
+ASKED_FOR = {
+    *("access", "cache", "cloudchamber", "connect", "first_party_worker", "limits", "logfwdr", "queues"),
+    *("route", "routes", "secrets", "triggers"),
+}
 
 
-@given(JSON)
-def test_json_has_no_comments_to_take_out(value: Any) -> None:
-    text = json.dumps(value, ensure_ascii=False, indent=1)
-    assert json.loads(without_comments(text)) == value
+def test_each_key_that_wrangler_knows_is_known_here() -> None:
+    keys = set(json.loads(SCHEMA.read_text())["definitions"]["RawConfig"]["properties"])
+    known = BINDINGS | BUILD | DEPLOYED | SILENT | set(LISTED) | REFUSED | ASKED_FOR
+    assert keys - known == set()
 
 
-@given(JSON, st.text().filter(lambda text: "*/" not in text))
-def test_comments_and_trailing_commas_are_taken_out(value: Any, comment: str) -> None:
-    text = json.dumps(value)
-    line = comment.replace("\n", " ").replace("\r", " ")
-    commented = f"/*{comment}*/[{text},//{line}\n{text}, ]"
-    if "\u2028" not in comment:
-        assert json.loads(without_comments(commented)) == [value, value]
+def test_what_an_app_does_not_get_is_told_by_name_and_kind(project: Project, env: dict[str, str]) -> None:
+    content = {
+        "main": "a.js",
+        "minify": True,
+        "route": {"pattern": "example.com", "custom_domain": True},
+        "triggers": {"crons": ["* * * * *"]},
+        "queues": {"consumers": [{"queue": "jobs"}], "producers": [{"binding": "Q", "queue": "jobs"}]},
+        "tail_consumers": [{"service": "logs"}],
+        "kv_namespaces": [{"binding": "KV", "id": "x"}],
+        "durable_objects": {"bindings": [{"name": "COUNTER", "class_name": "Counter"}]},
+        "migrations": [{"tag": "v1", "new_sqlite_classes": ["Counter"]}],
+        "r2_buckets": [{"binding": "FILES", "bucket_name": "files"}],
+        "d1_databases": [{"binding": "DB", "database_id": "x"}],
+        "services": [{"binding": "API", "service": "api"}],
+        "ai": {"binding": "AI"},
+        "secrets": {"required": ["KEY"]},
+        "limits": {"cpu_ms": 10},
+        "unsafe": {"bindings": [{"name": "U", "type": "some_thing"}]},
+        "observability": {"enabled": True},
+        "placement": {"mode": "smart"},
+        "env": {"staging": {"name": "y"}},
+        "workers_dev": False,
+    }
+    config = Config.find(project({"wrangler.json": json.dumps(content)}), "", env)
+    assert {thing.name: thing.kind for thing in config.left_out} == {
+        "* * * * *": "Cron Trigger",
+        "AI": "AI",
+        "API": "Worker",
+        "COUNTER": "Durable Object",
+        "DB": "D1 Database",
+        "FILES": "R2 Bucket",
+        "KEY": "Secret",
+        "KV": "KV Namespace",
+        "Q": "Queue",
+        "U": "some thing",
+        "example.com": "Custom Domain",
+        "jobs": "Queue Consumer",
+        "limits": "Setting",
+        "logs": "Tail Worker",
+    }
 
 
-# Dependencies.
+def test_what_a_generated_config_names_without_asking_for_it_is_not_left_out() -> None:
+    empty = {"triggers": {}, "queues": {"consumers": [], "producers": []}, "limits": None, "addresses": []}
+    assert left_out(empty, []) == ()
 
 
-def test_the_lock_file_says_who_installs(project: Project) -> None:
-    folder = project({"package-lock.json": "{}", "b/pnpm-lock.yaml": "", "c/yarn.lock": "# yarn lockfile v1"})
-    project({"d/yarn.lock": "__metadata:\n  version: 8", "e/bun.lock": "", "f/package.json": "{}"})
-
-    def command(name: str) -> tuple[str, ...]:
-        lock = find_lock(folder / name, folder)
-        assert lock is not None
-        manager = manager_of(lock)
-        return (*manager.call, *manager.install)
-
-    assert command(".") == ("npm", "ci")
-    assert command("b")[2:4] == ("pnpm@10", "install")
-    assert command("c")[2:4] == ("yarn@1", "install")
-    assert command("d")[-1] == "--immutable"
-    assert command("e")[2] == "bun@1"
-    # A package of a workspace has its lock at the workspace's root.
-    assert command("f") == ("npm", "ci")
-
-
-def test_no_lock_is_looked_for_outside_of_the_checkout(project: Project) -> None:
-    folder = project({"package-lock.json": "{}", "checkout/package.json": "{}"})
-    assert find_lock(folder / "checkout", folder / "checkout") is None
-
-
-@pytest.mark.parametrize(
-    ("date", "flags", "version"),
-    [
-        ("2026-11-01", [], "3.14"),
-        ("2026-09-08", [], "3.14"),
-        ("2026-09-07", [], "3.13"),
-        ("2025-09-28", [], "3.12"),
-        ("2025-01-01", ["python_workers_314"], "3.14"),
-        ("2025-01-01", ["python_workers_20250116"], "3.13"),
-    ],
-)
-def test_the_python_of_a_worker_follows_its_date_and_flags(date: str, flags: list[str], version: str) -> None:
-    content = {"compatibility_date": date, "compatibility_flags": ["python_workers", *flags]}
-    assert python_of(Config(Path("wrangler.toml"), content, "a.py"))[0] == version
-
-
-def test_a_python_worker_needs_its_flag() -> None:
-    with pytest.raises(PipelineError, match="python_workers"):
-        python_of(Config(Path("wrangler.toml"), {"compatibility_date": "2026-11-01"}, "a.py"))
+def test_a_key_that_nobody_knows_is_named() -> None:
+    assert left_out({"later": {"x": 1}}, []) == (LeftOut("later", "Setting"),)
+    assert "plain_text" not in KINDS

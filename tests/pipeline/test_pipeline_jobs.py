@@ -21,7 +21,7 @@ from pipeline.errors import PipelineError
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
 from tests.pipeline.conftest import Cloudflare
-from tests.pipeline.support import Build, commit_all, copy_examples, inputs, run_job, start_job, write
+from tests.pipeline.support import ERROR, Build, commit_all, copy_examples, inputs, run_job, start_job, write
 
 Project = Callable[[dict[str, str | bytes]], Path]
 CONFIG = 'main = "index.js"\ncompatibility_date = "2026-11-01"\n'
@@ -79,20 +79,28 @@ def test_two_builds_of_a_commit_are_the_same(examples: Build) -> None:
     assert examples.succeed("examples/palette") == examples.succeed("examples/palette")
 
 
-def test_what_is_left_out_is_printed(build: Build) -> None:
+def test_what_is_left_out_is_printed_and_signed(build: Build) -> None:
+    config = {
+        "main": "index.js",
+        "compatibility_date": "2026-11-01",
+        "routes": ["example.com/*"],
+        "vars": {"A": "x"},
+        "kv_namespaces": [{"binding": "KV"}],
+        "durable_objects": {"bindings": [{"name": "COUNTER", "class_name": "Counter"}]},
+        "observability": {"enabled": True},
+    }
     write(
         build.checkout,
-        {
-            "wrangler.toml": CONFIG
-            + 'routes = ["example.com/*"]\n[vars]\nA = "x"\n[[kv_namespaces]]\nbinding = "KV"\nid = "x"\n',
-            "index.js": WORKER,
-        },
+        {"wrangler.json": json.dumps(config), "index.js": f"{WORKER} export class Counter {{}}"},
     )
     done = build.run()
     assert done.returncode == 0, done.stdout
-    lines = [line.split(" (")[0] for line in done.stdout.splitlines() if line.startswith("Left out")]
-    assert lines == ["Left out: kv_namespaces", "Left out: routes"]
+    lines = [line.split(", as")[0] for line in done.stdout.splitlines() if line.startswith("Left out")]
+    named = [("COUNTER", "Durable Object"), ("KV", "KV Namespace"), ("example.com/*", "Route")]
+    assert lines == [f"Left out: {name} ({kind})" for name, kind in named]
     assert Artifact.read(build.artifact).variables == {"A": "x"}
+    manifest = json.loads((build.artifact / "manifest.json").read_text())
+    assert manifest["leftOut"] == [{"name": name, "kind": kind} for name, kind in named]
 
 
 def where_commands_count(output: str) -> str:
@@ -106,7 +114,7 @@ def test_a_key_of_the_config_is_no_workflow_command(build: Build) -> None:
     write(build.checkout, {"wrangler.json": json.dumps(content), "index.js": WORKER})
     done = build.run()
     assert done.returncode == 0, done.stdout
-    assert "Left out: 'x\\n::warning::y' (" in done.stdout
+    assert "Left out: 'x\\n::warning::y' (Setting), as" in done.stdout
     assert "warning" not in where_commands_count(done.stdout)
 
 
@@ -195,8 +203,17 @@ def test_what_an_app_prints_is_no_workflow_command(build: Build) -> None:
         ({}, "absent", "There is no directory absent in alice/apps."),
         ({}, "../x", "DIRECTORY is '../x', which is not a directory in a repository."),
         ({"wrangler.toml": "name = 'x'"}, "", "wrangler.toml has no main: "),
-        ({"wrangler.toml": CONFIG}, "", "wrangler could not bundle the Worker; "),
-        ({"wrangler.toml": CONFIG, "index.js": "export default {"}, "", "wrangler could not bundle"),
+        ({"wrangler.toml": CONFIG}, "", "index.js, the main of wrangler.toml, isn't there: "),
+        (
+            {"wrangler.toml": CONFIG, "index.js": "export default {"},
+            "",
+            "wrangler could not bundle the Worker: Unexpected end of file index.js:1:16:",
+        ),
+        (
+            {"wrangler.toml": 'main = "index.js"', "index.js": WORKER},
+            "",
+            "wrangler could not bundle the Worker: A compatibility_date is required",
+        ),
         (
             {"wrangler.toml": CONFIG, "index.js": "addEventListener('fetch', () => {});"},
             "",
@@ -205,7 +222,7 @@ def test_what_an_app_prints_is_no_workflow_command(build: Build) -> None:
         (
             {"wrangler.toml": CONFIG, "index.js": WORKER, "package.json": "{", "package-lock.json": "{}"},
             "",
-            "The packages of package-lock.json could not be installed by npm ci.",
+            "The packages of package-lock.json could not be installed by npm ci: ",
         ),
         ({"wrangler.toml": 'main = "a.py"', "a.py": ""}, "", "wrangler.toml lacks the compatibility flag"),
     ],
@@ -283,13 +300,14 @@ def test_what_is_signed_names_the_source_and_every_module(examples: Build) -> No
     assert definition["externalParameters"]["vars"] == {"APPS_DOMAIN": "apps.example"}
     assert base64.b64decode(details["byproducts"][0]["content"]) == encoded
     assert json.loads(encoded) == {
-        "version": 1,
+        "version": 2,
         "appId": "abc",
         "source": {"repository": "alice/apps", "commit": commit, "directory": "examples/palette"},
         "main": artifact.main,
         "compatibilityDate": artifact.compatibility_date,
         "compatibilityFlags": sorted(artifact.compatibility_flags),
         "vars": dict(artifact.variables),
+        "leftOut": [],
         "modules": [
             {
                 "name": name,
@@ -317,7 +335,8 @@ def test_without_the_apps_domain_nothing_is_signed(tmp_path: Path, domain: str) 
     env = hand_on(artifact, tmp_path / "artifact") | RUN | {"APPS_DOMAIN": domain}
     env["GITHUB_OUTPUT"] = str(tmp_path / "outputs")
     done = run_job("attest", tmp_path / "artifact", tmp_path / "statement", env=env)
-    assert (done.returncode, done.stdout[:21]) == (1, "::error::APPS_DOMAIN ")
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{ERROR}APPS_DOMAIN ")
 
 
 def test_a_module_that_could_pass_for_another_app_s_manifest_is_refused() -> None:
@@ -332,9 +351,12 @@ def test_a_module_that_could_pass_for_another_app_s_manifest_is_refused() -> Non
 
 
 def test_a_manifest_that_is_too_large_is_refused() -> None:
-    variables = {"A": "x" * 500_000}
-    artifact = Artifact("index.js", "2026-11-01", (), variables, {"index.js": b"1"}, {"index.js": "ESModule"})
-    with pytest.raises(PipelineError, match="of 500,000 that are allowed"):
+    modules = {f"{number}.txt": b"" for number in range(9_000)} | {"index.js": b"1"}
+    types = dict.fromkeys(modules, "Text") | {"index.js": "ESModule"}
+    artifact = Artifact("index.js", "2026-11-01", (), {}, modules, types)
+    with pytest.raises(
+        PipelineError, match=r"has 9,001 modules and static files, too many .* about 7,\d{3} "
+    ):
         Manifest.of(Source.read(inputs()), artifact)
 
 
@@ -385,7 +407,7 @@ def test_a_forged_build_is_neither_signed_nor_deployed(
         run_job("deploy", tmp_path / "artifact", env=env | credentials(cloudflare)),
     ):
         assert done.returncode == 1, done.stdout
-        refused = ("::error::The artifact's manifest.json ", "::error::The artifact has no manifest.json")
+        refused = (f"{ERROR}The artifact's manifest.json ", f"{ERROR}The artifact has no manifest.json")
         assert any(words in done.stdout for words in (*refused, "'metadata' can't be the name of a module"))
     assert not (tmp_path / "outputs").exists()
     assert cloudflare.store.list("testing") == []
@@ -474,7 +496,7 @@ def test_a_missing_setting_of_the_deployment_is_named(
     cloudflare: Cloudflare, tmp_path: Path, name: str
 ) -> None:
     done = run_job("deploy", tmp_path, env={**inputs(), **credentials(cloudflare), name: ""})
-    assert (done.returncode, done.stdout) == (1, f"::error::{name} is missing.\n")
+    assert (done.returncode, done.stdout) == (1, f"{ERROR}{name} is missing.\n")
 
 
 def test_a_refused_upload_fails_the_job(examples: Build, cloudflare: Cloudflare) -> None:
@@ -486,7 +508,18 @@ def test_a_refused_upload_fails_the_job(examples: Build, cloudflare: Cloudflare)
     }
     done = run_job("deploy", examples.artifact, env=env)
     assert done.returncode == 1
-    assert "::error::wrangler could not deploy the Worker; its message is above. " in done.stdout
+    assert f"{ERROR}wrangler could not deploy the Worker: " in done.stdout
+    assert cloudflare.store.list("testing") == []
+
+
+def test_an_upload_that_cloudflares_firewall_refuses_is_explained(
+    cloudflare: Cloudflare, tmp_path: Path
+) -> None:
+    cloudflare.firewall = "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>" + "<p>x" * 100
+    done = deploy_one_module(cloudflare, tmp_path)
+    assert done.returncode == 1
+    assert f"{ERROR}Cloudflare's own firewall took the upload for an attack and refused it. " in done.stdout
+    assert "with the Ray ID 8f00aa11bb22cc33" in done.stdout
     assert cloudflare.store.list("testing") == []
 
 
@@ -494,7 +527,7 @@ def test_what_was_not_signed_is_not_deployed(examples: Build, cloudflare: Cloudf
     examples.succeed("examples/hello")
     env = {**signed(examples), "MANIFEST_SHA256": "0" * 64, **credentials(cloudflare)}
     done = run_job("deploy", examples.artifact, env=env)
-    assert (done.returncode, done.stdout) == (1, "::error::What was built is not what was signed.\n")
+    assert (done.returncode, done.stdout) == (1, f"{ERROR}What was built is not what was signed.\n")
     assert cloudflare.store.list("testing") == []
 
 

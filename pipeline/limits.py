@@ -1,0 +1,49 @@
+"""What Cloudflare takes of a Worker: "Limits" of the Workers documentation.
+
+They are checked in the build: what is refused only when it is uploaded has been signed by then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.errors import PipelineError
+
+MIB = 1024 * 1024
+MAX_BYTES = 64 * MIB  # uncompressed, on every plan
+MAX_VARIABLES = 128
+MAX_VARIABLE_BYTES = 5 * 1024
+NAMED = 5
+
+
+def require_size(modules: Mapping[str, bytes]) -> None:
+    """Raise PipelineError, which names the largest, for modules that are too large together."""
+    sizes = {name: len(content) for name, content in modules.items()}
+    total = sum(sizes.values())
+    if total <= MAX_BYTES:
+        return
+    largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:NAMED]
+    named = ", ".join(f"{name} ({in_mib(sizes[name])})" for name in largest)
+    raise PipelineError(
+        f"The Worker has {total:,} bytes in {len(sizes):,} modules and static files; "
+        f"Cloudflare takes {MAX_BYTES:,} (64 MiB, uncompressed). The largest: {named}."
+    )
+
+
+def require_variables(variables: Mapping[str, Any]) -> None:
+    """Raise PipelineError for more variables, or a longer one, than a Worker may have."""
+    if len(variables) > MAX_VARIABLES:
+        raise PipelineError(f"The Worker has {len(variables):,} variables; Cloudflare takes {MAX_VARIABLES}.")
+    for name, value in variables.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        size = len(text.encode(errors="replace"))
+        if size > MAX_VARIABLE_BYTES:
+            raise PipelineError(
+                f"The variable {name} has {size:,} bytes; Cloudflare takes {MAX_VARIABLE_BYTES:,}."
+            )
+
+
+def in_mib(size: int) -> str:
+    return f"{size / MIB:,.1f} MiB"
