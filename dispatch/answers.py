@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from html import escape
 
 RETRY_AFTER_SECONDS = 2
+WAIT_SECONDS = 10  # see `visitors.py`
 HTML_METHODS = {"GET", "HEAD"}
 JSON_TYPES = ("application/json", "application/problem+json")
 Q_VALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
+# Browsers send about 150 characters. Reading more takes time that nobody pays: such answers aren't charged.
+MAX_ACCEPT_LENGTH = 500
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -48,21 +51,29 @@ class Asker:
         """Whether HTML is acceptable, and JSON not preferred to it (RFC 9110, section 12.5.1)."""
         if self.method not in HTML_METHODS:
             return False
-        html = quality(self.accept, "text/html")
-        return html[0] > 0 and html >= max(quality(self.accept, json_type) for json_type in JSON_TYPES)
+        wanted = media_ranges(self.accept)
+        html = quality(wanted, "text/html")
+        return html[0] > 0 and html >= max(quality(wanted, json_type) for json_type in JSON_TYPES)
 
 
-def quality(accept: str | None, media_type: str) -> tuple[float, int]:
-    """How much a media type is wanted: its q-value, then how exactly it is named."""
-    if accept is None or not accept.strip():
-        return 1.0, 0
-    patterns = ("*/*", media_type.split("/")[0] + "/*", media_type)
-    best = (-1, 0.0)
+def media_ranges(accept: str | None) -> dict[str, float]:
+    """Each range that an Accept header names, with its q-value; one that is too long says nothing."""
+    if accept is None or len(accept) > MAX_ACCEPT_LENGTH or not accept.strip():
+        return {"*/*": 1.0}
+    ranges: dict[str, float] = {}
     for item in accept.lower().split(","):
-        pattern, *parameters = (part.strip() for part in item.split(";"))
-        if pattern in patterns:
-            best = max(best, (patterns.index(pattern), q_value(parameters)))
-    return best[1], best[0]
+        name, *parameters = (part.strip() for part in item.split(";"))
+        ranges[name] = max(ranges.get(name, 0.0), q_value(parameters))
+    return ranges
+
+
+def quality(wanted: dict[str, float], media_type: str) -> tuple[float, int]:
+    """How much a media type is wanted: its q-value, then how exactly it is named."""
+    patterns = ("*/*", media_type.split("/")[0] + "/*", media_type)
+    for exactness in (2, 1, 0):
+        if patterns[exactness] in wanted:
+            return wanted[patterns[exactness]], exactness
+    return 0.0, -1
 
 
 def q_value(parameters: list[str]) -> float:
@@ -94,6 +105,12 @@ def no_such_app(asker: Asker) -> Answer:
     return problem(asker, 404, "No such app", "No app is deployed at this address.")
 
 
+def too_many_in_vain(asker: Asker) -> Answer:
+    """For who has asked for too many apps that aren't there."""
+    detail = "Too many apps that don't exist were asked for from your network. Try again in ten seconds."
+    return problem(asker, 429, "Too many requests", detail, headers={"retry-after": str(WAIT_SECONDS)})
+
+
 def health(asker: Asker) -> Answer:
     """Dispatch runs. The dashboard reports on what it depends on, to operators."""
     headers = {"cache-control": "no-store", "content-type": "application/json"}
@@ -120,6 +137,12 @@ def nothing_published(asker: Asker) -> Answer:
 
 def method_not_allowed(asker: Asker) -> Answer:
     return platform_error(asker, 405, "method_not_allowed", "This can only be read.", {"allow": "GET, HEAD"})
+
+
+def too_many_documents_in_vain(asker: Asker) -> Answer:
+    headers = {"retry-after": str(WAIT_SECONDS)}
+    message = "Too many apps that don't exist were asked for from your network. Try again in ten seconds."
+    return platform_error(asker, 429, "too_many_requests", message, headers)
 
 
 def attestation_unavailable(asker: Asker) -> Answer:

@@ -9,10 +9,14 @@ from pyodide.ffi import JsException
 
 import answers
 from answers import Asker
+from calls import in_background, now_ms
+from dashboard_client import DashboardClient, Document
 from exchange import (
+    ADDRESS_HEADER,
     MAX_LOGGED,
     RAY_HEADER,
     REQUEST_ID_HEADER,
+    VERSION_HEADERS,
     asker_of,
     header_of,
     log,
@@ -22,14 +26,15 @@ from exchange import (
     respond,
 )
 from hosts import app_id_of, authority_of
-from lease_keeper import GRANTED, UNAVAILABLE, LeaseKeeper, now_ms
+from lease_keeper import GRANTED, MISSING, UNAVAILABLE, LeaseKeeper
+from paths import PLATFORM_PATH, may_be_platforms, platform_path
 from promises import Promises, lasting_callback
 from settings import Settings
+from visitors import TooManyInVainError, Visitors, network_of
 
-PLATFORM_PATH = "/.well-known/codius"
-PUBLISHED_HEADERS = ("access-control-allow-origin", "cache-control", "content-type", "retry-after")
-# The dashboard may have to ask Cloudflare and GitHub, each within ten seconds.
-ATTESTATION_TIMEOUT_MS = 30_000
+# What Cloudflare says when there is no such Worker. An app can say so, too.
+NO_WORKER = "Worker not found"
+NO_ACCOUNT, TOO_MANY = "no_account", "too_many"
 # No app has this id: the dashboard's have twelve characters, and no vowels.
 HEALTH_ID, HEALTH_PATH = "healthz", "/healthz"
 SWITCHING_PROTOCOLS = 101
@@ -43,13 +48,18 @@ class Dispatcher:
         self._apps_domain = self._settings.apps_domain
         self._is_on_edge: bool | None = None
         self._get_worker = env.DISPATCHER.get
-        self._env = env
+        self._unknown_apps = env.UNKNOWN_APPS
+        self._dashboard = DashboardClient(env.DASHBOARD, self._settings.dashboard_url)
+        self._visitors = Visitors(self._is_one_too_many, now_ms)
         self._leases = LeaseKeeper(env.BILLING, self._settings.billing_timeout_ms)
         self._meters = self._leases.meters
         limits = {"cpuMs": self._settings.cpu_ms, "subRequests": self._settings.sub_requests}
         self._no_arguments = object_of({})
         self._options = object_of({"limits": limits})
         self._promises = Promises()
+        # As `names.some(headers.has, headers)`: one step into JavaScript for all of them.
+        self._has_any = js.Array.of(REQUEST_ID_HEADER, *VERSION_HEADERS).some
+        self._of_headers = js.Headers.prototype.has
         self._on_response = lasting_callback(with_request_id)
         self._on_failure = lasting_callback(self._answer_failure)
 
@@ -60,34 +70,41 @@ class Dispatcher:
         app_id = app_id_of(authority, self._apps_domain)
         if app_id is None:
             return self._refuse(asker_of(request), authority[:MAX_LOGGED], "no_such_app")
-        if PLATFORM_PATH in url and f"{path_of(url)}/".startswith(f"{PLATFORM_PATH}/"):
-            return self._tell_what_answers(request, app_id)
+        if may_be_platforms(url) and (path := platform_path(path_of(url))) is not None:
+            return self._tell_what_answers(request, app_id, path)
         meter = self._meters.get(app_id)
         if meter is not None and meter.spend(now_ms()):
             return self._forward(request, app_id)
         return self._wait_and_forward(request, app_id)
 
-    async def _tell_what_answers(self, request: Any, app_id: str) -> Any:
-        """Ask the dashboard, which knows what was signed and reads what is deployed. Nothing is charged."""
+    # The platform's own path.
+
+    async def _tell_what_answers(self, request: Any, app_id: str, path: str) -> Any:
+        """Pass on what the dashboard says of an app. Nothing is charged."""
         asker = asker_of(request)
-        if path_of(request.url) != PLATFORM_PATH:
+        if path != PLATFORM_PATH:
             log("refused", app_id, asker.request_id, "404: nothing is published there", "info")
             return respond(answers.nothing_published(asker))
-        if request.method not in ("GET", "HEAD"):
-            log("refused", app_id, asker.request_id, f"405: {request.method}", "info")
+        if asker.method not in ("GET", "HEAD"):
+            log("refused", app_id, asker.request_id, f"405: {asker.method}", "info")
             return respond(answers.method_not_allowed(asker))
-        url = f"{self._settings.dashboard_url}/apps/{app_id}/attestation.json"
-        options = object_of({"method": request.method, "redirect": "manual"})
-        options.signal = js.AbortSignal.timeout(ATTESTATION_TIMEOUT_MS)
         try:
-            response = await self._env.DASHBOARD.fetch(url, options)
-        except JsException as error:
-            log("dashboard_failed", app_id, asker.request_id, str(error))
+            document = await self._document(request, app_id)
+        except TooManyInVainError:
+            log("too_many_in_vain", app_id, asker.request_id, "429", "info")
+            return respond(answers.too_many_documents_in_vain(asker))
+        if document is None:
             return respond(answers.attestation_unavailable(asker))
-        headers = {name: header_of(response, name) for name in PUBLISHED_HEADERS}
-        given = {name: value for name, value in headers.items() if value is not None}
-        init = {"status": response.status, "headers": given | {"x-request-id": asker.request_id}}
-        return js.Response.new(response.body, object_of(init))
+        return respond_with_document(document, asker.request_id)
+
+    async def _document(self, request: Any, app_id: str) -> Document | None:
+        if self._dashboard.has_document(app_id):
+            return await self._dashboard.document(app_id)
+        return await self._visitors.ask(
+            visitor_of(request),
+            lambda: self._dashboard.document(app_id),
+            lambda found: found is not None and found.status == 404,
+        )
 
     # The app's Worker.
 
@@ -99,14 +116,16 @@ class Dispatcher:
         if self._is_on_edge is None:
             # Cloudflare gives every request an id, so one look tells.
             self._is_on_edge = header_of(request, RAY_HEADER) is not None
-        if not self._is_on_edge or header_of(request, REQUEST_ID_HEADER) is not None:
-            return self._forward_with_id(request, app_id, request_id_of(request))
+        if not self._is_on_edge or self._has_any(self._of_headers, request.headers):
+            return self._forward_copy(request, app_id, request_id_of(request))
         return self._fetch(request, app_id, None)
 
-    def _forward_with_id(self, request: Any, app_id: str, request_id: str) -> Any:
-        """The same with an `x-request-id` on the request and on the response."""
+    def _forward_copy(self, request: Any, app_id: str, request_id: str) -> Any:
+        """The same with an `x-request-id` on the request and on the response, and no choice of a version."""
         request = js.Request.new(request)
         request.headers.set(REQUEST_ID_HEADER, request_id)
+        for name in VERSION_HEADERS:
+            request.headers.delete(name)
         return self._fetch(request, app_id, self._promises.with_context(self._on_response, request_id))
 
     def _fetch(self, request: Any, app_id: str, on_response: Any) -> Any:
@@ -117,14 +136,27 @@ class Dispatcher:
             return self._answer_failure(request, error)
 
     def _answer_failure(self, request: Any, error: Any) -> Any:
+        """Answer for an app that failed, which is charged: a response, or a JavaScript promise of one."""
         asker = asker_of(request)
         app_id = str(app_id_of(authority_of(request.url), self._apps_domain))
         message = str(getattr(error, "message", error)).removeprefix("Error: ")
-        if message.startswith("Worker not found"):
-            self._leases.give_back(app_id)
-            return self._refuse(asker, app_id, "no_such_app")
+        if message.startswith(NO_WORKER):
+            answer = js.Promise.withResolvers()
+            in_background(self._answer_for_missing(asker, app_id, message, answer))
+            return answer.promise
+        return self._app_failed(asker, app_id, message)
+
+    def _app_failed(self, asker: Asker, app_id: str, message: str) -> Any:
         log("app_failed", app_id, asker.request_id, message)
         return respond(answers.app_failed(asker))
+
+    async def _answer_for_missing(self, asker: Asker, app_id: str, message: str, answer: Any) -> None:
+        """Uncharge the request where Cloudflare says that there is no such Worker. Words prove nothing."""
+        if await self._dashboard.is_missing(app_id):
+            self._leases.stop(app_id)
+            answer.resolve(self._refuse(asker, app_id, MISSING))
+        else:
+            answer.resolve(self._app_failed(asker, app_id, message))
 
     async def _wait_and_forward(self, request: Any, app_id: str) -> Any:
         """Wait for a lease, then pass the request on; or say why not."""
@@ -132,10 +164,30 @@ class Dispatcher:
         if app_id == HEALTH_ID:
             is_asked = path_of(request.url) == HEALTH_PATH
             return respond((answers.health if is_asked else answers.no_such_app)(asker_of(request)))
-        outcome = await self._leases.take_request(app_id)
+        try:
+            outcome = await self._take_request(request, app_id)
+        except TooManyInVainError:
+            outcome = TOO_MANY
         if outcome == GRANTED:
             return await self._forward(request, app_id)
         return self._refuse(asker_of(request), app_id, outcome)
+
+    async def _take_request(self, request: Any, app_id: str) -> str:
+        if not self._leases.is_stranger(app_id):
+            return await self._leases.take_request(app_id)
+        return await self._visitors.ask(
+            visitor_of(request),
+            lambda: self._leases.take_request(app_id),
+            lambda outcome: outcome == NO_ACCOUNT,
+        )
+
+    async def _is_one_too_many(self, network: str) -> bool:
+        """Count one question that was asked in vain; if that can't be counted, it wasn't too many."""
+        try:
+            return (await self._unknown_apps.limit(object_of({"key": network}))).success is False
+        except JsException as error:
+            log("rate_limit_failed", "", None, str(error))
+            return False
 
     def _refuse(self, asker: Asker, app: str, outcome: str) -> Any:
         """Say why a request isn't passed on, to who asked and in the log. `app` is an id, or a host."""
@@ -145,8 +197,21 @@ class Dispatcher:
         if outcome == "limit_exceeded":
             log("insufficient_balance", app, asker.request_id, "used up", "info")
             return respond(answers.insufficient_balance(asker, self._settings.dashboard_url, app))
+        if outcome == TOO_MANY:
+            log("too_many_in_vain", app, asker.request_id, "429", "info")
+            return respond(answers.too_many_in_vain(asker))
         log("no_such_app", app, asker.request_id, outcome, "info")
         return respond(answers.no_such_app(asker))
+
+
+def visitor_of(request: Any) -> str:
+    return network_of(header_of(request, ADDRESS_HEADER))
+
+
+def respond_with_document(document: Document, request_id: str) -> Any:
+    age = str(max(0, (now_ms() - document.asked_at) // 1000))
+    headers = document.headers | {"age": age, REQUEST_ID_HEADER: request_id}
+    return js.Response.new(document.body, object_of({"status": document.status, "headers": headers}))
 
 
 def with_request_id(request_id: str, response: Any) -> Any:

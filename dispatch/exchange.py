@@ -14,7 +14,10 @@ from answers import Answer, Asker
 
 REQUEST_ID_HEADER = "x-request-id"
 RAY_HEADER = "cf-ray"
+ADDRESS_HEADER = "cf-connecting-ip"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# "Version overrides" and "Version affinity" of Workers' docs: visitors would choose an app's version.
+VERSION_HEADERS = ("cloudflare-workers-version-overrides", "cloudflare-workers-version-key")
 MAX_LOGGED = 500
 
 
@@ -28,10 +31,11 @@ def asker_of(request: Any) -> Asker:
 
 def request_id_of(request: Any) -> str:
     """The id that the request came with, the caller's or Cloudflare's; or else a new one."""
-    given = header_of(request, REQUEST_ID_HEADER)
-    if given is not None and REQUEST_ID.fullmatch(given):
-        return given
-    return header_of(request, RAY_HEADER) or uuid.uuid4().hex
+    for name in (REQUEST_ID_HEADER, RAY_HEADER):
+        given = header_of(request, name)
+        if given is not None and REQUEST_ID.fullmatch(given):
+            return given
+    return uuid.uuid4().hex
 
 
 def header_of(message: Any, name: str) -> str | None:

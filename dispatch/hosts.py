@@ -11,8 +11,8 @@ MAX_AUTHORITY_LENGTH = 300  # a host name has 253 characters at most, a port 6
 
 
 def authority_of(url: str) -> str:
-    """The host and port of an absolute URL."""
-    return url.split("/", 3)[2].partition("?")[0]
+    """The host and port of an absolute URL; of one that is too long to name an app only the beginning."""
+    return url.split("/", 3)[2].partition("?")[0][: MAX_AUTHORITY_LENGTH + 1]
 
 
 @lru_cache(maxsize=4096)

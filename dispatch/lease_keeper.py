@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Coroutine
 from typing import Any
 
 import js
-from workers import wait_until
 
 from billing_client import BillingClient, Grant
+from calls import STALE_CALL_MS, in_background, now_ms
 from exchange import log
 from leases import Lease, Meter
 
 MAX_METERS = 10_000
-# A call for a lease that has not ended after this long never will: its request is gone.
-STALE_CALL_MS = 35_000
 SETTLE_RETRY_SECONDS = (0.5, 2.0)
 
 GRANTED = "granted"
 UNAVAILABLE = "unavailable"
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+MISSING = "missing"
+# For so long a missing Worker is not asked for again.
+MISSING_MS = 60_000
 
 
 class LeaseKeeper:
@@ -49,6 +44,18 @@ class LeaseKeeper:
                 return outcome
         return UNAVAILABLE
 
+    def is_stranger(self, app_id: str) -> bool:
+        """Whether a request for an app would call its object, of which nothing is known here."""
+        meter = self.meters.get(app_id)
+        if meter is None:
+            return True
+        return meter.lease is None and not meter.is_refused(now_ms()) and not self._is_taking(meter)
+
+    def stop(self, app_id: str) -> None:
+        """Serve an app, whose Worker is missing, no more for a while; uncharge the request that found out."""
+        self._meter(app_id).stop(MISSING, now_ms(), MISSING_MS)
+        self.give_back(app_id)
+
     def give_back(self, app_id: str) -> None:
         """Uncharge a request that no Worker could serve."""
         meter = self.meters.get(app_id)
@@ -60,7 +67,7 @@ class LeaseKeeper:
         now = now_ms()
         if meter.is_refused(now):
             return str(meter.refusal)
-        if meter.taking is None or now - meter.taking_since > STALE_CALL_MS:
+        if not self._is_taking(meter):
             # A JavaScript promise, as one request may not resume another: the runtime resumes each of
             # those that wait for it in its own context.
             meter.taking, meter.taking_since = js.Promise.withResolvers(), now
@@ -84,8 +91,6 @@ class LeaseKeeper:
             taking.resolve(GRANTED)
             await self._watch(billing, app_id, meter, granted)
         else:
-            if granted == "no_account":
-                self.meters.pop(app_id, None)
             taking.resolve(granted)
 
     async def _call_for_lease(self, billing: BillingClient, app_id: str, meter: Meter) -> Lease | str:
@@ -113,7 +118,7 @@ class LeaseKeeper:
         if not lease.is_owed:
             return
         lease.is_settled = True
-        if meter.lease is lease and meter.taking is None:
+        if meter.lease is lease and meter.taking is None and not meter.is_refused(now_ms()):
             self.meters.pop(app_id, None)
         await self._settle(billing, app_id, lease)
 
@@ -134,6 +139,10 @@ class LeaseKeeper:
             else:
                 return
 
+    @staticmethod
+    def _is_taking(meter: Meter) -> bool:
+        return meter.taking is not None and now_ms() - meter.taking_since <= STALE_CALL_MS
+
     def _client(self, app_id: str) -> BillingClient:
         return BillingClient(self._billing.getByName(app_id))
 
@@ -143,8 +152,3 @@ class LeaseKeeper:
             for name in idle:
                 del self.meters[name]
         return self.meters.setdefault(app_id, Meter())
-
-
-def in_background(work: Coroutine[Any, Any, None]) -> None:
-    """Go on with it when the request has been answered."""
-    wait_until(asyncio.ensure_future(work))

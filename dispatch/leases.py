@@ -103,6 +103,12 @@ class Meter:
         self.refusal = reason
         self.refused_until = now + REFUSAL_MS
 
+    def stop(self, reason: str, now: int, milliseconds: int) -> None:
+        """Spend nothing for a while. The lease stays, to be settled, and takes back what others unspend."""
+        if self.lease is not None:
+            self.lease.deadline = min(self.lease.deadline, now)
+        self.refusal, self.refused_until = reason, now + milliseconds
+
     def is_refused(self, now: int) -> bool:
         return self.refusal is not None and now < self.refused_until
 

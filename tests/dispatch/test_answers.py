@@ -14,6 +14,7 @@ FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 AXIOS = "application/json, text/plain, */*"
 ANSWERS: list[tuple[Callable[[Asker], Answer], int]] = [
     (answers.no_such_app, 404),
+    (answers.too_many_in_vain, 429),
     (answers.app_failed, 502),
     (answers.billing_unavailable, 503),
 ]
@@ -88,6 +89,14 @@ def test_json_is_given_otherwise(accept: str) -> None:
     assert not asker(accept, "HEAD").wants_html()
 
 
+@pytest.mark.parametrize("item", ["application/json", "text/html;q=0", "a/b", ";q=1", "x"])
+def test_an_accept_header_of_any_length_takes_little_to_read(item: str) -> None:
+    """Past a length it says nothing, as if it weren't there."""
+    long = ",".join([item] * 60_000)
+    assert answers.media_ranges(long) == answers.media_ranges(None)
+    assert asker(long).wants_html()
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get"])
 @pytest.mark.parametrize("accept", [None, "*/*", "text/html", CHROME])
 def test_only_reading_is_answered_with_a_page(method: str, accept: str | None) -> None:
@@ -125,7 +134,7 @@ def test_no_answer_is_cached_and_each_names_its_request(
     headers = answer(asker(accept)).headers
     assert headers["cache-control"] == "no-store"
     assert headers["x-request-id"] == "r-1"
-    assert ("retry-after" in headers) is (status == 503)
+    assert ("retry-after" in headers) is (status in (429, 503))
 
 
 def test_unavailable_billing_says_when_to_try_again() -> None:

@@ -65,3 +65,13 @@ def test_the_committed_configuration_can_be_read() -> None:
 def test_text_of_which_nothing_remains_is_refused(name: str, value: str) -> None:
     with pytest.raises(SettingError, match=name):
         read(**{name: value})
+
+
+def test_staging_has_the_bindings_of_production_and_counters_of_its_own() -> None:
+    config = tomllib.loads(CONFIG.read_text())
+    production, staging = config["ratelimits"], config["env"]["staging"]["ratelimits"]
+    assert [limit["name"] for limit in production] == [limit["name"] for limit in staging] == ["UNKNOWN_APPS"]
+    assert production[0]["namespace_id"] != staging[0]["namespace_id"]
+    for limits in (production, staging):
+        assert limits[0]["simple"]["limit"] > 0
+        assert limits[0]["simple"]["period"] in (10, 60)

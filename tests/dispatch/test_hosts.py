@@ -153,3 +153,9 @@ def test_a_domain_of_one_label_works() -> None:
 )
 def test_the_authority_of_a_url_ends_at_its_path_or_query(url: str, authority: str) -> None:
     assert authority_of(url) == authority
+
+
+def test_of_a_host_of_any_length_only_what_could_be_one_is_kept() -> None:
+    authority = authority_of(f"https://{'a' * 100_000}.{DOMAIN}/")
+    assert len(authority) < 400
+    assert app_id_of(authority, DOMAIN) is None

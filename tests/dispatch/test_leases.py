@@ -32,6 +32,26 @@ def lease_of(meter: Meter) -> Lease:
     return meter.lease
 
 
+# Stopping.
+
+
+def test_a_stopped_app_spends_nothing_and_is_refused_for_a_while() -> None:
+    meter = meter_with(5, spent=2)
+    meter.stop("missing", ASKED_AT, 60_000)
+    assert not meter.spend(ASKED_AT)
+    assert (meter.is_refused(ASKED_AT + 59_999), meter.refusal) == (True, "missing")
+    assert not meter.is_refused(ASKED_AT + 60_000)
+
+
+def test_what_was_in_hand_when_an_app_was_stopped_is_settled_at_once_and_takes_requests_back() -> None:
+    meter = meter_with(5, spent=2)
+    meter.stop("missing", ASKED_AT, 60_000)
+    assert meter.unspend()
+    assert lease_of(meter).used == 1
+    assert lease_of(meter).is_owed
+    assert lease_of(meter).settle_in(ASKED_AT) <= 0
+
+
 # Spending.
 
 

@@ -63,6 +63,7 @@ def test_staged_dispatch_has_the_local_namespace_and_addresses(staged: tuple[Pat
     assert "dispatch_namespaces" not in config
     assert [service["service"] for service in config["services"]] == ["codius-dashboard", "local-namespace"]
     assert config["main"] == "src/local_dispatch.py"
+    assert config["ratelimits"] == committed["ratelimits"]
     local = {"APPS_DOMAIN": "localhost", "DASHBOARD_URL": "http://localhost:8787"}
     assert config["vars"] == committed["vars"] | local
 

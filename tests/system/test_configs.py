@@ -10,7 +10,10 @@ from tests.system.running import ROOT, RunningStack
 @pytest.mark.parametrize(
     ("config", "bindings"),
     [
-        ("wrangler.toml", ["env.DISPATCHER (testing)", "env.BILLING (BillingDurableObject"]),
+        (
+            "wrangler.toml",
+            ["env.DISPATCHER (testing)", "env.BILLING (BillingDurableObject", "env.UNKNOWN_APPS"],
+        ),
         ("billing/wrangler.toml", ["env.BILLING (BillingDurableObject)"]),
         ("dashboard/wrangler.toml", ["env.DB (codius)", "env.BILLING (BillingDurableObject"]),
     ],

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import threading
+import tomllib
+from contextlib import closing
 
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.system.running import RunningStack, accounts_stored
+from local.staging import DISPATCH
+from tests.system.running import RunningStack, accounts_stored, soon
+
+CONFIG = 'main = "index.js"\ncompatibility_date = "2026-11-01"\n'
+SCRIPTS = "/workers/dispatch/namespaces/testing/scripts"
+PATH = "/.well-known/codius"
+LIMIT = tomllib.loads(DISPATCH.config.read_text())["ratelimits"][0]["simple"]["limit"]
 
 ECHO = """
 export default {
@@ -175,5 +184,108 @@ def test_a_refused_request_is_one_line_in_the_log(stack: RunningStack):
 def test_the_platform_keeps_its_well_known_path(stack: RunningStack, echo: str):
     before = stack.billing("echo", "get_worker_billing")["requests"]
     assert stack.request(echo, path="/.well-known/codius").status_code == 404
+    for path in (
+        b"/.well-known/%63odius",
+        b"/.well-known//codius",
+        b"/%2ewell-known/codius",
+        b"/x/../.well-known/codius",
+    ):
+        assert status_of(stack, echo, path) == 404, path
     assert stack.billing("echo", "get_worker_billing")["requests"] == before
     assert stack.request(echo, path="/.well-known/other").status_code == 200
+
+
+def status_of(stack: RunningStack, host: str, target: bytes, headers: bytes = b"") -> int:
+    """The status of an answer to a request whose target no client has made nicer."""
+    with closing(socket.create_connection(("127.0.0.1", stack.port), 60)) as connection:
+        head = b"GET %s HTTP/1.1\r\nHost: %s:%d\r\n%sConnection: close\r\n\r\n"
+        connection.sendall(head % (target, host.encode(), stack.port, headers))
+        return int(connection.makefile("rb").readline().split(b" ")[1])
+
+
+# What an app throws, by the query: words that dispatch could take for a missing Worker.
+THROWING = """
+const words = "Worker not found.";
+const failures = {
+  error: () => { throw new Error(words); },
+  string: () => { throw words; },
+  object: () => { throw { message: words, toString: () => words, remote: false }; },
+  type_error: () => { throw new TypeError(words); },
+  prefixed: () => { throw new Error(`Error: ${words}`); },
+  after_body: async (request) => { await request.text(); throw new Error(words); },
+  rejection: () => Promise.reject(new Error(words)),
+  aborted: async () => { AbortSignal.abort(new Error(words)).throwIfAborted(); },
+  aborted_stream: () => new Response(new ReadableStream({ start(c) { c.error(new Error(words)); } })),
+  long: () => { throw new Error(words + "x".repeat(10_000_000)); },
+  exception: () => { throw new DOMException(words, "NotFoundError"); },
+  not_remote: () => { throw Object.assign(new Error(words), { remote: false }); },
+};
+export default {
+  fetch: (request) => failures[new URL(request.url).searchParams.get("how")](request),
+};
+"""
+WAYS = (
+    *("error", "string", "object", "type_error", "prefixed", "after_body", "rejection", "aborted"),
+    *("aborted_stream", "long", "exception", "not_remote"),
+)
+
+
+def test_whatever_an_app_throws_it_is_charged(stack: RunningStack, project):
+    stack.deploy(project({"wrangler.toml": CONFIG, "index.js": THROWING}), "throwing")
+    stack.billing("throwing", "add_worker_funds", "test", 100)
+    for _ in range(3):
+        for way in WAYS:
+            response = stack.request("throwing.localhost", "POST", f"/?how={way}", content=b"body")
+            expected = 500 if way == "aborted_stream" else 502  # a stream broke off after its head
+            assert response.status_code == expected, way
+    assert soon(lambda: stack.billing("throwing", "get_worker_billing")["requests"] == str(3 * len(WAYS)))
+
+
+def test_an_app_whose_worker_is_missing_is_not_found_and_costs_nothing(stack: RunningStack, project):
+    code = "export default { fetch: () => new Response('there') };"
+    stack.deploy(project({"wrangler.toml": CONFIG, "index.js": code}), "removed")
+    for _ in range(20):
+        assert stack.get("removed").status_code == 200
+    assert stack.api("DELETE", f"{SCRIPTS}/removed").is_success
+    for _ in range(30):
+        response = stack.get("removed", headers={"accept": "application/json"})
+        assert (response.status_code, response.json()["title"]) == (404, "No such app")
+    assert soon(lambda: stack.billing("removed", "get_worker_billing")["requests"] == "20")
+
+
+def test_visitors_can_not_choose_the_version_that_answers(stack: RunningStack, echo: str):
+    names = ("cloudflare-workers-version-overrides", "cloudflare-workers-version-key")
+    given = dict.fromkeys(names, 'echo="dc8dcd28-271b-4367-9840-6c244f84cb40"')
+    seen = dict(stack.request(echo, headers=given | {"x-other": "kept"}).json()["headers"])
+    assert not set(names) & set(seen)
+    assert seen["x-other"] == "kept"
+
+
+def test_who_asks_for_many_apps_that_are_not_there_is_told_to_wait(stack: RunningStack, echo: str):
+    """By a visitor's address, and by the first half of one of IPv6; what is known is served all the same."""
+    before = objects_made(stack)
+    stack.get("echo")
+    statuses = []
+    for number in range(LIMIT + 60):
+        headers = {"cf-connecting-ip": f"2001:db8:1:2::{number:x}", "accept": "application/json"}
+        statuses.append(stack.get(f"guess{number}", headers=headers))
+    assert {answer.status_code for answer in statuses} == {404, 429}
+    refused = statuses[-1]
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) == 10
+    assert refused.json()["title"] == "Too many requests"
+    assert objects_made(stack) - before <= 2 * LIMIT
+    same, other = {"cf-connecting-ip": "2001:db8:1:2:ffff::"}, {"cf-connecting-ip": "2001:db8:1:3::"}
+    assert stack.get("guess", PATH, headers=same).status_code == 429
+    assert stack.get("guess", headers=other).status_code == 404
+
+
+def objects_made(stack: RunningStack) -> int:
+    """workerd makes a file for every object that is called."""
+    return sum(1 for _ in (stack.state / "storage" / "v3" / "do").rglob("*.sqlite"))
+
+
+@pytest.mark.parametrize("name", ["accept", "x-request-id", "x-other"])
+def test_a_header_of_any_length_is_answered(stack: RunningStack, name: str):
+    value = b"text/html;q=0.5," * 3_500
+    assert status_of(stack, "under_score.localhost", b"/", b"%s: %s\r\n" % (name.encode(), value)) == 404

@@ -1,0 +1,83 @@
+"""Visitors who ask for apps that aren't there: each question starts an object, or asks the dashboard.
+
+So these are counted by the visitor's address, with Cloudflare's rate limiting binding ("Rate Limiting" of
+Workers' docs), and who has asked too often gets no answer to further ones for a while. Apps that this
+instance knows cost nothing here. Times are milliseconds of one clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv6Address
+from typing import TypeVar
+
+from memory import Memory
+
+# How long an address has to wait that was over its limit.
+WAIT_MS = 10_000
+# Questions of one address that wait for their answer at the same time, before any of them could be counted.
+MAX_WAITING = 32
+# One that has not been answered after this long never will: its request is gone.
+STALE_MS = 40_000
+MAX_ADDRESSES = 10_000
+MAX_LENGTH = 64
+
+Answer = TypeVar("Answer")
+
+
+class TooManyInVainError(Exception):
+    """The question isn't asked: its network has asked for too many apps that aren't there."""
+
+
+def network_of(address: str | None) -> str:
+    """Whom an address belongs to: itself, or of IPv6 its first 64 bits, as a visitor has all of the rest."""
+    if not address:
+        return ""
+    try:
+        return IPv6Address(address).packed[:8].hex(":", 2)
+    except ValueError:
+        return address[:MAX_LENGTH]
+
+
+class Visitors:
+    """`count` counts a question of a network and says whether it was one too many; `now` is the clock."""
+
+    def __init__(self, count: Callable[[str], Awaitable[bool]], now: Callable[[], int]) -> None:
+        self._count, self._now = count, now
+        self._over: Memory[bool] = Memory(MAX_ADDRESSES)
+        self._waiting: dict[str, list[int]] = {}
+
+    async def ask(
+        self, network: str, question: Callable[[], Awaitable[Answer]], is_in_vain: Callable[[Answer], bool]
+    ) -> Answer:
+        """The answer to a question. Raises TooManyInVainError."""
+        began_at = self._begin(network)
+        try:
+            answer = await question()
+            if is_in_vain(answer) and await self._count(network):
+                self._over.put(network, True, self._now() + WAIT_MS)
+        finally:
+            self._end(network, began_at)
+        return answer
+
+    def _begin(self, network: str) -> int:
+        now = self._now()
+        waiting = [since for since in self._waiting.get(network, ()) if now - since < STALE_MS]
+        if self._over.get(network, now) or len(waiting) >= MAX_WAITING:
+            raise TooManyInVainError
+        if len(self._waiting) >= MAX_ADDRESSES:
+            self._forget_stale(now)
+        self._waiting[network] = [*waiting, now]
+        return now
+
+    def _end(self, network: str, began_at: int) -> None:
+        waiting = self._waiting.get(network, [])
+        if began_at in waiting:
+            waiting.remove(began_at)
+        if not waiting:
+            self._waiting.pop(network, None)
+
+    def _forget_stale(self, now: int) -> None:
+        stale = [network for network, since in self._waiting.items() if now - max(since) >= STALE_MS]
+        for network in stale:
+            del self._waiting[network]
