@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 from workers import Response, WorkerEntrypoint, asgi
 
+from clients.rate_limit import RateLimit
 from clients.runtime_fetch import fetch
+from model.rates import Rates
 from store.d1 import D1
 from web import errors
 from web.application import application
@@ -17,7 +19,8 @@ from web.settings import Settings
 
 
 def services_of(env: Any) -> Services:
-    return Services.make(Settings.read(env), D1(env.DB), env.BILLING, fetch)
+    rates = Rates(RateLimit(env.REQUESTS), RateLimit(env.COSTLY))
+    return Services.make(Settings.read(env), D1(env.DB), env.BILLING, fetch, rates)
 
 
 app = application(lambda scope: services_of(scope["env"]))

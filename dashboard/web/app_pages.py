@@ -25,6 +25,7 @@ from web.bodies import form_field
 from web.charts import requests_per_day, requests_per_hour
 from web.errors import limited
 from web.pages import page
+from web.rates import spend
 from web.services import Services
 from web.steps import steps_of
 
@@ -133,8 +134,14 @@ async def payment_required(request: Request) -> Response:
         raise HTTPException(404)
     # A Worker that its operator uploaded by hand has an account, but no row.
     found = await services.apps.get(app_id)
+    if found is None:
+        await spend(
+            request, "unknown apps"
+        )  # each starts an object of its own, if only to say that it is empty
+    elif not found.is_visible_to(request.state.viewer):
+        raise HTTPException(404)
     account = await services.billing.account(app_id)
-    if account is None or (found is not None and not found.is_visible_to(request.state.viewer)):
+    if account is None:
         raise HTTPException(404)
     return page(
         request,
@@ -161,6 +168,7 @@ async def retry(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     services: Services = request.state.services
     found = await own_app(request)
+    await spend(request, "deletions")
     await services.removals.delete(found, services.now())
     return see_app(found.id)
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from web import app_pages, attestation_pages, errors, health, login, operator_page, payment_pages, webhooks
 from web.access import LoginRequiredError, login_required
 from web.pages import page
+from web.rates import RateMiddleware
 from web.security import SameOriginMiddleware, SecurityHeadersMiddleware
 from web.services import CALLBACK_PATH, Services
 from web.sessions import SessionMiddleware
@@ -46,6 +47,7 @@ def application(make_services: MakeServices) -> ASGIApp:
         ],
         middleware=[
             Middleware(ServicesMiddleware, make_services=make_services),
+            Middleware(RateMiddleware),
             Middleware(SameOriginMiddleware, refused=errors.from_elsewhere),
             Middleware(SessionMiddleware),
         ],

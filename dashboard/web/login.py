@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from clients.github_api import GitHubRefusedError
 from web import sessions
+from web.rates import spend
 from web.security import inward
 from web.services import Services
 
@@ -43,6 +44,7 @@ async def callback(request: Request) -> Response:
         raise HTTPException(400, AGAIN)
     if query.get("error") == "access_denied":
         return forgetful(RedirectResponse("/", 303))
+    await spend(request, "logins")
     try:
         user = await services.login.user_of(query.get("code", ""), verifier)
     except GitHubRefusedError as error:

@@ -13,6 +13,7 @@ from model.checkout import SESSION_ID
 from web.access import require_viewer, visible_app
 from web.app_pages import can_top_up
 from web.pages import page
+from web.rates import spend
 from web.services import Services
 
 PAYMENTS_SHOWN = 100
@@ -24,6 +25,7 @@ async def top_up(request: Request) -> Response:
     app, viewer = await visible_app(request), request.state.viewer
     if not app.is_served:
         raise HTTPException(409, "This app isn't running, so it can't be topped up.")
+    await spend(request, "top-ups")
     user_id = None if viewer is None else viewer.id
     session_id, address = await services.stripe().create_checkout(
         app.id, user_id, services.settings.dashboard_url, idempotency_key=str(uuid.uuid4())
@@ -38,6 +40,10 @@ async def success(request: Request) -> Response:
     session_id = request.path_params["session_id"]
     if not SESSION_ID.fullmatch(session_id):
         raise HTTPException(404)
+    # Who paid was sent to Stripe after the session had been noted: there is no other to ask Stripe about.
+    if await services.payments.get(session_id) is None:
+        raise HTTPException(404)
+    await spend(request, "payments")
     payment = await services.fulfilment.fulfil(session_id, services.now())
     app = None if payment is None else await services.apps.get(payment.app_id)
     if payment is None or app is None:

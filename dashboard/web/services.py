@@ -21,6 +21,7 @@ from hosting.presence import Presence
 from hosting.removals import Removals
 from hosting.signatures import Signatures
 from model.checkout import PaymentsNotConfiguredError
+from model.rates import Rates
 from payments.fulfilment import Fulfilment
 from store.apps import Apps
 from store.attestations import Attestations
@@ -64,6 +65,7 @@ class Services:
     fulfilment: Fulfilment
     stripe: Callable[[], StripeApi]
     upkeep: Upkeep
+    rates: Rates
     now: Callable[[], int]
 
     @classmethod
@@ -73,6 +75,7 @@ class Services:
         database: Database,
         objects: Any,
         fetch: Fetch,
+        rates: Rates,
         now: Callable[[], int] = now_ms,
     ) -> Services:
         """`objects` is the binding to the billing objects."""
@@ -142,6 +145,7 @@ class Services:
             fulfilment=fulfilment,
             stripe=stripe,
             upkeep=Upkeep(apps, deploys, users, payments, deployments, removals, fulfilment),
+            rates=rates,
             now=now,
         )
 

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from http.cookies import SimpleCookie
@@ -23,6 +24,7 @@ from clients.http import Answer, Receive, UnreachableError
 from ledger import Ledger
 from model.app import App, Source, User
 from model.limits import Limits
+from model.rates import Rates
 from pricing import Price
 from tests.billing.sqlite_database import SqliteDatabase
 from tests.dashboard.sqlite_d1 import MOST_EXACT, SqliteD1
@@ -73,6 +75,17 @@ ALICE, BOB, OPERATOR = User(1, "alice", "Alice"), User(2, "bob", None), User(3, 
 SOURCE = Source("alice/hello", "main", "a" * 40, "")
 
 
+class Counting:
+    """A rate limiting binding, in one endless period."""
+
+    def __init__(self, limit: int = 1_000_000) -> None:
+        self._limit, self._counts = limit, Counter[str]()
+
+    async def has_room(self, key: str) -> bool:
+        self._counts[key] += 1
+        return self._counts[key] <= self._limit
+
+
 class Site:
     """One dashboard; `servers` are the applications behind others' addresses, `env` changes settings."""
 
@@ -81,6 +94,7 @@ class Site:
         servers: Mapping[str, ASGIApp] | None = None,
         limits: Limits | None = None,
         database: SqliteD1 | None = None,
+        rates: Rates | None = None,
         **env: str,
     ) -> None:
         self.database = database or SqliteD1()
@@ -88,9 +102,12 @@ class Site:
         self.servers = dict(servers or {})
         self.now = NOW
         self.asked: list[str] = []
+        self.rates = rates or Rates(Counting(), Counting())
         settings = Settings.read(SimpleNamespace(**VARIABLES | SECRETS | env))
         settings = replace(settings, limits=limits or settings.limits)
-        self.services = Services.make(settings, self.database, self.billing, self.fetch, lambda: self.now)
+        self.services = Services.make(
+            settings, self.database, self.billing, self.fetch, self.rates, lambda: self.now
+        )
         self.application = application(lambda _: self.services)
 
     async def fetch(

@@ -1,0 +1,47 @@
+"""Who asks, as far as a request's address tells, and what counts how often.
+
+Cloudflare counts, by its rate limiting bindings ("Rate Limiting" of the Workers' runtime APIs): quickly, and
+roughly, as each of its locations counts for itself. What must be exact is decided in the database
+(`store/deploys.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import Protocol
+
+# Cloudflare writes it into each request from outside, whatever was sent ("Cloudflare HTTP headers"), and
+# `pages/_worker.js` passes it on. What dispatch asks itself has none.
+ADDRESS = "cf-connecting-ip"
+LONGEST_ADDRESS = 45
+PERIOD_SECONDS = 60  # of both bindings, in wrangler.toml
+# A provider gives each customer at least so much of IPv6 (RFC 6177).
+NETWORK_BITS = 64
+
+
+class Rate(Protocol):
+    async def has_room(self, key: str) -> bool:
+        """Count something under a key; False when there was too much of it already in this period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """`requests` counts all that a network asks for, `costly` each kind of what costs something."""
+
+    requests: Rate
+    costly: Rate
+
+
+def network_of(headers: Mapping[str, str]) -> str | None:
+    """Where a request comes from: an address of IPv4, or a network of IPv6. None without an address."""
+    try:
+        address = ip_address(headers.get(ADDRESS, "")[: LONGEST_ADDRESS + 1])
+    except ValueError:
+        return None
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{int(address) >> (128 - NETWORK_BITS):016x}/{NETWORK_BITS}"

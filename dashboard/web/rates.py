@@ -1,0 +1,37 @@
+"""How often one visitor may ask for anything, and for what costs something that belongs to all."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from model.limits import LimitReachedError
+from model.rates import PERIOD_SECONDS, network_of
+from web.errors import limit_reached
+from web.security import SIGNED_PATHS
+
+TOO_MANY = "Too many requests came from your network. Try again in a minute."
+
+
+async def spend(request: Request, kind: str) -> None:
+    """Count something costly, for who is logged in and for their network. Raises LimitReachedError."""
+    viewer, costly = request.state.viewer, request.state.services.rates.costly
+    for asker in (viewer and f"user {viewer.id}", network_of(request.headers)):
+        if asker and not await costly.has_room(f"{kind} {asker}"):
+            raise LimitReachedError(TOO_MANY, PERIOD_SECONDS)
+
+
+class RateMiddleware:
+    """Answers 429 to a network that asks too often. Webhooks, which are signed, may come as they like."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(SIGNED_PATHS):
+            request = Request(scope)
+            network = network_of(request.headers)
+            if network and not await request.state.services.rates.requests.has_room(network):
+                response = await limit_reached(request, LimitReachedError(TOO_MANY, PERIOD_SECONDS))
+                return await response(scope, receive, send)
+        return await self._app(scope, receive, send)
