@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from attestation.checks import Checks
 from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError, GitHubRateLimitedError
@@ -24,6 +25,7 @@ OPEN_PAYMENT_MS = 900_000  # how often is asked about a payment page that nobody
 EXPLAINED_MS = 1_800_000
 APPS_AT_ONCE = 20
 PAYMENTS_AT_ONCE = 20
+CHECKS_AT_ONCE = 20
 # Told what could not be done, and for which app or payment.
 OnFailure = Callable[[str, Exception], None]
 
@@ -37,6 +39,7 @@ class Upkeep:
     deployments: Deployments
     removals: Removals
     fulfilment: Fulfilment
+    checks: Checks
 
     async def run(self, now: int, on_failure: OnFailure) -> None:
         """Do what is due; what fails is tried again the next time, after all others."""
@@ -44,6 +47,13 @@ class Upkeep:
         await self.deploys.forget_old(now)
         await self._finish_payments(now, on_failure)
         await self._finish_apps(now, on_failure)
+        await self._make_checks(now, on_failure)
+
+    async def _make_checks(self, now: int, on_failure: OnFailure) -> None:
+        """Make those that are waited for, and that nobody came back for."""
+        for _ in range(CHECKS_AT_ONCE):
+            if not await self.checks.make_next(now, on_failure):
+                return
 
     async def _finish_payments(self, now: int, on_failure: OnFailure) -> None:
         """Credit what was paid, and take back what is to be, where that was left half done."""

@@ -2,16 +2,19 @@
 
 A check reads the Worker's modules and settings from Cloudflare, the manifest that was signed from GitHub,
 and compares them. Checks are claimed in the database, so that visitors can't use up what Cloudflare's API
-grants the operator: between two of them everyone is given the last one's result.
+grants the operator: between two of them everyone is given the last one's result. Apps wait in the order in
+which they were asked for, whoever asks: each request makes the check that was waited for longest, and so
+does the cron trigger, so that everybody's turn comes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from attestation.comparison import described, differences
+from attestation.comparison import EMPTY, described, differences, excess_of
 from clients.billing import Billing, BillingUnavailableError
 from clients.cloudflare import CloudflareError, Namespace
 from clients.github_api import GitHubError
@@ -19,13 +22,15 @@ from clients.github_attestations import GitHubAttestations
 from hosting.deployments import Deployments
 from hosting.presence import Presence
 from model.app import App
+from store.apps import Apps
 from store.attestations import Attestations, Budget, Check, Signed
 
 ISSUER = "https://token.actions.githubusercontent.com"
-# A check asks Cloudflare twice, who answers 1,200 questions in five minutes ("Rate limits" of its API). Even
-# where the checks of two periods come together, a third is left for deploying and deleting. Nobody's apps can
-# use up what there is for all.
-BUDGET = Budget(app_ms=60_000, all_ms=300_000, all_checks=200, user_checks=100)
+# A check asks Cloudflare thrice, who answers 1,200 questions in five minutes ("Rate limits" of its API). Even
+# where the checks of two periods come together, half is left for looks, deploys and deletions.
+BUDGET = Budget(app_ms=60_000, period_ms=60_000, checks=40)
+# Told what went wrong with which app's check.
+OnFailure = Callable[[str, Exception], None]
 
 Document = dict[str, Any]
 FAILED: Document = {"error": "check_failed", "message": "This app could not be checked."}
@@ -38,10 +43,12 @@ class Published:
     github_url: str
     repository: str
     signer: str
+    app_url: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
+    apps: Apps
     store: Attestations
     deployments: Deployments
     attestations: GitHubAttestations
@@ -50,19 +57,31 @@ class Checks:
     billing: Billing
     published: Published
 
-    async def latest(self, app: App, url: str, now: int) -> Check | None:
-        """The latest check of a deployed app at `url`, made now if it is due; None without any."""
+    async def latest(self, app: App, now: int, on_failure: OnFailure) -> Check | None:
+        """The latest check of a deployed app, made now if it is due and no other has waited longer."""
         last = await self.store.check(app.id)
         if last is not None and last.began_at > now - BUDGET.app_ms:
             return last
-        if not await self.store.begin_check(app.id, now, BUDGET):
-            return last
+        await self.store.want_check(app.id, now, BUDGET)
+        await self.make_next(now, on_failure)
+        return await self.store.check(app.id)
+
+    async def make_next(self, now: int, on_failure: OnFailure) -> bool:
+        """Make the check that was waited for longest; False if there is none to make now."""
+        app_id = await self.store.begin_check(now, BUDGET)
+        if app_id is None:
+            return False
+        app = await self.apps.get(app_id)
+        assert app is not None
+        if app.deleted_at is not None:
+            return True
         try:
-            status, document = await self._check(app, url, now)
-            return await self.store.finish_check(app.id, status, document, now)
-        except Exception:  # whatever it was, visitors are told something until the next check
-            await self.store.finish_check(app.id, 500, FAILED, now)
-            raise
+            status, document = await self._check(app, self.published.app_url(app_id), now)
+            await self.store.finish_check(app_id, status, document)
+        except Exception as error:  # whatever it was, visitors are told something until the next check
+            on_failure(app_id, error)
+            await self.store.finish_check(app_id, 500, FAILED)
+        return True
 
     async def _check(self, app: App, url: str, now: int) -> tuple[int, Document]:
         try:
@@ -80,8 +99,11 @@ class Checks:
         signed = await self._signed(app, now)
         account = await self.billing.account(app.id)
         deployed = None if script is None else described(script)
+        excess = None if deployed is None else excess_of(deployed)
         if script is None or deployed is None:
             found = ["Nothing is deployed at Cloudflare."]
+        elif excess is not None:
+            deployed, found = EMPTY, [excess]
         elif signed is None or signed.manifest is None:
             found = ["No attestation of this app is known."]
         else:

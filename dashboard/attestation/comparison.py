@@ -7,6 +7,17 @@ from typing import Any
 
 from clients.cloudflare import DeployedScript
 
+# Cloudflare's "Limits" of Workers: 128 variables, of 5 KB each.
+MAX_VARIABLES, MAX_VARIABLE_BYTES = 128, 5_120
+MAX_BYTES = 500_000  # of a manifest, and so of what can be as a manifest says
+# What is told of a Worker that is larger.
+EMPTY: dict[str, Any] = {
+    "main": None,
+    "compatibilityDate": "",
+    "compatibilityFlags": [],
+    "vars": {},
+    "modules": [],
+}
 SETTINGS = {
     "main": "main module",
     "compatibilityDate": "compatibility date",
@@ -26,6 +37,23 @@ def described(script: DeployedScript) -> dict[str, Any]:
             {"name": part.name, "type": part.content_type, "sha256": part.sha256} for part in script.modules
         ],
     }
+
+
+def excess_of(deployed: dict[str, Any]) -> str | None:
+    """What of a deployed Worker is larger than it can be, in words; the document doesn't carry it."""
+    variables = deployed["vars"]
+    largest = max((size(value) for value in variables.values()), default=0)
+    if len(variables) > MAX_VARIABLES or largest > MAX_VARIABLE_BYTES:
+        return "Its plain variables are more, or larger, than Cloudflare allows: they are not shown."
+    if size(deployed) > MAX_BYTES:
+        return f"What is deployed takes more than {MAX_BYTES:,} bytes to describe: it is not shown."
+    return None
+
+
+def size(value: Any) -> int:
+    """How many bytes a variable has, or anything else as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode(errors="replace"))
 
 
 def differences(manifest: dict[str, Any], deployed: dict[str, Any], bindings: list[str]) -> list[str]:

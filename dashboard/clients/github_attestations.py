@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,11 @@ from urllib.parse import quote
 from clients.github_api import GitHubApi, GitHubUnreachableError
 from clients.http import USER_AGENT, Answer, UnreachableError
 from clients.snappy import SnappyError, unpack
+from model.json_text import read_json
 
 MANIFEST = "manifest.json"
-# The workflow signs no manifest above 500 kB; in a bundle it is in base64, twice.
+MAX_MANIFEST_BYTES = 500_000  # the workflow signs none above
+# In a bundle it is in base64, twice.
 MAX_BYTES = 4_000_000
 # Each is the same manifest, signed again.
 MAX_BUNDLES = 5
@@ -46,8 +47,8 @@ class GitHubAttestations:
         listed = content.get("attestations") if isinstance(content, dict) else None
         for item in listed[:MAX_BUNDLES] if isinstance(listed, list) else []:
             for encoded in byproducts(await self._bundle(item)):
-                if hashlib.sha256(encoded).hexdigest() == sha256:
-                    manifest: dict[str, Any] = json.loads(encoded)
+                if len(encoded) <= MAX_MANIFEST_BYTES and hashlib.sha256(encoded).hexdigest() == sha256:
+                    manifest: dict[str, Any] = read_json(encoded)
                     return manifest
         return None
 
@@ -87,7 +88,7 @@ class Limited:
 def bundle_of(body: bytes) -> Any:
     """JSON, in a block of Snappy's or plain; None for anything else."""
     try:
-        return json.loads(body if body.startswith(b"{") else unpack(body, MAX_BYTES))
+        return read_json(body if body.startswith(b"{") else unpack(body, MAX_BYTES))
     except (SnappyError, ValueError):
         return None
 
@@ -95,7 +96,7 @@ def bundle_of(body: bytes) -> Any:
 def byproducts(bundle: Any) -> list[bytes]:
     """The manifests in a bundle's statement (SLSA provenance v1, `runDetails.byproducts`)."""
     try:
-        statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+        statement = read_json(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
         found = statement["predicate"]["runDetails"]["byproducts"]
         return [base64.b64decode(part["content"]) for part in found if part["name"] == MANIFEST]
     except (KeyError, TypeError, ValueError, binascii.Error):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from model.json_text import read_json
 
 TIMEOUT_SECONDS = 10
 # The runtime's `fetch` has none of its own. GitHub's API wants one ("Getting started with the REST API"), and
 # Cloudflare's Browser Integrity Check refuses requests without.
 USER_AGENT = "codius-workers"
+MAX_ANSWER_BYTES = 10_000_000  # GitHub lists a repository's files in up to 7 MB ("Git trees")
 
 
 class UnreachableError(Exception):
@@ -32,7 +34,7 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON, None when it isn't."""
         try:
-            return json.loads(self.body)
+            return read_json(self.body)
         except ValueError:
             return None
 
@@ -50,7 +52,8 @@ class Fetch(Protocol):
         body: str | None = None,
         receive: Receive | None = None,
     ) -> Answer:
-        """Ask, following redirects, within TIMEOUT_SECONDS; raise UnreachableError without an answer.
+        """Ask, following redirects, within TIMEOUT_SECONDS; raise UnreachableError without an answer, or for
+        one of more than MAX_ANSWER_BYTES.
 
         With `receive` the body goes there piece by piece, and the answer has none.
         """

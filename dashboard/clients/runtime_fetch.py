@@ -10,7 +10,7 @@ from js import AbortSignal, Object
 from js import fetch as js_fetch
 from pyodide.ffi import JsException, to_js
 
-from clients.http import TIMEOUT_SECONDS, Answer, Receive, UnreachableError
+from clients.http import MAX_ANSWER_BYTES, TIMEOUT_SECONDS, Answer, Receive, UnreachableError
 
 
 async def fetch(
@@ -29,10 +29,25 @@ async def fetch(
         if receive is not None:
             await pass_on(response.body, receive(answer))
             return answer
-        return replace(answer, body=(await response.arrayBuffer()).to_bytes())
+        limited = Limited(f"{method} {url.partition('?')[0]}")
+        await pass_on(response.body, limited.take)
+        return replace(answer, body=bytes(limited.content))
     except JsException as error:
         # The message names the failure, never the headers that were sent.
         raise UnreachableError(f"{method} {url.partition('?')[0]}: {error}") from None
+
+
+class Limited:
+    """Takes an answer's pieces, up to MAX_ANSWER_BYTES."""
+
+    def __init__(self, asked: str) -> None:
+        self._asked = asked
+        self.content = bytearray()
+
+    def take(self, piece: bytes) -> None:
+        self.content += piece
+        if len(self.content) > MAX_ANSWER_BYTES:
+            raise UnreachableError(f"{self._asked}: the answer is larger than {MAX_ANSWER_BYTES:,} bytes")
 
 
 async def pass_on(stream: Any, take: Callable[[bytes], None]) -> None:

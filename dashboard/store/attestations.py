@@ -37,14 +37,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many checks may begin: one of an app in `app_ms`; and in each period of `all_ms` `all_checks`, of
-    which at most `user_checks` are of apps that the same user deployed. (Times are milliseconds.)
-    """
+    """How many checks may begin: one of an app in `app_ms`, and `checks` in each period of `period_ms`."""
 
     app_ms: int
-    all_ms: int
-    all_checks: int
-    user_checks: int
+    period_ms: int
+    checks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +86,32 @@ class Attestations:
         found = None if document is None else str(document)
         return Check(int(began_at or 0), None if status is None else int(status), found)
 
-    async def begin_check(self, app_id: str, now: int, budget: Budget) -> bool:
-        """Claim a check; whether the budget allows it."""
-        rows = await self.database.execute(
-            "INSERT INTO checks (app_id, began_at, period, made) SELECT ?1, ?2, ?4, 1 "
-            "WHERE (SELECT coalesce(sum(made), 0) FROM checks WHERE period = ?4) < ?5 "
-            "AND (SELECT coalesce(sum(made), 0) FROM checks JOIN apps ON apps.id = app_id WHERE period = ?4 "
-            "AND user_id = (SELECT user_id FROM apps WHERE id = ?1)) < ?6 "
-            "ON CONFLICT (app_id) DO UPDATE SET began_at = excluded.began_at, period = excluded.period, "
-            "made = CASE WHEN checks.period = excluded.period THEN checks.made + 1 ELSE 1 END "
-            "WHERE checks.began_at <= excluded.began_at - ?3 RETURNING app_id",
-            *(app_id, now, budget.app_ms, now // budget.all_ms, budget.all_checks, budget.user_checks),
+    async def want_check(self, app_id: str, now: int, budget: Budget) -> None:
+        """Let an app wait for a check that is due; one that waits keeps its place."""
+        await self.database.execute(
+            "INSERT INTO checks (app_id, began_at, wanted_at) VALUES (?1, 0, ?2) "
+            "ON CONFLICT (app_id) DO UPDATE SET wanted_at = ?2 "
+            "WHERE wanted_at IS NULL AND began_at <= ?2 - ?3",
+            *(app_id, now, budget.app_ms),
         )
-        return bool(rows)
 
-    async def finish_check(self, app_id: str, status: int, document: dict[str, Any], now: int) -> Check:
-        """Keep the result of a check that began `now`, and return it."""
-        check = Check(now, status, encoded(document))
+    async def begin_check(self, now: int, budget: Budget) -> str | None:
+        """Claim the check of the app that has waited longest; None if none waits, or the budget is spent."""
+        rows = await self.database.execute(
+            "UPDATE checks SET began_at = ?1, wanted_at = NULL, period = ?2, "
+            "made = CASE period WHEN ?2 THEN made + 1 ELSE 1 END WHERE app_id = (SELECT app_id FROM checks "
+            "WHERE wanted_at IS NOT NULL ORDER BY wanted_at, app_id LIMIT 1) "
+            "AND (SELECT coalesce(sum(made), 0) FROM checks WHERE period = ?2) < ?3 RETURNING app_id",
+            *(now, now // budget.period_ms, budget.checks),
+        )
+        return str(rows[0]["app_id"]) if rows else None
+
+    async def finish_check(self, app_id: str, status: int, document: dict[str, Any]) -> None:
+        """Keep the result of a check."""
         await self.database.execute(
             "UPDATE checks SET status = ?, document = ? WHERE app_id = ?",
-            *(status, check.encoded, app_id),
+            *(status, encoded(document), app_id),
         )
-        return check
 
 
 def encoded(content: dict[str, Any]) -> str:

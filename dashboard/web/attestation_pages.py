@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from attestation.checks import BUDGET, FAILED
+from attestation.checks import BUDGET
 from model.app import App
 from store.attestations import Check
 from web.access import deployed_app
@@ -27,13 +27,9 @@ async def document(request: Request) -> Response:
         found = await deployed_app(request)
     except HTTPException:
         return JSONResponse({"error": "no_such_app", "message": "No such app is deployed."}, 404, UNCACHED)
-    try:
-        check = await latest_check(request, found)
-    except Exception as error:
-        log_request(request, "page_failed", error)
-        return JSONResponse(FAILED, 500, AGAIN)
+    check = await latest_check(request, found)
     if check is None or check.status is None:
-        message = "A check is in progress, or too many are running. Try again shortly."
+        message = "A check is in progress, or others are waited for longer. Try again shortly."
         return JSONResponse({"error": "busy", "message": message}, 503, AGAIN)
     # As it was kept: for an app of many modules it is long, and anyone may ask for it.
     headers = CACHED if check.status == 200 else AGAIN
@@ -65,4 +61,8 @@ def verify_command(settings: Settings, url: str) -> str:
 
 async def latest_check(request: Request, app: App) -> Check | None:
     services: Services = request.state.services
-    return await services.checks.latest(app, services.settings.app_url(app.id), services.now())
+
+    def on_failure(app_id: str, error: Exception) -> None:
+        log_request(request, "check_failed", error)
+
+    return await services.checks.latest(app, services.now(), on_failure)

@@ -110,13 +110,14 @@ class Services:
             apps, deploys, signatures, billing, actions, settings.dispatch_namespace, settings.limits
         )
         checks = Checks(
+            apps,
             attestations,
             deployments,
             signatures.github,
             namespace,
             presence,
             billing,
-            Published(settings.github_url, settings.github_repository, signer_of(settings)),
+            Published(settings.github_url, settings.github_repository, signer_of(settings), settings.app_url),
         )
         removals = Removals(apps, billing, actions, namespace)
         login = GitHubLogin(
@@ -144,7 +145,7 @@ class Services:
             payments=payments,
             fulfilment=fulfilment,
             stripe=stripe,
-            upkeep=Upkeep(apps, deploys, users, payments, deployments, removals, fulfilment),
+            upkeep=Upkeep(apps, deploys, users, payments, deployments, removals, fulfilment, checks),
             rates=rates,
             now=now,
         )

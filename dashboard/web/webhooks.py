@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from model.checkout import BadSignatureError, Event
+from model.json_text import read_json
 from model.progress import RunReport, job_report, run_report
 from web.bodies import limited_body
 from web.services import WORKFLOW, Services
@@ -69,7 +69,7 @@ async def follow_event(services: Services, event: Event) -> None:
 def read_report(event: str, body: bytes, repository: str) -> RunReport | None:
     """What an event says of a deploy; None for other events, workflows and repositories."""
     try:
-        payload = json.loads(body)
+        payload = read_json(body)
     except ValueError:
         raise HTTPException(400, "The body is not JSON.") from None
     match payload:

@@ -35,7 +35,9 @@ class CannedServer:
         request = Request(scope, receive)
         assert request.headers.get("user-agent"), f"who asks for {request.url} doesn't say what it is"
         body = await request.body()
-        self.asked.append((request.method, request.url.path, json.loads(body) if body.startswith(b"{") else None))
+        self.asked.append(
+            (request.method, request.url.path, json.loads(body) if body.startswith(b"{") else None)
+        )
         found = (
             answer
             for (method, path), answer in self.answers.items()

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import copy
 import hashlib
+import html
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -30,6 +31,7 @@ from pipeline.manifest import Manifest
 from store.attestations import encoded
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import CLOUDFLARE, GITHUB, SOURCE, Site, signed
+from upkeep import CHECKS_AT_ONCE, OVERDUE_MS
 from web.attestation_pages import verify_command
 
 APP = "bcdfghjkmnpq"
@@ -240,12 +242,17 @@ def test_many_who_ask_at_once_cause_one_check(tmp_path: Path) -> None:
 
 def test_an_app_that_is_checked_again_counts_again(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
-        store, budget = app.site.services.checks.store, replace(BUDGET, all_checks=3)
+        store, budget = app.site.services.checks.store, replace(BUDGET, period_ms=300_000, checks=3)
+
+        async def check(now: int) -> str | None:
+            await store.want_check(APP, now, budget)
+            return await store.begin_check(now, budget)
+
         for number in range(3):
             now = app.site.now + number * BUDGET.app_ms
-            assert await store.begin_check(APP, now, budget)
-        assert not await store.begin_check(APP, now + BUDGET.app_ms, budget)
-        assert await store.begin_check(APP, now + BUDGET.all_ms, budget)
+            assert await check(now) == APP
+        assert await check(now + BUDGET.app_ms) is None
+        assert await check(now + budget.period_ms) == APP
 
     with_app(tmp_path, work)
 
@@ -258,45 +265,130 @@ def test_whatever_breaks_a_check_visitors_are_told_and_it_is_logged(
         for _ in range(2):
             assert (await app.document(500))["error"] == "check_failed"
         assert app.reads() == 1
-        assert json.loads(capsys.readouterr().err)["event"] == "page_failed"
+        assert json.loads(capsys.readouterr().err)["event"] == "check_failed"
         assert "could not be checked" in (await app.site.visitor().get(PAGE)).text
 
     with_app(tmp_path, work)
 
 
+async def want_others(app: Attested, count: int) -> None:
+    """Let so many other apps wait for a check, each since this moment."""
+    execute, services = app.site.database.execute, app.site.services
+    for number in range(count):
+        await execute(
+            "INSERT OR IGNORE INTO apps (id, user_id, repository, git_ref, commit_hash, directory, status, "
+            "deployed_at, created_at, changed_at) "
+            "VALUES (?, 1, 'alice/hello', 'main', ?, '', 'deployed', 1, 1, 1)",
+            *(f"other-{number}", f"{number:040x}"),
+        )
+        await services.checks.store.want_check(f"other-{number}", app.site.now, BUDGET)
+
+
+async def status_of(app: Attested) -> int:
+    return (await app.site.visitor().get(DOCUMENT)).status_code
+
+
 def test_checks_of_all_apps_together_are_limited(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
-        begun = [await begin_other_check(app, number, 100 + number) for number in range(BUDGET.all_checks)]
-        assert all(begun)
+        store, now = app.site.services.checks.store, app.site.now
+        await want_others(app, 2 * BUDGET.checks)
+        begun = [await store.begin_check(now, BUDGET) for _ in range(2 * BUDGET.checks)]
+        assert len(set(begun) - {None}) == BUDGET.checks
         response = await app.site.visitor().get(DOCUMENT)
         assert (response.status_code, response.json()["error"]) == (503, "busy")
         assert int(response.headers["retry-after"]) > 0
         assert app.reads() == 0
-        app.site.now += BUDGET.all_ms
-        assert (await app.document())["agrees"] is True
 
     with_app(tmp_path, work)
 
 
-def test_checks_of_one_user_s_apps_leave_others_theirs(tmp_path: Path) -> None:
+def test_an_app_s_turn_comes_however_often_others_are_asked_for(tmp_path: Path) -> None:
+    """Three times as many as can be checked in a minute, all of them again and again."""
+
     async def work(app: Attested) -> None:
-        begun = [await begin_other_check(app, number, user=100) for number in range(BUDGET.all_checks)]
-        assert begun.count(True) == BUDGET.user_checks
+        many, minutes = 3 * BUDGET.checks, 0
+        await want_others(app, many)
+        while await status_of(app) != 200:
+            assert minutes < many / BUDGET.checks
+            minutes += 1
+            app.site.now += BUDGET.period_ms
+            for number in range(BUDGET.checks):
+                await want_others(app, many)
+                await app.site.visitor().get(f"/apps/other-{number}/attestation.json")
+        first = (await app.document())["checkedAt"]
+        # And again, as all others.
+        for _ in range(4):
+            app.site.now += BUDGET.period_ms
+            for number in range(BUDGET.checks):
+                await app.site.visitor().get(f"/apps/other-{number}/attestation.json")
+            await status_of(app)
+        assert (await app.document())["checkedAt"] > first
+
+    with_app(tmp_path, work)
+
+
+def test_the_cron_trigger_makes_the_checks_that_nobody_came_back_for(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        await want_others(app, CHECKS_AT_ONCE)
+        await app.site.services.checks.store.want_check(APP, app.site.now + 1, BUDGET)
+        for _ in range(2):
+            app.site.now += OVERDUE_MS
+            await app.site.services.upkeep.run(app.site.now, lambda subject, error: None)
+        assert sum(f"/{APP}/content" in asked for asked in app.site.asked) == 1
         assert (await app.document())["agrees"] is True
 
     with_app(tmp_path, work)
 
 
-async def begin_other_check(app: Attested, number: int, user: int) -> bool:
-    """Of another app, which this user deployed."""
-    execute, other = app.site.database.execute, f"other-{number}"
-    await execute("INSERT OR IGNORE INTO users VALUES (?, ?, NULL, 1, 1)", user, f"user-{user}")
-    await execute(
-        "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, changed_at) "
-        "VALUES (?, ?, 'alice/hello', 'main', ?, '', 1, 1)",
-        *(other, user, f"{number:040x}"),
-    )
-    return await app.site.services.checks.store.begin_check(other, app.site.now, BUDGET)
+def test_another_app_s_check_that_breaks_is_nobody_else_s_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def work(app: Attested) -> None:
+        await app.site.deployed_app("broken", source=SOURCE.__class__("a/b", "main", "b" * 40, ""))
+        await app.site.services.checks.store.want_check("broken", app.site.now - 1, BUDGET)
+        script = app.store.get("testing", APP)
+        assert script is not None
+        script["bindings"][1].pop("json")
+        app.store.put("testing", "broken", script)
+        assert await status_of(app) == 503
+        assert json.loads(capsys.readouterr().err)["event"] == "check_failed"
+        assert await status_of(app) == 200
+        assert (await app.site.visitor().get("/apps/broken/attestation.json")).status_code == 500
+
+    with_app(tmp_path, work)
+
+
+def add_variable(script: Script, value: str, number: int = 1) -> None:
+    script["bindings"] += [{"name": f"V{n}", "type": "plain_text", "text": value} for n in range(number)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda script: add_variable(script, "é" * 2_561),
+        lambda script: add_variable(script, "a" * 1_000_000),
+        lambda script: add_variable(script, "a", 129),
+        lambda script: add_variable(script, "a" * 5_000, 120),
+        lambda script: script["modules"].extend(
+            {"name": f"{n}-{'x' * 200}", "type": "text/plain", "content": ""} for n in range(2_000)
+        ),
+    ],
+)
+def test_the_document_carries_no_more_than_an_app_can_have(
+    tmp_path: Path, change: Callable[[Script], object]
+) -> None:
+    async def work(app: Attested) -> None:
+        app.tamper(change)
+        response = await app.site.visitor().get(DOCUMENT)
+        document = response.json()
+        (sentence,) = document["differences"]
+        assert "not shown" in sentence
+        assert document["agrees"] is False
+        assert (document["deployed"]["vars"], document["deployed"]["modules"]) == ({}, [])
+        assert len(response.content) < 10_000
+        assert sentence in html.unescape((await app.site.visitor().get(PAGE)).text)
+
+    with_app(tmp_path, work)
 
 
 def test_an_older_result_is_given_with_its_time_while_there_are_too_many(tmp_path: Path) -> None:
@@ -304,8 +396,9 @@ def test_an_older_result_is_given_with_its_time_while_there_are_too_many(tmp_pat
         first = await app.document()
         app.site.now += 2 * BUDGET.app_ms
         store = app.site.services.checks.store
-        assert not await store.begin_check(APP, app.site.now, replace(BUDGET, all_checks=1))
-        await app.site.database.execute("UPDATE checks SET began_at = ?", app.site.now)
+        await want_others(app, BUDGET.checks + 1)
+        for _ in range(BUDGET.checks):
+            await store.begin_check(app.site.now, BUDGET)
         assert await app.document() == first
 
     with_app(tmp_path, work)

@@ -13,7 +13,8 @@ LAYERS = (
     {"model"},
     {"clients", "store"},
     {"hosting", "payments"},
-    {"attestation", "upkeep"},
+    {"attestation"},
+    {"upkeep"},
     {"web"},
     {"entry"},
 )

@@ -40,7 +40,7 @@ VALUES: dict[object, Any] = {
     Checkout: CHECKOUT,
     Payment: PAYMENT,
     Limits: UNLIMITED,
-    Budget: Budget(1, 1, 1, 1),
+    Budget: Budget(1, 1, 1),
     LookBudget: LookBudget(1, 1, 1),
 }
 # These read an index from its end, up to a LIMIT.

@@ -9,7 +9,7 @@ import pytest
 
 from model.app import App
 from tests.dashboard.dashboard_site import Site, signed
-from web.bodies import MAX_BYTES, refusal_of_body
+from web.bodies import MAX_BYTES, refusal_of_body, refusal_of_head
 
 APP = "bcdfghjkmnpq"
 REPOSITORY = {"full_name": "Codius/codius-workers"}
@@ -161,3 +161,13 @@ def test_a_body_is_refused_by_its_length_before_it_is_read(
     method: str, length: str | None, status: int | None
 ) -> None:
     assert refusal_of_body(method, length) == status
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "status"),
+    [(8_000, 16_000, None), (8_001, 0, 414), (0, 16_001, 431), (60_000, 60_000, 414)],
+)
+def test_an_address_or_headers_that_are_too_long_are_refused_before_they_are_read(
+    url: int, headers: int, status: int | None
+) -> None:
+    assert refusal_of_head(url, headers) == status
