@@ -17,12 +17,13 @@ from pathlib import Path
 
 from pipeline import dependencies
 from pipeline.artifact import MANIFEST, Artifact
-from pipeline.commands import WRANGLER, environment, no_commands, output_of, run
+from pipeline.commands import WRANGLER, environment, no_commands, run
 from pipeline.config import REDIRECT, Config, remove_redirect
 from pipeline.errors import PipelineError, run_job
 from pipeline.inputs import Source
 from pipeline.left_out import LeftOut
 from pipeline.manifest import Manifest
+from pipeline.repository import fetch_submodules, require_commit, require_files
 from pipeline.static_files import add_static_files
 from pipeline.upload_form import UploadForm
 
@@ -34,7 +35,9 @@ def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
     env = environment(temporary / "home")
     (temporary / "home").mkdir()
     require_commit(source, checkout, env)
+    fetch_submodules(checkout, env)
     config = built(source, checkout.resolve(), env)
+    require_files(checkout, env)
     form = bundle(config, source, checkout, temporary / "upload", env)
     artifact = replace(Artifact.of_form(form), left_out=config.left_out)
     if config.assets:
@@ -85,13 +88,6 @@ def say_what_is_left_out(things: Sequence[LeftOut]) -> None:
 
 def on_one_line(name: str) -> str:
     return name if name.isprintable() else repr(name)
-
-
-def require_commit(source: Source, checkout: Path, env: dict[str, str]) -> None:
-    failure = f"{checkout} is not a checkout of {source.repository}."
-    found = output_of("git", "rev-parse", "HEAD", cwd=checkout, env=env, failure=failure)
-    if found != source.commit:
-        raise PipelineError(f"The checkout is at {found}, not at {source.commit}.")
 
 
 def bundle(config: Config, source: Source, checkout: Path, outfile: Path, env: dict[str, str]) -> UploadForm:

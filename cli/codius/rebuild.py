@@ -58,6 +58,7 @@ def check_out(url: str, commit: str, folder: Path) -> None:
     folder.mkdir()
     for arguments in (
         ("init", "--quiet"),
+        ("remote", "add", "origin", url),  # from which the addresses of submodules may start
         ("fetch", "--quiet", "--depth=1", "--no-tags", url, commit),
         ("checkout", "--quiet", "FETCH_HEAD"),
     ):

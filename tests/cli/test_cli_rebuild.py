@@ -39,7 +39,7 @@ shutil.copytree(folder, artifact / "modules", ignore=shutil.ignore_patterns("bui
 types = {".js": "application/javascript+module", ".txt": "text/plain"}
 modules = sorted((artifact / "modules").iterdir())
 manifest = {
-    "version": 1,
+    "version": 2,
     "appId": os.environ["APP_ID"],
     "source": {
         "repository": os.environ["REPOSITORY"],
@@ -50,6 +50,7 @@ manifest = {
     "compatibilityDate": "2026-11-01",
     "compatibilityFlags": (folder / "flags").read_text().split() if (folder / "flags").exists() else [],
     "vars": {"A": "1"},
+    "leftOut": [],
     "modules": [
         {
             "name": path.name,
