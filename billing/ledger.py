@@ -98,23 +98,31 @@ class Ledger:
     # Opening and closing.
 
     def open(self, now: int) -> Literal["opened", "closed"]:
-        """Open the account, once; a closed one stays closed."""
+        """Open the account, once; a closed one stays closed, also one that was closed before it was opened."""
         account = self._account()
-        if account is not None:
-            return "opened" if account.closed_at is None else "closed"
+        if account is None:
+            self._create(now, closed_at=None)
+            return "opened"
+        return "opened" if account.closed_at is None else "closed"
+
+    def close(self, now: int) -> Literal["closed"]:
+        """Close the account for good: no more leases; the books stay readable, settlements count.
+
+        One that was never opened is kept as closed: whoever is still about to open it finds it so.
+        """
+        if self._account() is None:
+            self._create(now, closed_at=now)
+        else:
+            self._execute("UPDATE account SET closed_at = coalesce(closed_at, ?)", now)
+        return "closed"
+
+    def _create(self, now: int, closed_at: int | None) -> None:
         migrate(self._database)
         self._execute(
-            "INSERT OR IGNORE INTO account (id, opened_at, hour) VALUES (1, ?, ?)", now, now // HOUR_MS
+            "INSERT INTO account (id, opened_at, closed_at, hour) VALUES (1, ?, ?, ?)",
+            *(now, closed_at, now // HOUR_MS),
         )
         self._is_opened = True
-        return "opened"
-
-    def close(self, now: int) -> Literal["closed", "no_account"]:
-        """Close the account for good: no more leases; the books stay readable, settlements count."""
-        if self._account() is None:
-            return "no_account"
-        self._execute("UPDATE account SET closed_at = coalesce(closed_at, ?)", now)
-        return "closed"
 
     # Leases.
 

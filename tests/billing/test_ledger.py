@@ -80,7 +80,6 @@ def remaining(ledger: Ledger, now: int = NOW) -> int:
 # An account that was never opened.
 
 ON_NO_ACCOUNT: list[tuple[Call, object]] = [
-    (("close", NOW), "no_account"),
     (("take_lease", NOW, 5), "no_account"),
     (("increment_requests", NOW), "no_account"),
     (("add_funds", NOW, "payment", 30), "no_account"),
@@ -144,6 +143,20 @@ def test_a_closed_account_grants_nothing_ever_again(ledger: Ledger) -> None:
     assert ledger.take_lease(NOW, 1) == "closed"
     assert ledger.increment_requests(NOW) == "closed"
     assert remaining(ledger) == 0
+
+
+def test_an_account_that_is_closed_before_it_is_opened_stays_closed(database: SqliteDatabase) -> None:
+    ledger = Ledger(database, PRICE)
+    assert ledger.close(NOW) == "closed"
+    for again in (ledger, Ledger(database, PRICE)):
+        assert again.open(NOW + 1) == "closed"
+        assert again.take_lease(NOW + 2, 1) == "closed"
+        # What is paid all the same is booked.
+        assert again.add_funds(NOW + 3, "payment", 30) == "credited"
+    billing = ledger.billing(NOW + 4)
+    assert billing is not None
+    assert (billing.funding_cents, billing.remaining_requests) == (30, 0)
+    assert (billing.opened_at, billing.closed_at) == (NOW, NOW)
 
 
 def test_closing_again_keeps_the_first_time(database: SqliteDatabase, ledger: Ledger) -> None:
