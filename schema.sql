@@ -94,6 +94,16 @@ CREATE TABLE payments (
     created_at     INTEGER NOT NULL,
     paid_at        INTEGER,
     asked_at       INTEGER NOT NULL DEFAULT 0,    -- when Stripe was last asked about it
+    -- Refunds and disputes are asked for together, by versions: a later one is the newer knowledge.
+    asked_version  INTEGER NOT NULL DEFAULT 0,
+    known_version  INTEGER NOT NULL DEFAULT 0,
+    -- Why it has to be refunded: what it was paid for can't be served, or it could not be credited.
+    refund_reason TEXT
+        CHECK (refund_reason IN ('deleted', 'missing', 'currency', 'nothing')),
+    currency       TEXT,                          -- of a payment that could not be credited: what was paid,
+    paid_amount    INTEGER,                       -- in the smallest unit of its currency
+    failed_at      INTEGER,                       -- when and why the object last failed to book it
+    failure        TEXT,
     CHECK (status IN ('open', 'processing', 'paid', 'credited', 'expired', 'failed')),
     CHECK ((status IN ('paid', 'credited')) = (amount_cents IS NOT NULL)),
     CHECK ((status IN ('paid', 'credited')) = (paid_at IS NOT NULL)),
@@ -104,8 +114,30 @@ CREATE INDEX payments_of_app ON payments (app_id, created_at);
 CREATE INDEX payments_of_user ON payments (user_id, created_at) WHERE user_id IS NOT NULL;
 CREATE INDEX payments_by_intent ON payments (payment_intent) WHERE payment_intent IS NOT NULL;
 CREATE INDEX unfinished_payments ON payments (asked_at) WHERE status IN ('open', 'processing', 'paid');
+CREATE INDEX half_asked_payments ON payments (asked_version) WHERE known_version < asked_version;
+CREATE INDEX payments_to_refund ON payments (created_at) WHERE refund_reason IS NOT NULL;
+CREATE INDEX failed_payments ON payments (failed_at) WHERE failed_at IS NOT NULL;
 
--- Refunds and disputes, and what came back of them.
+-- What each refund and dispute takes back now.
+CREATE TABLE reversals (
+    id             TEXT    PRIMARY KEY,           -- Stripe's, of the refund or dispute; the object books it under this id
+    payment_id     TEXT    NOT NULL REFERENCES payments (id),
+    amount_cents   INTEGER NOT NULL,              -- what it takes back now, in all
+    version        INTEGER NOT NULL,              -- with which this amount was told
+    booked_version INTEGER NOT NULL DEFAULT 0,    -- the last that the object has booked
+    created_at     INTEGER NOT NULL,
+    try_at         INTEGER NOT NULL DEFAULT 0,    -- when its booking is to be tried next
+    tries          INTEGER NOT NULL DEFAULT 0,    -- since the amount was told
+    failed_at      INTEGER,                       -- when and why the object last failed to book it
+    failure        TEXT,
+    CHECK (amount_cents >= 0)
+) STRICT;
+
+CREATE INDEX reversals_of_payment ON reversals (payment_id);
+CREATE INDEX due_reversals ON reversals (try_at) WHERE booked_version < version;
+CREATE INDEX failed_reversals ON reversals (failed_at) WHERE failed_at IS NOT NULL;
+
+-- Refunds and disputes, and what came back of them, as earlier code noted them; what they say is in `reversals`.
 CREATE TABLE adjustments (
     id           TEXT    PRIMARY KEY,             -- the object books it under this id
     payment_id   TEXT    NOT NULL REFERENCES payments (id),

@@ -56,6 +56,9 @@ class BillingDurableObject(DurableObject):
     async def add_worker_funds(self, payment: str, amount_cents: int) -> str:
         return self.ledger.add_funds(now_ms(), payment, amount_cents)
 
+    async def set_reversal(self, reversal: str, cents: int, version: int) -> str:
+        return self.ledger.set_reversal(now_ms(), reversal, cents, version)
+
     async def list_payments(self) -> list[Json]:
         return [asdict(payment) for payment in self.ledger.payments()]
 

@@ -10,8 +10,8 @@ customer is not charged for it, but as the instance that held it may have served
 its requests are *lost*, not granted again. A settlement that arrives late, while the expired lease is
 remembered, still counts and returns what was not spent.
 
-A payment counts once under its id. Times are milliseconds since 1970; amounts are cents, nano-USD or
-requests, always integers.
+A payment counts once under its id (`funds.py`). Times are milliseconds since 1970; amounts are cents,
+nano-USD or requests, always integers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from arguments import LedgerError, require_integer
 from database import Database, Value
+from funds import Funds, Payment, require_payment, require_reversal
 from pricing import Price
 from schema import migrate, stored_version
 
@@ -27,17 +29,11 @@ MAX_LEASE_REQUESTS = 1_000
 LEASE_FRACTION = 100  # a lease is at most this part of what remains
 LEASE_MS = 30_000
 REMEMBER_EXPIRED_MS = 600_000
-MAX_PAYMENT_CENTS = 10**12
-MAX_PAYMENT_ID_LENGTH = 255
 HOUR_MS = 3_600_000
 HOURS_PER_DAY = 24
 KEEP_HOURS = 90 * HOURS_PER_DAY
 
 Refusal = Literal["no_account", "closed", "limit_exceeded"]
-
-
-class LedgerError(ValueError):
-    """An argument is wrong; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +62,6 @@ class Billing:
 
 
 @dataclass(frozen=True, slots=True)
-class Payment:
-    id: str
-    amount_cents: int
-    created_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Account:
     opened_at: int
     closed_at: int | None
@@ -91,6 +80,7 @@ class Ledger:
     def __init__(self, database: Database, price: Price) -> None:
         self._database = database
         self._price = price
+        self._funds = Funds(database)
         self._is_opened = stored_version(database) > 0
         if self._is_opened:
             migrate(database)
@@ -98,7 +88,7 @@ class Ledger:
     # Opening and closing.
 
     def open(self, now: int) -> Literal["opened", "closed"]:
-        """Open the account, once; a closed one stays closed, also one that was closed before it was opened."""
+        """Open the account, once; a closed one stays closed, also if it was closed before it was opened."""
         account = self._account()
         if account is None:
             self._create(now, closed_at=None)
@@ -246,27 +236,24 @@ class Ledger:
         The same id again changes nothing; with another amount it is a LedgerError. A closed account is
         credited, too: the payment was made, and is the operator's to refund.
         """
-        if not isinstance(payment, str) or not 0 < len(payment) <= MAX_PAYMENT_ID_LENGTH:
-            raise LedgerError(f"a payment's id must be text of 1 to {MAX_PAYMENT_ID_LENGTH} characters")
-        require_integer("amount_cents", amount_cents, -MAX_PAYMENT_CENTS, MAX_PAYMENT_CENTS)
-        if amount_cents == 0:
-            raise LedgerError("amount_cents must not be 0")
-        account = self._account()
-        if account is None:
+        require_payment(payment, amount_cents)
+        if self._account() is None:
             return "no_account"
-        known = self._execute("SELECT amount_cents FROM payment WHERE id = ?", payment)
-        if known:
-            if known != [(amount_cents,)]:
-                raise LedgerError(f"payment {payment!r} was recorded with another amount")
-            return "credited"
-        if abs(account.funding_cents + amount_cents) > MAX_PAYMENT_CENTS:
-            raise LedgerError(f"the account's funding can't exceed {MAX_PAYMENT_CENTS} cents")
-        self._database.transaction(lambda: self._credit(now, payment, amount_cents))
+        self._funds.add(now, payment, amount_cents)
         return "credited"
 
-    def _credit(self, now: int, payment: str, amount_cents: int) -> None:
-        self._execute("INSERT INTO payment VALUES (?, ?, ?)", payment, amount_cents, now)
-        self._execute("UPDATE account SET funding_cents = funding_cents + ?", amount_cents)
+    def set_reversal(
+        self, now: int, reversal: str, cents: int, version: int
+    ) -> Literal["booked", "no_account"]:
+        """Have a refund or dispute take back so many cents in all, as of a version of what is known of it.
+
+        Calls may be repeated and come in any order: the newest version counts. A closed account changes, too.
+        """
+        require_reversal(reversal, cents, version)
+        if self._account() is None:
+            return "no_account"
+        self._funds.set_reversal(now, reversal, cents, version)
+        return "booked"
 
     # Reading.
 
@@ -291,11 +278,7 @@ class Ledger:
         require_integer("limit", limit, 1, 1_000)
         if not self._is_opened:
             return []
-        rows = self._execute(
-            "SELECT id, amount_cents, created_at FROM payment ORDER BY created_at DESC, rowid DESC LIMIT ?",
-            limit,
-        )
-        return [Payment(*row) for row in rows]  # type: ignore[arg-type]
+        return self._funds.payments(limit)
 
     def usage_per_hour(self, now: int, hours: int) -> list[int]:
         """Charged requests in each of the last `hours`, oldest first, the current one last."""
@@ -349,11 +332,3 @@ class Ledger:
 
     def _execute(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         return self._database.execute(sql, *values)
-
-
-def require_integer(name: str, value: object, least: int, most: int) -> None:
-    """Raise LedgerError, naming the argument, for anything but an integer in the range."""
-    if type(value) is not int:
-        raise LedgerError(f"{name} must be an integer; it is {value!r}")
-    if not least <= value <= most:
-        raise LedgerError(f"{name} must be from {least} to {most}; it is {value}")

@@ -44,6 +44,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE usage_hour (hour INTEGER PRIMARY KEY, requests INTEGER NOT NULL) STRICT",
         "CREATE TABLE usage_day (day INTEGER PRIMARY KEY, requests INTEGER NOT NULL) STRICT",
     ),
+    # The newest version of each reversal that was told; what is booked of it is in `payment`.
+    ("CREATE TABLE reversal (id TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",),
 )
 
 

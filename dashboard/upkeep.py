@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from attestation.checks import Checks
@@ -15,6 +14,7 @@ from model.app import App
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from model.progress import UNEXPLAINED
 from payments.fulfilment import Fulfilment
+from payments.taking_back import OnFailure, TakingBack
 from store.apps import Apps
 from store.deploys import Deploys
 from store.payments import Payments
@@ -26,8 +26,6 @@ EXPLAINED_MS = 1_800_000
 APPS_AT_ONCE = 20
 PAYMENTS_AT_ONCE = 20
 CHECKS_AT_ONCE = 20
-# Told what could not be done, and for which app or payment.
-OnFailure = Callable[[str, Exception], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,7 @@ class Upkeep:
     deployments: Deployments
     removals: Removals
     fulfilment: Fulfilment
+    taking_back: TakingBack
     checks: Checks
 
     async def run(self, now: int, on_failure: OnFailure) -> None:
@@ -58,16 +57,15 @@ class Upkeep:
     async def _finish_payments(self, now: int, on_failure: OnFailure) -> None:
         """Credit what was paid, and take back what is to be, where that was left half done."""
         overdue, long_open = now - OVERDUE_MS, now - OPEN_PAYMENT_MS
-        for session_id in await self.payments.unfinished(overdue, long_open, PAYMENTS_AT_ONCE):
+        unfinished = await self.payments.unfinished(overdue, PAYMENTS_AT_ONCE)
+        left_open = await self.payments.left_open(overdue, long_open, PAYMENTS_AT_ONCE)
+        for session_id in (*unfinished, *left_open):
             await self.payments.mark_asked(session_id, now)
             try:
                 await self.fulfilment.fulfil(session_id, now)
             except (PaymentsUnavailableError, PaymentsNotConfiguredError, BillingUnavailableError) as error:
                 on_failure(session_id, error)
-        try:
-            await self.fulfilment.apply_adjustments(now)
-        except BillingUnavailableError as error:
-            on_failure("adjustments", error)
+        await self.taking_back.finish(now, overdue, on_failure)
 
     async def _finish_apps(self, now: int, on_failure: OnFailure) -> None:
         for app in await self.apps.overdue(now - OVERDUE_MS, APPS_AT_ONCE):

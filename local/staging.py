@@ -130,6 +130,7 @@ def dashboard_config(addresses: Addresses) -> Config:
         "CLOUDFLARE_API_URL": f"{addresses.others}/client/v4",
         "STRIPE_API_URL": addresses.others,
         "STRIPE_CHECKOUT_URL": addresses.others,
+        "STRIPE_DASHBOARD_URL": addresses.others,
         "STRIPE_TOPUP_PRICE_ID": TOPUP_PRICE_ID,
         "OPERATORS": str(OPERATOR.id),
         **addresses.secrets,

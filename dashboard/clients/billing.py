@@ -10,10 +10,16 @@ from typing import Any
 from model.money import NANO_USD_PER_CENT
 
 TIMEOUT_SECONDS = 10
+MOST_OF_A_REASON = 200
 
 
 class BillingUnavailableError(Exception):
-    """The billing object could not be asked; what was asked for can be tried again."""
+    """The billing object could not be asked, or refused; what was asked for can be tried again."""
+
+    @property
+    def reason(self) -> str:
+        """In a line: what an object raises arrives as a traceback, which says last what it was."""
+        return str(self).strip().rpartition("\n")[2][:MOST_OF_A_REASON]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,16 @@ class Billing:
         return None if result is None else BillingAccount.from_rpc(result)
 
     async def add_funds(self, app_id: str, payment_id: str, amount_cents: int) -> None:
-        """Credit a payment, or take one back with a negative amount: once under its id."""
+        """Credit a payment: once under its id."""
         result = await ask(self.objects.getByName(app_id).add_worker_funds(payment_id, amount_cents))
         if result != "credited":
             raise BillingUnavailableError(f"{payment_id} was not booked: {result}")
+
+    async def set_reversal(self, app_id: str, reversal_id: str, cents: int, version: int) -> None:
+        """Have a refund or dispute take back so many cents in all, unless a later version was told before."""
+        result = await ask(self.objects.getByName(app_id).set_reversal(reversal_id, cents, version))
+        if result != "booked":
+            raise BillingUnavailableError(f"{reversal_id} was not booked: {result}")
 
     async def usage(self, app_id: str, hours: int, days: int) -> Usage:
         result = await ask(self.objects.getByName(app_id).get_usage(hours, days))

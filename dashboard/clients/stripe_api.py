@@ -14,6 +14,7 @@ import stripe
 
 from clients.http import Fetch, UnreachableError
 from model.checkout import (
+    CURRENCY,
     BadSignatureError,
     Checkout,
     Dispute,
@@ -24,7 +25,7 @@ from model.checkout import (
 from model.json_text import read_json
 
 RETRIES = 2
-REFUNDS_READ = 100
+PAGE = 100  # the most that a list gives at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,13 @@ class StripeApi:
         await asked(self._client.checkout.sessions.list_async({"limit": 1}))
 
     async def refunds(self, payment_intent: str) -> list[Refund]:
-        parameters = {"payment_intent": payment_intent, "limit": REFUNDS_READ}
-        refunds = await asked(self._client.refunds.list_async(parameters))
-        return [Refund(refund.id, refund.amount, refund.status) for refund in refunds.data]
+        """All refunds of a payment."""
+        refunds = await asked(all_of(self._client.refunds, payment_intent))
+        return [Refund(refund.id, refund.amount, refund.status) for refund in refunds]
 
-    async def dispute(self, dispute_id: str) -> Dispute | None:
-        dispute = await found(self._client.disputes.retrieve_async(dispute_id))
-        if dispute is None:
-            return None
-        return Dispute(dispute.id, dispute.amount, dispute.status, id_of(dispute.payment_intent))
+    async def disputes(self, payment_intent: str) -> list[Dispute]:
+        """All disputes of a payment."""
+        return [dispute_of(item) for item in await asked(all_of(self._client.disputes, payment_intent))]
 
     def event(self, body: bytes, signature: str) -> Event | None:
         """Read a webhook; None for an event that is about nothing with an id. Raises BadSignatureError."""
@@ -127,6 +126,12 @@ class FetchClient(stripe.HTTPClient):
 def unreachable(message: str) -> Exception:
     error: Exception = stripe.APIConnectionError(message, should_retry=True)  # type: ignore[no-untyped-call]
     return error
+
+
+async def all_of(resource: Any, payment_intent: str) -> list[Any]:
+    """What is listed of a payment, page after page."""
+    first = await resource.list_async({"payment_intent": payment_intent, "limit": PAGE})
+    return [item async for item in first.auto_paging_iter()]
 
 
 async def asked(call: Any) -> Any:
@@ -177,6 +182,17 @@ def checkout_of(session: Any) -> Checkout:
         user_id=int(user_id) if user_id.isdecimal() else None,
         payment_intent=None if intent is None else intent.id,
         intent_status=None if intent is None else intent.status,
+    )
+
+
+def dispute_of(dispute: Any) -> Dispute:
+    moved = [one.amount for one in dispute.balance_transactions or [] if one.currency == CURRENCY]
+    return Dispute(
+        id=dispute.id,
+        amount_cents=dispute.amount,
+        status=dispute.status,
+        withdrawn_cents=-sum(amount for amount in moved if amount < 0),
+        reinstated_cents=sum(amount for amount in moved if amount > 0),
     )
 
 

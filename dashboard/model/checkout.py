@@ -12,8 +12,9 @@ from typing import Literal
 SESSION_ID = re.compile(r"cs_[A-Za-z0-9_]{4,250}")
 CURRENCY = "usd"
 # paid: to be credited. processing: the customer is done, the money isn't there yet. failed: it won't come.
+# currency: paid in another currency, nothing: there was nothing to pay; neither can be credited.
 # foreign: not a top-up of this system.
-State = Literal["open", "processing", "paid", "failed", "expired", "foreign"]
+State = Literal["open", "processing", "paid", "failed", "expired", "currency", "nothing", "foreign"]
 # What Stripe gives the payment intent of a delayed payment (such as a bank debit) that came to nothing.
 FAILED_INTENTS = frozenset({"requires_payment_method", "canceled"})
 
@@ -50,15 +51,17 @@ class Checkout:
 
     @property
     def state(self) -> State:
-        if self.mode != "payment" or not self.app_id or self.currency not in (CURRENCY, None):
+        if self.mode != "payment" or not self.app_id:
             return "foreign"
         if self.status != "complete":
             return "expired" if self.status == "expired" else "open"
         if self.payment_status == "unpaid":
             return "failed" if self.intent_status in FAILED_INTENTS else "processing"
+        if self.payment_status == "no_payment_required" or not self.amount_total:
+            return "nothing"
         if self.payment_status != "paid":
             return "foreign"
-        return "paid" if self.currency == CURRENCY and self.amount_total else "foreign"
+        return "paid" if self.currency == CURRENCY else "currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +71,36 @@ class Refund:
     status: str | None
 
     @property
-    def has_failed(self) -> bool:
-        """The money came back to the operator."""
-        return self.status in ("failed", "canceled")
+    def taken_cents(self) -> int:
+        """What it takes back now: nothing once the money has come back to the operator."""
+        return 0 if self.status in ("failed", "canceled") else self.amount_cents
 
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
+    """`withdrawn_cents` and `reinstated_cents` are what Stripe has moved because of it, if in US dollars.
+
+    An operator whose Stripe account is in another currency has none: then the amount alone counts.
+    """
+
     id: str
     amount_cents: int
     status: str
-    payment_intent: str | None
+    withdrawn_cents: int
+    reinstated_cents: int
 
     @property
-    def is_inquiry(self) -> bool:
-        """A question of the bank's before there is a dispute: no money has moved."""
-        return self.status.startswith("warning_")
+    def taken_cents(self) -> int:
+        """What it takes back now.
 
-    @property
-    def is_won(self) -> bool:
-        """The money came back to the operator."""
-        return self.status == "won"
+        With a `warning_…` there is only a question of the bank's: no money has moved. What is won comes back
+        in full, what is lost in part at most. One that was prevented may have moved money or not.
+        """
+        if self.status.startswith("warning_") or self.status == "won":
+            return 0
+        if self.withdrawn_cents or self.status == "prevented":
+            return max(0, min(self.amount_cents, self.withdrawn_cents - self.reinstated_cents))
+        return self.amount_cents
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,5 +13,20 @@ def dollars(nano_usd: int) -> str:
     return f"{'-' if nano_usd < 0 else ''}${whole:,}.{decimals}"
 
 
+# Stripe's "Zero-decimal currencies" and "Three-decimal currencies": how many decimals there are if not two.
+DECIMALS = dict.fromkeys(
+    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"],
+    0,
+) | dict.fromkeys(["bhd", "jod", "kwd", "omr", "tnd"], 3)
+
+
+def amount(smallest_units: int, currency: str | None) -> str:
+    """An amount in any currency: `500, "eur"` is `EUR 5.00`."""
+    code = (currency or "").lower()
+    decimals = DECIMALS.get(code, 2)
+    whole, rest = divmod(smallest_units, 10**decimals)
+    return f"{code.upper()} {whole:,}{f'.{rest:0{decimals}}' if decimals else ''}".strip()
+
+
 def cents(amount: int) -> str:
     return dollars(amount * NANO_USD_PER_CENT)

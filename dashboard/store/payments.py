@@ -1,4 +1,4 @@
-"""The queries on payments, refunds and disputes. Times are milliseconds since 1970, amounts US cents."""
+"""The queries on payments. Times are milliseconds since 1970, amounts US cents."""
 
 from __future__ import annotations
 
@@ -9,45 +9,58 @@ from model.checkout import Checkout
 from store.database import Database, Row, Value
 
 PaymentStatus = Literal["open", "processing", "paid", "credited", "expired", "failed"]
+# Why a payment has to be refunded: its app was deleted, its app's Worker is missing, or it was in another
+# currency than balances are. Where there was nothing to pay the operator is told all the same.
+RefundReason = Literal["deleted", "missing", "currency", "nothing"]
+# What can still change, as the index says it.
+IS_UNFINISHED = "status IN ('open', 'processing', 'paid')"
 SELECT = (
-    "SELECT payments.*, login, coalesce((SELECT sum(adjustments.amount_cents) FROM adjustments "
-    "WHERE payment_id = payments.id), 0) AS adjusted_cents "
+    "SELECT payments.*, login, coalesce((SELECT sum(reversals.amount_cents) FROM reversals "
+    "WHERE payment_id = payments.id), 0) AS taken_back, coalesce(amount_cents, paid_amount) AS paid "
     "FROM payments LEFT JOIN users ON users.id = user_id"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A row of `payments` with the payer's login, and the sum of its adjustments (negative: taken back)."""
+    """A row of `payments` with the payer's login, and what its refunds and disputes took back.
+
+    `currency` and `paid_amount`, in the currency's smallest unit, are of one that could not be credited;
+    `taken_back` is in cents, or in that unit. `failure` is why the object could not book it.
+    """
 
     id: str
     app_id: str
     login: str | None
     status: PaymentStatus
     amount_cents: int | None
-    adjusted_cents: int
+    taken_back: int
+    payment_intent: str | None
     created_at: int
     paid_at: int | None
+    refund_reason: RefundReason | None
+    currency: str | None
+    paid_amount: int | None
+    failed_at: int | None
+    failure: str | None
 
     @property
     def word(self) -> str:
         """The status as people read it."""
-        if self.amount_cents is None:
+        paid = self.amount_cents if self.amount_cents is not None else self.paid_amount
+        if paid is None:
             return self.status
-        if self.adjusted_cents <= -self.amount_cents:
+        if 0 < paid <= self.taken_back:
             return "taken back"
-        if self.adjusted_cents < 0:
+        if self.taken_back > 0:
             return "partly taken back"
+        if self.amount_cents is None or self.refund_reason is not None:
+            return "not credited" if paid == 0 else "to be refunded"
         return "credited" if self.status == "credited" else "processing"
 
-
-@dataclass(frozen=True, slots=True)
-class Adjustment:
-    """Funds taken back from an app (negative), or returned to it."""
-
-    id: str
-    app_id: str
-    amount_cents: int
+    @property
+    def is_taken_back(self) -> bool:
+        return self.word == "taken back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +86,54 @@ class Payments:
             *(checkout.payment_intent, now, now),
         )
 
+    async def record_uncredited(self, checkout: Checkout, reason: RefundReason, now: int) -> None:
+        """Note that a session is over and can't be credited, once."""
+        await self.database.execute(
+            "INSERT INTO payments (id, app_id, user_id, status, refund_reason, currency, paid_amount, "
+            "payment_intent, created_at) "
+            "VALUES (?, ?, (SELECT id FROM users WHERE id = ?), 'failed', ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET status = 'failed', refund_reason = excluded.refund_reason, "
+            "currency = excluded.currency, paid_amount = excluded.paid_amount, "
+            "payment_intent = excluded.payment_intent "
+            "WHERE status NOT IN ('paid', 'credited') AND refund_reason IS NULL",
+            *(checkout.id, checkout.app_id, checkout.user_id, reason, checkout.currency),
+            *(checkout.amount_total or 0, checkout.payment_intent, now),
+        )
+
     async def mark(self, session_id: str, status: PaymentStatus) -> None:
         """Note how far a session is that isn't paid."""
         await self.database.execute(
-            "UPDATE payments SET status = ? WHERE id = ? AND status NOT IN ('paid', 'credited')",
+            "UPDATE payments SET status = ? WHERE id = ? AND status NOT IN ('paid', 'credited') "
+            "AND refund_reason IS NULL",
             *(status, session_id),
         )
 
     async def mark_credited(self, session_id: str) -> None:
+        """Note that the object has booked a payment, and whether it was for an app that can't be served.
+
+        An app is marked as deleted before its account is closed: what is booked later is noted so.
+        """
         await self.database.execute(
-            "UPDATE payments SET status = 'credited' WHERE id = ? AND status = 'paid'", session_id
+            "UPDATE payments SET status = 'credited', failed_at = NULL, failure = NULL, refund_reason = "
+            "(SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' "
+            "WHEN missing_since IS NOT NULL THEN 'missing' END FROM apps WHERE apps.id = app_id) "
+            "WHERE id = ? AND status = 'paid'",
+            session_id,
+        )
+
+    async def mark_failed(self, session_id: str, reason: str, now: int) -> None:
+        """Note that the object could not book a payment."""
+        await self.database.execute(
+            "UPDATE payments SET failed_at = ?, failure = ? WHERE id = ? AND status = 'paid'",
+            *(now, reason, session_id),
+        )
+
+    async def give_up(self, session_id: str, before: int) -> None:
+        """End a session that Stripe doesn't know as one of ours, if it was begun before a time."""
+        await self.database.execute(
+            "UPDATE payments SET status = 'expired' "
+            "WHERE id = ? AND status IN ('open', 'processing') AND created_at < ?",
+            *(session_id, before),
         )
 
     async def mark_asked(self, session_id: str, now: int) -> None:
@@ -108,66 +159,45 @@ class Payments:
             *(user_id, limit),
         )
 
-    async def too_late(self, limit: int) -> list[Payment]:
-        """Payments for apps that were deleted by then, to be refunded."""
+    async def to_refund(self, nothing_since: int, limit: int) -> list[Payment]:
+        """Payments that have to be refunded and are not, the latest first.
+
+        Those without anything to refund are listed if they are newer than a time.
+        """
         return await self._payments(
-            "paid_at >= (SELECT deleted_at FROM apps WHERE apps.id = app_id) "
-            "AND adjusted_cents > -amount_cents ORDER BY paid_at DESC LIMIT ?",
-            limit,
+            "refund_reason IS NOT NULL AND (taken_back < paid OR (paid = 0 AND payments.created_at >= ?)) "
+            "ORDER BY payments.created_at DESC LIMIT ?",
+            *(nothing_since, limit),
         )
 
+    async def failed(self, limit: int) -> list[Payment]:
+        """Payments that the objects could not book, the latest first."""
+        return await self._payments("failed_at IS NOT NULL ORDER BY failed_at DESC LIMIT ?", limit)
+
     async def total_cents(self) -> int:
-        """What was paid in all, less what was taken back."""
+        """What was credited or is to be, less what was taken back."""
         ((row),) = await self.database.execute(
             "SELECT coalesce((SELECT sum(amount_cents) FROM payments), 0) "
-            "+ coalesce((SELECT sum(amount_cents) FROM adjustments), 0) AS cents"
+            "- coalesce((SELECT sum(reversals.amount_cents) FROM reversals JOIN payments "
+            "ON payments.id = payment_id WHERE payments.amount_cents IS NOT NULL), 0) AS cents"
         )
         return row["cents"]  # type: ignore[return-value]
 
-    async def unfinished(self, before: int, open_before: int, limit: int) -> list[str]:
-        """Sessions that may still be credited and that Stripe was not asked about since a time.
-
-        Those that nobody has paid yet, most of which nobody will, come last and have a time of their own.
-        """
-        rows = await self.database.execute(
-            "SELECT id FROM payments WHERE status IN ('open', 'processing', 'paid') AND created_at < ? "
-            "AND asked_at < CASE status WHEN 'open' THEN ? ELSE ? END "
-            "ORDER BY status = 'open', asked_at LIMIT ?",
-            *(before, open_before, before, limit),
-        )
-        return [str(row["id"]) for row in rows]
-
-    # Refunds and disputes.
-
-    async def add_adjustment(self, id_: str, payment: Payment, kind: str, cents: int, now: int) -> None:
-        await self.database.execute(
-            "INSERT INTO adjustments (id, payment_id, kind, amount_cents, created_at) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT DO NOTHING",
-            *(id_, payment.id, kind, cents, now),
+    async def unfinished(self, before: int, limit: int) -> list[str]:
+        """Sessions that somebody has paid and that Stripe was not asked about since a time."""
+        return await self._sessions(
+            "status <> 'open' AND created_at < ? AND asked_at < ?", before, before, limit
         )
 
-    async def add_return(self, id_: str, of: str, payment: Payment, kind: str, cents: int, now: int) -> None:
-        """Note that what an adjustment took back was returned; nothing if there was no such adjustment."""
-        await self.database.execute(
-            "INSERT INTO adjustments (id, payment_id, kind, amount_cents, created_at) SELECT ?, ?, ?, ?, ? "
-            "WHERE EXISTS (SELECT 1 FROM adjustments WHERE id = ?) ON CONFLICT DO NOTHING",
-            *(id_, payment.id, kind, cents, now, of),
+    async def left_open(self, created_before: int, asked_before: int, limit: int) -> list[str]:
+        """Sessions that nobody has paid yet, most of which nobody will."""
+        return await self._sessions(
+            "status = 'open' AND created_at < ? AND asked_at < ?", created_before, asked_before, limit
         )
 
-    async def unapplied(self, limit: int) -> list[Adjustment]:
-        """What the objects have not booked yet, oldest first."""
-        rows = await self.database.execute(
-            "SELECT adjustments.id, app_id, adjustments.amount_cents FROM adjustments "
-            "JOIN payments ON payments.id = payment_id WHERE applied_at IS NULL "
-            "ORDER BY adjustments.created_at, adjustments.id LIMIT ?",
-            limit,
-        )
-        return [Adjustment(row["id"], row["app_id"], row["amount_cents"]) for row in rows]  # type: ignore[arg-type]
-
-    async def mark_applied(self, id_: str, now: int) -> None:
-        await self.database.execute(
-            "UPDATE adjustments SET applied_at = ? WHERE id = ? AND applied_at IS NULL", now, id_
-        )
+    async def _sessions(self, condition: str, *values: Value) -> list[str]:
+        sql = f"SELECT id FROM payments WHERE {IS_UNFINISHED} AND {condition} ORDER BY asked_at LIMIT ?"  # noqa: S608
+        return [str(row["id"]) for row in await self.database.execute(sql, *values)]
 
     async def _first(self, condition: str, *values: Value) -> Payment | None:
         return next(iter(await self._payments(condition, *values)), None)
@@ -178,5 +208,4 @@ class Payments:
 
 
 def payment_of(row: Row) -> Payment:
-    names = ("id", "app_id", "login", "status", "amount_cents", "adjusted_cents", "created_at", "paid_at")
-    return Payment(**{name: row[name] for name in names})  # type: ignore[arg-type]
+    return Payment(**{name: row[name] for name in Payment.__slots__})  # type: ignore[arg-type]

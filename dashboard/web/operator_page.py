@@ -11,11 +11,22 @@ from starlette.responses import Response
 
 from clients.billing import BillingAccount, BillingUnavailableError
 from model.app import SUMMARIES, App, Summary
+from store.payments import RefundReason
 from web.pages import page
 from web.services import Services
 
 APPS_SHOWN = 25
 FAILURES_SHOWN = 25
+# How long a payment is listed of which there is nothing to refund.
+NOTHING_PAID_SHOWN_MS = 30 * 24 * 3_600_000
+
+
+REASONS: dict[RefundReason, str] = {
+    "deleted": "The app was deleted",
+    "missing": "The app's Worker is missing",
+    "currency": "Not in US dollars: not credited",
+    "nothing": "There was nothing to pay: nothing to refund",
+}
 
 
 async def operator(request: Request) -> Response:
@@ -36,7 +47,10 @@ async def operator(request: Request) -> Response:
         funding_nano_usd=sum(account.funding_nano_usd for account in known),
         cost_nano_usd=sum(account.cost_nano_usd for account in known),
         paid_cents=await services.payments.total_cents(),
-        too_late=await services.payments.too_late(FAILURES_SHOWN),
+        reasons=REASONS,
+        to_refund=await services.payments.to_refund(services.now() - NOTHING_PAID_SHOWN_MS, FAILURES_SHOWN),
+        unbooked_payments=await services.payments.failed(FAILURES_SHOWN),
+        unbooked_reversals=await services.reversals.failed(FAILURES_SHOWN),
         failures=await services.apps.latest_failed(FAILURES_SHOWN),
     )
 

@@ -23,12 +23,14 @@ from hosting.signatures import Signatures
 from model.checkout import PaymentsNotConfiguredError
 from model.rates import Rates
 from payments.fulfilment import Fulfilment
+from payments.taking_back import TakingBack
 from store.apps import Apps
 from store.attestations import Attestations
 from store.database import Database
 from store.deploys import Deploys
 from store.looks import Looks
 from store.payments import Payments
+from store.reversals import Reversals
 from store.users import Users
 from upkeep import Upkeep
 from web.settings import Settings
@@ -62,7 +64,9 @@ class Services:
     presence: Presence
     removals: Removals
     payments: Payments
+    reversals: Reversals
     fulfilment: Fulfilment
+    taking_back: TakingBack
     stripe: Callable[[], StripeApi]
     upkeep: Upkeep
     rates: Rates
@@ -96,12 +100,13 @@ class Services:
             secrets.cloudflare_token,
             settings.dispatch_namespace,
         )
-        payments = Payments(database)
+        payments, reversals = Payments(database), Reversals(database)
 
         def stripe() -> StripeApi:
             return connect_to_stripe(settings, fetch)
 
         fulfilment = Fulfilment(apps, payments, billing, stripe)
+        taking_back = TakingBack(payments, reversals, fulfilment, billing, stripe)
         attestations = Attestations(database)
         signatures = Signatures(attestations, GitHubAttestations(as_operator, settings.github_repository))
         presence = Presence(apps, Looks(database), namespace)
@@ -143,9 +148,13 @@ class Services:
             presence=presence,
             removals=removals,
             payments=payments,
+            reversals=reversals,
             fulfilment=fulfilment,
+            taking_back=taking_back,
             stripe=stripe,
-            upkeep=Upkeep(apps, deploys, users, payments, deployments, removals, fulfilment, checks),
+            upkeep=Upkeep(
+                apps, deploys, users, payments, deployments, removals, fulfilment, taking_back, checks
+            ),
             rates=rates,
             now=now,
         )

@@ -34,8 +34,9 @@ class Settings:
     `github_url` is GitHub's web address and `github_api_url` its API's, which differ for Enterprise Server.
     `github_repository` (owner/name) holds the deploy workflow, which runs from its branch `github_branch`.
     `stripe_price_id` is of the price whose amount the customer chooses, `stripe_checkout_url` where Stripe's
-    payment pages are: without the price and Stripe's secrets nothing can be paid. `operators` are the
-    GitHub ids of those who see the operator's page: a login can change hands.
+    payment pages are: without the price and Stripe's secrets nothing can be paid. `stripe_dashboard_url` is
+    where an operator sees a payment, and refunds it. `operators` are the GitHub ids of those who see the
+    operator's page: a login can change hands.
     """
 
     dashboard_url: str
@@ -50,6 +51,7 @@ class Settings:
     dispatch_namespace: str
     stripe_api_url: str
     stripe_checkout_url: str
+    stripe_dashboard_url: str
     stripe_price_id: str | None
     limits: Limits
     operators: frozenset[int]
@@ -70,6 +72,7 @@ class Settings:
             dispatch_namespace=text(env, "DISPATCH_NAMESPACE"),
             stripe_api_url=address(env, "STRIPE_API_URL"),
             stripe_checkout_url=address(env, "STRIPE_CHECKOUT_URL"),
+            stripe_dashboard_url=address(env, "STRIPE_DASHBOARD_URL"),
             stripe_price_id=optional(env, "STRIPE_TOPUP_PRICE_ID"),
             limits=Limits(**{name: limit(env, setting) for name, setting in LIMITS.items()}),
             operators=account_ids(env, "OPERATORS"),

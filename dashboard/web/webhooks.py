@@ -25,7 +25,12 @@ CHECKOUT_EVENTS = frozenset(
     f"checkout.session.{name}"
     for name in ("completed", "async_payment_succeeded", "async_payment_failed", "expired")
 )
-REFUND_EVENTS = frozenset({"charge.refunded", "refund.updated", "refund.failed"})
+REVERSAL_EVENTS = (
+    "charge.refunded",
+    "charge.refund.",
+    "refund.",
+    "charge.dispute.",
+)  # what their types begin with
 
 
 async def github(request: Request) -> Response:
@@ -60,10 +65,8 @@ async def follow_event(services: Services, event: Event) -> None:
     now = services.now()
     if event.type in CHECKOUT_EVENTS:
         await services.fulfilment.fulfil(event.object_id, now)
-    elif event.type in REFUND_EVENTS and event.payment_intent is not None:
-        await services.fulfilment.take_refunds_back(event.payment_intent, now)
-    elif event.type.startswith("charge.dispute."):
-        await services.fulfilment.take_dispute_back(event.object_id, now)
+    elif event.type.startswith(REVERSAL_EVENTS) and event.payment_intent is not None:
+        await services.taking_back.follow(event.payment_intent, now)
 
 
 def read_report(event: str, body: bytes, repository: str) -> RunReport | None:

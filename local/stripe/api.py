@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from stripe.params import RefundCreateParams
-from stripe.params.checkout import SessionCreateParams
+from stripe.params import DisputeListParams, RefundCreateParams, RefundListParams
+from stripe.params.checkout import SessionCreateParams, SessionListParams
 
 from local.stripe.forms import ParameterError, check, decode
 from local.stripe.objects import Json, Objects
@@ -64,13 +64,14 @@ class Api:
     def routes(self) -> list[Route]:
         return [
             self._route("/v1/checkout/sessions", self.create_session, "POST"),
-            self._route("/v1/checkout/sessions", self.list_sessions),
+            self._route("/v1/checkout/sessions", self.list_of("checkout.session", SessionListParams)),
             self._route("/v1/checkout/sessions/{id}", self.one("checkout.session")),
             self._route("/v1/refunds", self.create_refund, "POST"),
-            self._route("/v1/refunds", self.list_refunds),
+            self._route("/v1/refunds", self.list_of("refund", RefundListParams)),
             self._route("/v1/refunds/{id}", self.one("refund")),
             self._route("/v1/charges/{id}", self.one("charge")),
             self._route("/v1/payment_intents/{id}", self.one("payment_intent")),
+            self._route("/v1/disputes", self.list_of("dispute", DisputeListParams)),
             self._route("/v1/disputes/{id}", self.one("dispute")),
             self._route("/v1/events/{id}", self.one("event")),
         ]
@@ -175,10 +176,6 @@ class Api:
             raise missing("success_url")
         return self._objects.add_session(self._origin, parameters)
 
-    async def list_sessions(self, request: Request, parameters: Json) -> Json:
-        fields = {name: value for name, value in parameters.items() if name == "payment_intent"}
-        return listed(request, self._objects.of("checkout.session", **fields))
-
     async def create_refund(self, request: Request, parameters: Json) -> Json:
         check(parameters, RefundCreateParams)
         intents = {"payment_intent": parameters["payment_intent"]} if "payment_intent" in parameters else {}
@@ -188,19 +185,56 @@ class Api:
         )
         if charge is None:
             raise missing("charge")
+        return self.refund(charge, parameters.get("amount"))
+
+    def refund(self, charge: Json, amount: str | None, status: str = "succeeded") -> Json:
+        """Refund a charge, or all that is left of it; raises ApiError where Stripe refuses."""
         left = charge["amount"] - charge["amount_refunded"]
-        cents = int(parameters.get("amount", left))
-        if not 0 < cents <= left:
-            raise invalid("Refund amount is greater than unrefunded amount on charge.", "", "amount")
-        return self._objects.refund(charge, cents)
+        cents = left if amount is None else whole("amount", amount)
+        if left == 0:
+            message = f"Charge {charge['id']} has already been refunded."
+            raise invalid(message, "charge_already_refunded", "")
+        disputes = self._objects.of("dispute", charge=charge["id"])
+        if any(not one["is_charge_refundable"] and one["status"] != "won" for one in disputes):
+            message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+            raise invalid(message, "charge_disputed", "")
+        if cents > left:
+            amounts = (f"{money(cents)}", f"{money(left)}")
+            message = "Refund amount ({}) is greater than unrefunded amount on charge ({})".format(*amounts)
+            raise invalid(message, "", "amount")
+        return self._objects.refund(charge, cents, status)
 
-    async def list_refunds(self, request: Request, parameters: Json) -> Json:
-        fields = {name: value for name, value in parameters.items() if name in ("charge", "payment_intent")}
-        return listed(request, self._objects.of("refund", **fields))
+    def list_of(self, kind: str, described: Any) -> Endpoint:
+        """All objects of a kind that have what is asked for, newest first, page by page."""
+
+        async def get(request: Request, parameters: Json) -> Json:
+            check(parameters, described)
+            limit = whole("limit", parameters.pop("limit", "10"), most=100)
+            after = parameters.pop("starting_after", None)
+            found = self._objects.of(kind, **parameters)
+            if after is not None:
+                found = found[found.index(self._find(kind, after, "starting_after")) + 1 :]
+            return {
+                "object": "list",
+                "data": found[:limit],
+                "has_more": len(found) > limit,
+                "url": request.url.path,
+            }
+
+        return get
 
 
-def listed(request: Request, items: list[Json]) -> Json:
-    return {"object": "list", "data": items, "has_more": False, "url": request.url.path}
+def whole(name: str, text: str, most: int = 99_999_999) -> int:
+    """A number from 1 to `most`, as a parameter."""
+    if not text.isdecimal():
+        raise invalid(f"Invalid integer: {text}", "parameter_invalid_integer", name)
+    if not 0 < int(text) <= most:
+        raise invalid(f"{name} must be from 1 to {most}.", "parameter_invalid_integer", name)
+    return int(text)
+
+
+def money(cents: int) -> str:
+    return f"${cents // 100:,}.{cents % 100:02}"
 
 
 def invalid(message: str, code: str, parameter: str) -> ApiError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+RETURNED = ("failed", "canceled")  # refunds whose money came back
 SESSION_SECONDS = 24 * 3600
 
 
@@ -129,7 +130,7 @@ class Objects:
             "last_payment_error": error,
         }
 
-    def refund(self, charge: Json, cents: int) -> Json:
+    def refund(self, charge: Json, cents: int, status: str = "succeeded") -> Json:
         refund = self.add(
             "re",
             "refund",
@@ -138,24 +139,62 @@ class Objects:
             currency=charge["currency"],
             payment_intent=charge["payment_intent"],
             reason=None,
-            status="succeeded",
+            status=status,
         )
-        charge["amount_refunded"] += cents
-        charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+        self._count_refunded(charge, cents)
         return refund
 
-    def dispute(self, charge: Json) -> Json:
+    def end_refund(self, refund: Json, status: str) -> None:
+        """A refund arrives, fails or is canceled; what doesn't arrive can be refunded again."""
+        refund["status"] = status
+        if status in RETURNED:
+            self._count_refunded(self.all[refund["charge"]], -refund["amount"])
+
+    def _count_refunded(self, charge: Json, cents: int) -> None:
+        charge["amount_refunded"] += cents
+        charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+
+    def dispute(self, charge: Json, cents: int, is_inquiry: bool) -> Json:
+        """The bank takes the money, or first asks a question."""
         charge["disputed"] = True
-        return self.add(
+        dispute = self.add(
             "dp",
             "dispute",
-            amount=charge["amount"],
+            amount=cents,
+            balance_transactions=[],
             charge=charge["id"],
             currency=charge["currency"],
             payment_intent=charge["payment_intent"],
+            is_charge_refundable=is_inquiry,
             reason="fraudulent",
-            status="needs_response",
+            status="warning_needs_response",
         )
+        if not is_inquiry:
+            self.escalate(dispute)
+        return dispute
+
+    def escalate(self, dispute: Json) -> None:
+        """A question becomes a dispute: the money is withdrawn."""
+        dispute |= {"status": "needs_response", "is_charge_refundable": False}
+        self._move(dispute, -dispute["amount"])
+
+    def change_dispute(self, dispute: Json, cents: int) -> None:
+        """The amount was wrong: what was withdrawn too much comes back, or the other way round."""
+        if dispute["balance_transactions"]:
+            self._move(dispute, dispute["amount"] - cents)
+        dispute["amount"] = cents
+
+    def close_dispute(self, dispute: Json, status: str, returned: int) -> None:
+        """A dispute ends; so much of what was withdrawn comes back."""
+        dispute["status"] = status
+        if returned:
+            self._move(dispute, returned)
+
+    def _move(self, dispute: Json, cents: int) -> None:
+        moved = self.add(
+            "txn", "balance_transaction", amount=cents, currency=dispute["currency"], source=dispute["id"]
+        )
+        dispute["balance_transactions"].append(moved)
 
     def add_event(self, type_: str, item: Json, api_version: str) -> Json:
         event = self.add(

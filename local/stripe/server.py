@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from local.stripe.api import Api, Trouble, unknown_path
-from local.stripe.objects import Json, Objects
+from local.stripe.api import Api, ApiError, Trouble, invalid, unknown_path
+from local.stripe.objects import RETURNED, Json, Objects
 from local.stripe.webhooks import Webhook
 
 AMOUNT = re.compile(r"\$?([0-9]{1,6})(?:\.([0-9]{2}))?")
@@ -55,6 +55,7 @@ class Stripe:
             routes=[
                 *self.api.routes(),
                 Route("/c/pay/{id}", self.payment_page, methods=["GET", "POST"]),
+                Route("/test/payments/{id}", self.dashboard_page, methods=["GET", "POST"]),
                 Route("/local/stripe", self.control, methods=["POST"]),
             ],
             exception_handlers={HTTPException: unknown_path},
@@ -91,11 +92,28 @@ class Stripe:
         if not settles_later:
             self._tell("charge.succeeded", self._charge_of(session))
 
+    async def dashboard_page(self, request: Request) -> Response:
+        """A payment as an operator sees it in Stripe's dashboard, with the button that refunds it."""
+        charges = self.objects.of("charge", payment_intent=request.path_params["id"])
+        if not charges:
+            raise HTTPException(404)
+        error = None
+        if request.method == "POST":
+            try:
+                self._refund(charges[0], None, "succeeded")
+            except ApiError as refused:
+                error = str(refused)
+        template = environment.get_template("payment.html")
+        return HTMLResponse(template.render(charge=charges[0], error=error), 400 if error else 200)
+
     # What is asked for at `/local/stripe`.
 
     async def control(self, request: Request) -> Response:
         asked = await request.json()
-        return JSONResponse(getattr(self, f"do_{asked.pop('do')}")(**asked))
+        try:
+            return JSONResponse(getattr(self, f"do_{asked.pop('do')}")(**asked))
+        except ApiError as error:
+            return JSONResponse(error.content, error.status)
 
     def do_pay(self, session: str, cents: int) -> Json:
         """A customer pays, and is gone before their browser comes back."""
@@ -112,21 +130,72 @@ class Stripe:
         self._tell(f"checkout.session.async_payment_{'succeeded' if succeeds else 'failed'}", item)
         return item
 
-    def do_refund(self, session: str, cents: int) -> Json:
-        charge = self._charge_of(self.objects.all[session])
-        refund = self.objects.refund(charge, cents)
-        self._tell("charge.refunded", charge)
-        return refund
+    def do_refund(self, session: str, cents: int | None = None, status: str = "succeeded") -> Json:
+        """Refund a payment, or all that is left of it; raises ApiError where Stripe refuses."""
+        amount = None if cents is None else str(cents)
+        return self._refund(self._charge_of(self.objects.all[session]), amount, status)
 
-    def do_dispute(self, session: str) -> Json:
-        dispute = self.objects.dispute(self._charge_of(self.objects.all[session]))
+    def do_end_refund(self, refund: str, status: str) -> Json:
+        """Let a refund that is pending succeed, or any fail or be canceled."""
+        item = self.objects.all[refund]
+        if item["status"] in RETURNED or status not in ("succeeded", *RETURNED):
+            raise invalid(f"A refund that is {item['status']} can't become {status}.", "", "status")
+        self.objects.end_refund(item, status)
+        self._tell("refund.failed" if status == "failed" else "refund.updated", item)
+        return item
+
+    def do_dispute(self, session: str, cents: int | None = None, is_inquiry: bool = False) -> Json:
+        """Dispute a payment or a part of it; what is refunded or disputed in full can't be disputed again."""
+        charge = self._charge_of(self.objects.all[session])
+        cents = charge["amount"] if cents is None else cents
+        self._require_disputable(charge, cents)
+        dispute = self.objects.dispute(charge, cents, is_inquiry)
         self._tell("charge.dispute.created", dispute)
+        if not is_inquiry:
+            self._tell("charge.dispute.funds_withdrawn", dispute)
         return dispute
 
-    def do_close_dispute(self, dispute: str, won: bool) -> Json:
-        item = self.objects.all[dispute]
-        item["status"] = "won" if won else "lost"
+    def _require_disputable(self, charge: Json, cents: int, besides: str = "") -> None:
+        others = sum(
+            one["amount"] for one in self.objects.of("dispute", charge=charge["id"]) if one["id"] != besides
+        )
+        if charge["refunded"] or not 0 < cents <= charge["amount"] - others:
+            raise invalid(f"{cents} of the charge {charge['id']} can't be disputed.", "", "amount")
+
+    def do_change_dispute(self, dispute: str, cents: int) -> Json:
+        """The bank corrects the amount of a dispute that is not closed."""
+        item = self._open_dispute(dispute)
+        self._require_disputable(self.objects.all[item["charge"]], cents, item["id"])
+        self.objects.change_dispute(item, cents)
+        self._tell("charge.dispute.updated", item)
+        return item
+
+    def do_escalate_dispute(self, dispute: str) -> Json:
+        """A question of the bank's becomes a dispute."""
+        item = self._open_dispute(dispute)
+        if item["status"] != "warning_needs_response":
+            raise invalid(f"A dispute that is {item['status']} can't be escalated.", "", "status")
+        self.objects.escalate(item)
+        self._tell("charge.dispute.funds_withdrawn", item)
+        return item
+
+    def do_close_dispute(self, dispute: str, won: bool, returned: int = 0) -> Json:
+        """End a dispute: won it comes back in full, lost only in part or not at all; a question just ends."""
+        item = self._open_dispute(dispute)
+        withdrawn = -sum(moved["amount"] for moved in item["balance_transactions"])
+        if item["status"] == "warning_needs_response":
+            self.objects.close_dispute(item, "warning_closed", 0)
+        else:
+            self.objects.close_dispute(item, "won" if won else "lost", withdrawn if won else returned)
         self._tell("charge.dispute.closed", item)
+        if len(item["balance_transactions"]) > 1:
+            self._tell("charge.dispute.funds_reinstated", item)
+        return item
+
+    def _open_dispute(self, dispute: str) -> Json:
+        item = self.objects.all[dispute]
+        if item["status"] not in ("needs_response", "warning_needs_response"):
+            raise invalid(f"The dispute {dispute} is closed.", "", "status")
         return item
 
     def do_session(self, parameters: Json, **fields: object) -> Json:
@@ -152,6 +221,11 @@ class Stripe:
 
     def do_list(self, kind: str) -> list[Json]:
         return self.objects.of(kind)
+
+    def _refund(self, charge: Json, amount: str | None, status: str) -> Json:
+        refund = self.api.refund(charge, amount, status)
+        self._tell("charge.refunded", charge)
+        return refund
 
     def _charge_of(self, session: Json) -> Json:
         return self.objects.of("charge", payment_intent=session["payment_intent"])[0]

@@ -6,18 +6,17 @@ from typing import Any
 
 import pytest
 
+from arguments import LedgerError
 from database import Value
+from funds import MAX_FUNDING_CENTS, MAX_PAYMENT_CENTS, Payment
 from ledger import (
     HOUR_MS,
     KEEP_HOURS,
     LEASE_MS,
     MAX_LEASE_REQUESTS,
-    MAX_PAYMENT_CENTS,
     REMEMBER_EXPIRED_MS,
     Lease,
     Ledger,
-    LedgerError,
-    Payment,
 )
 from pricing import Price
 from schema import MIGRATIONS, migrate, stored_version
@@ -83,6 +82,7 @@ ON_NO_ACCOUNT: list[tuple[Call, object]] = [
     (("take_lease", NOW, 5), "no_account"),
     (("increment_requests", NOW), "no_account"),
     (("add_funds", NOW, "payment", 30), "no_account"),
+    (("set_reversal", NOW, "re_1", 30, 1), "no_account"),
     (("billing", NOW), None),
     (("payments",), []),
     (("usage_per_hour", NOW, 2), [0, 0]),
@@ -213,6 +213,66 @@ def test_a_refund_takes_back_and_stops_service_at_once(ledger: Ledger) -> None:
     assert billing is not None
     assert (billing.funding_cents, billing.balance_nano_usd) == (-1, -10_000_000)
     assert billing.remaining_requests == 0
+
+
+def test_a_reversal_takes_back_what_its_newest_version_says(ledger: Ledger) -> None:
+    ledger.add_funds(NOW, "payment", 1_000)
+    told = [(1_000, 10), (400, 30), (1_000, 20), (400, 30), (0, 40), (400, 30)]
+    for (cents, version), funding in zip(told, (0, 600, 600, 600, 1_000, 1_000), strict=True):
+        assert ledger.set_reversal(NOW, "dp_1", cents, version) == "booked"
+        billing = ledger.billing(NOW)
+        assert billing is not None
+        assert billing.funding_cents == funding
+    # The books are only added to.
+    assert ledger.payments() == [
+        Payment("dp_1-40", 400, NOW),
+        Payment("dp_1-30", 600, NOW),
+        Payment("dp_1", -1_000, NOW),
+        Payment("payment", 1_000, NOW),
+    ]
+
+
+def test_a_reversal_that_took_nothing_back_is_newer_than_what_comes_late(ledger: Ledger) -> None:
+    assert ledger.set_reversal(NOW, "re_1", 0, 2) == "booked"
+    assert ledger.set_reversal(NOW, "re_1", 500, 1) == "booked"
+    assert ledger.payments() == []
+
+
+@pytest.mark.parametrize("others", ["re_1", "re_12", "re", "re_1a", "re_1_a"])
+def test_reversals_are_told_apart_and_from_what_earlier_versions_booked(ledger: Ledger, others: str) -> None:
+    """Those booked a refund that failed as a second payment, and a dispute that was won likewise."""
+    for id_, cents in (("re_1", -500), ("re_1-failed", 500), ("dp_1", -1_000), ("dp_1-won", 400)):
+        ledger.add_funds(NOW, id_, cents)
+    if others != "re_1":
+        ledger.set_reversal(NOW, others, 7, 1)
+    for id_ in ("re_1", "dp_1"):
+        assert ledger.set_reversal(NOW, id_, 0, 1) == "booked"
+    billing = ledger.billing(NOW)
+    assert billing is not None
+    assert billing.funding_cents == (0 if others == "re_1" else -7)
+
+
+def test_what_was_paid_and_taken_back_is_booked_whatever_else_was(ledger: Ledger) -> None:
+    for number in range(3):
+        ledger.add_funds(NOW, f"payment {number}", MAX_PAYMENT_CENTS)
+        ledger.set_reversal(NOW, f"re_{number}", MAX_PAYMENT_CENTS, 1)
+        ledger.set_reversal(NOW, f"dp_{number}", MAX_PAYMENT_CENTS, 1)
+    billing = ledger.billing(NOW)
+    assert billing is not None
+    assert billing.funding_cents == -3 * MAX_PAYMENT_CENTS
+    ledger.set_reversal(NOW, "re_0", 0, 2)
+    assert ledger.add_funds(NOW, "another", 500) == "credited"
+
+
+def test_funding_stays_exact_in_javascript(database: SqliteDatabase, ledger: Ledger) -> None:
+    rest = MAX_FUNDING_CENTS % MAX_PAYMENT_CENTS
+    for number in range(MAX_FUNDING_CENTS // MAX_PAYMENT_CENTS):
+        ledger.add_funds(NOW, f"payment {number}", MAX_PAYMENT_CENTS)
+    ledger.add_funds(NOW, "rest", rest)
+    before = database.tables()
+    with pytest.raises(LedgerError):
+        ledger.add_funds(NOW, "one more", 1)
+    assert database.tables() == before
 
 
 def test_ten_billion_dollars_are_exact_in_the_books(ledger: Ledger) -> None:
@@ -418,8 +478,10 @@ WRONG: list[Call] = [
     ("add_funds", NOW, "known", 31),
     ("add_funds", NOW, "known", -30),
     ("add_funds", NOW, "new", MAX_PAYMENT_CENTS + 1),
-    ("add_funds", NOW, "new", MAX_PAYMENT_CENTS - 29),
     ("add_funds", NOW, "new", -MAX_PAYMENT_CENTS - 1),
+    *(("set_reversal", NOW, bad, 1, 1) for bad in ("", 256 * "x", 1, None)),
+    *(("set_reversal", NOW, "re_1", bad, 1) for bad in (-1, MAX_PAYMENT_CENTS + 1, 1.0, True, "1", None)),
+    *(("set_reversal", NOW, "re_1", 1, bad) for bad in (0, 2**53, 1.0, True, "1", None)),
     *(("payments", bad) for bad in (0, 1_001, True)),
     *(("usage_per_hour", NOW, bad) for bad in (0, KEEP_HOURS + 1, 1.0)),
     *(("usage_per_day", NOW, bad) for bad in (0, 3_661, 1.0)),
@@ -474,6 +536,7 @@ def deaths(database: DyingDatabase, call: Callable[[], object]) -> Iterator[None
         ("increment_requests", LATER),
         ("release_requests", 1),
         ("add_funds", LATER, "payment", 30),
+        ("set_reversal", LATER, "re_1", 30, 7),
     ],
     ids=str,
 )

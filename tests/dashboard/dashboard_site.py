@@ -27,7 +27,7 @@ from model.limits import Limits
 from model.rates import Rates
 from pricing import Price
 from tests.billing.sqlite_database import SqliteDatabase
-from tests.dashboard.sqlite_d1 import MOST_EXACT, SqliteD1
+from tests.dashboard.sqlite_d1 import MOST_EXACT, SqliteD1, nothing
 from web import sessions
 from web.application import application
 from web.services import Services
@@ -54,6 +54,7 @@ VARIABLES: dict[str, Any] = {
     "DISPATCH_NAMESPACE": "testing",
     "STRIPE_API_URL": STRIPE,
     "STRIPE_CHECKOUT_URL": "https://checkout.example",
+    "STRIPE_DASHBOARD_URL": "https://stripe-dashboard.example",
     "STRIPE_TOPUP_PRICE_ID": "price_topup",
     "DEPLOYS_AT_ONCE": 5,
     "DEPLOYS_PER_HOUR": 20,
@@ -98,6 +99,7 @@ class Site:
         **env: str,
     ) -> None:
         self.database = database or SqliteD1()
+        self.pause = nothing
         self.billing = BillingObjects(self)
         self.servers = dict(servers or {})
         self.now = NOW
@@ -118,6 +120,7 @@ class Site:
         body: str | None = None,
         receive: Receive | None = None,
     ) -> Answer:
+        await self.pause()
         self.asked.append(f"{method} {url}")
         origin = "/".join(url.split("/")[:3])
         if origin not in self.servers:
@@ -174,6 +177,12 @@ class BillingObjects:
         self._site = site
         self._ledgers: dict[str, Ledger] = {}
         self.is_down = False
+        self.pause = nothing
+
+    async def ready(self) -> None:
+        await self.pause()
+        if self.is_down:
+            raise RuntimeError("the object is down")
 
     def getByName(self, name: str) -> BillingObject:  # noqa: N802 (the runtime's name)
         ledger = self._ledgers.setdefault(name, Ledger(SqliteDatabase(), PRICE))
@@ -187,15 +196,15 @@ class BillingObject:
         self._objects, self._ledger, self._now = objects, ledger, now
 
     async def open_account(self) -> str:
-        self._require_up()
+        await self._objects.ready()
         return self._ledger.open(self._now)
 
     async def close_account(self) -> str:
-        self._require_up()
+        await self._objects.ready()
         return self._ledger.close(self._now)
 
     async def get_worker_billing(self) -> dict[str, str | None] | None:
-        self._require_up()
+        await self._objects.ready()
         billing = self._ledger.billing(self._now)
         if billing is None:
             return None
@@ -204,16 +213,20 @@ class BillingObject:
         return {name: None if value is None else str(value) for name, value in values.items()}
 
     async def add_worker_funds(self, payment: str, amount_cents: int) -> str:
-        self._require_up()
+        await self._objects.ready()
         return self._ledger.add_funds(self._now, payment, amount_cents)
 
+    async def set_reversal(self, reversal: str, cents: int, version: int) -> str:
+        await self._objects.ready()
+        return self._ledger.set_reversal(self._now, reversal, cents, version)
+
     async def list_payments(self) -> list[dict[str, Any]]:
-        self._require_up()
+        await self._objects.ready()
         payments = self._ledger.payments()
         return [{name: getattr(payment, name) for name in payment.__slots__} for payment in payments]
 
     async def get_usage(self, hours: int, days: int) -> dict[str, list[int]]:
-        self._require_up()
+        await self._objects.ready()
         return {
             "hours": self._ledger.usage_per_hour(self._now, hours),
             "days": self._ledger.usage_per_day(self._now, days),
@@ -225,10 +238,6 @@ class BillingObject:
 
     def pay(self, payment: str, cents: int) -> None:
         self._ledger.add_funds(self._now, payment, cents)
-
-    def _require_up(self) -> None:
-        if self._objects.is_down:
-            raise RuntimeError("the object is down")
 
 
 class Visitor:

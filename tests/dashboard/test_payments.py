@@ -4,105 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import time
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from clients.billing import BillingUnavailableError
 from local.stripe.objects import Json
-from local.stripe.server import Stripe, StripeSettings
 from local.stripe.webhooks import signature
 from model.checkout import PaymentsUnavailableError
-from tests.dashboard.dashboard_site import ALICE, BOB, DASHBOARD, OPERATOR, SECRETS, VARIABLES, Site
-
-APP = "bcdfghjkmnpq"
-STRIPE = VARIABLES["STRIPE_API_URL"]
-PAYMENT_PAGES = VARIABLES["STRIPE_CHECKOUT_URL"]
-WEBHOOK_SECRET, NEXT_SECRET = SECRETS["STRIPE_WEBHOOK_SECRET"].split()
-
-
-class Shop:
-    """A site with a deployed app of alice's, and a Stripe whose events the test delivers by hand."""
-
-    def __init__(self, folder: Path, **env: str) -> None:
-        settings = StripeSettings(
-            origin=PAYMENT_PAGES,
-            hook_url=f"{DASHBOARD}/webhooks/stripe",
-            hook_host="dashboard.example",
-            price_id=VARIABLES["STRIPE_TOPUP_PRICE_ID"],
-            secret_key=SECRETS["STRIPE_SECRET_KEY"],
-            webhook_secret=WEBHOOK_SECRET,
-        )
-        self.stripe = Stripe(settings, folder)
-        self.stripe.webhook.is_paused = True
-        self.site = Site({STRIPE: self.stripe.application()}, **env)
-        self.services = self.site.services
-
-    async def begin(self, user: Any = None, app: str = APP) -> Json:
-        """Press "Top Up Balance"; return Stripe's session."""
-        response = await self.site.visitor(user).post(f"/apps/{app}/top-up")
-        assert response.status_code == 303, response.text
-        assert response.headers["location"].startswith(f"{PAYMENT_PAGES}/c/pay/")
-        found = self.stripe.objects.get("checkout.session", response.headers["location"].rpartition("/")[2])
-        assert found is not None
-        return found
-
-    async def paid(self, cents: int = 500, user: Any = None) -> Json:
-        session = await self.begin(user)
-        self.stripe.pay(session, cents, settles_later=False)
-        return session
-
-    async def fails_later(self, user: Any = None) -> Json:
-        """A payment that was still on its way when the payer came back, and then failed."""
-        session = await self.begin(user)
-        self.stripe.pay(session, 500, settles_later=True)
-        assert "being processed" in (await self.success(session)).text
-        self.stripe.do_settle(session["id"], succeeds=False)
-        return session
-
-    async def status(self, session: Json) -> str:
-        payment = await self.services.payments.get(session["id"])
-        assert payment is not None
-        return payment.status
-
-    async def success(self, session: Json) -> httpx.Response:
-        return await self.site.visitor().get(f"/checkout-sessions/{session['id']}/success")
-
-    def events(self, type_: str) -> list[Json]:
-        return [event for event in self.stripe.objects.of("event") if event["type"] == type_]
-
-    async def deliver(self, event: Json, secret: str = WEBHOOK_SECRET, age: int = 0) -> int:
-        import time
-
-        body = json.dumps(event)
-        header = signature(body, secret, int(time.time()) - age)
-        response = await self.site.visitor().ask(
-            "POST", "/webhooks/stripe", {"stripe-signature": header}, body
-        )
-        return response.status_code
-
-    async def funding(self) -> int:
-        account = await self.services.billing.account(APP)
-        assert account is not None
-        return account.funding_cents
-
-    async def upkeep(self) -> list[str]:
-        self.site.now += 1_000_000
-        failures: list[str] = []
-        await self.services.upkeep.run(self.site.now, lambda subject, error: failures.append(subject))
-        return failures
-
-
-def in_shop(folder: Path, work: Callable[[Shop], Awaitable[None]], **env: str) -> None:
-    async def run() -> None:
-        shop = Shop(folder, **env)
-        await shop.site.deployed_app(APP)
-        await work(shop)
-
-    asyncio.run(run())
+from tests.dashboard.dashboard_site import ALICE, BOB, DASHBOARD, OPERATOR
+from tests.dashboard.shop import APP, NEXT_SECRET, STRIPE, WEBHOOK_SECRET, Shop, in_shop
+from tests.dashboard.turns import Actor, steps_of, take_turns
 
 
 def test_a_session_carries_whose_top_up_it_is(tmp_path: Path) -> None:
@@ -304,10 +217,6 @@ def test_who_failed_to_pay_for_a_deleted_app_is_not_offered_to_pay_again(tmp_pat
 
 
 FOREIGN: dict[str, Json] = {
-    "another currency": {"currency": "eur"},
-    "nothing paid": {"amount_total": 0},
-    "no amount": {"amount_total": None},
-    "a free one": {"payment_status": "no_payment_required"},
     "a subscription": {"mode": "subscription"},
     "an unknown app": {"metadata": {"app_id": "unknown"}},
     "no app": {"metadata": {}},
@@ -325,6 +234,131 @@ def test_what_is_no_paid_top_up_is_refused(tmp_path: Path, fields: Json) -> None
         assert await shop.deliver(shop.events("checkout.session.completed")[0]) == 204
         assert await shop.funding() == 0
         assert await shop.services.payments.get(session["id"]) is None
+
+    in_shop(tmp_path, work)
+
+
+def ended(shop: Shop, **fields: object) -> Json:
+    """A session of ours that somebody has gone through, and a payment that Stripe has the money of."""
+    paid = {"status": "complete", "payment_status": "paid", "amount_total": 500}
+    session = shop.stripe.do_session({"mode": "payment", "metadata": {"app_id": APP}}, **paid | fields)
+    if session["payment_status"] == "paid" and session["amount_total"]:
+        shop.stripe.objects.pay(session, session["amount_total"], settles_later=False)
+    return session
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount"), [("eur", "EUR 5.00"), ("jpy", "JPY 500"), ("kwd", "KWD 0.500")]
+)
+def test_what_is_paid_in_another_currency_is_told_and_refunded(
+    tmp_path: Path, currency: str, amount: str
+) -> None:
+    async def work(shop: Shop) -> None:
+        session = ended(shop, currency=currency)
+        (event,) = shop.events("checkout.session.completed")
+        # Whoever read it before it was paid comes to note that now.
+        for _ in range(2):
+            assert await shop.deliver(event) == 204
+            page = await shop.success(session)
+            assert f"{amount} will be refunded" in page.text
+            assert "in another currency" in page.text
+            await shop.services.payments.mark(session["id"], "processing")
+        assert await shop.funding() == 0
+        operator = shop.site.visitor(OPERATOR)
+        listed = (await operator.get("/operator")).text
+        assert f"/test/payments/{session['payment_intent']}" in listed
+        assert amount in listed
+        # Nobody asks for it again.
+        asked = len(shop.site.asked)
+        assert await shop.upkeep() == []
+        assert len(shop.site.asked) == asked
+        shop.stripe.do_refund(session["id"], 200)
+        await shop.deliver(shop.events("charge.refunded")[0])
+        assert amount in (await operator.get("/operator")).text
+        shop.stripe.do_refund(session["id"])
+        await shop.deliver(shop.events("charge.refunded")[0])
+        assert amount not in (await operator.get("/operator")).text
+        assert f"{amount} was refunded" in (await shop.success(session)).text
+        assert await shop.upkeep() == []
+        assert await shop.funding() == 0
+        assert await shop.services.payments.total_cents() == 0
+
+    in_shop(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"amount_total": 0},
+        {"amount_total": None},
+        {"payment_status": "no_payment_required", "amount_total": 0},
+    ],
+    ids=str,
+)
+def test_where_there_was_nothing_to_pay_payer_and_operator_are_told(tmp_path: Path, fields: Json) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.begin()
+        session |= {"status": "complete", "payment_status": "paid", **fields}
+        page = await shop.success(session)
+        assert page.status_code == 200
+        assert "nothing to pay" in page.text
+        operator = shop.site.visitor(OPERATOR)
+        assert session["id"] in (await operator.get("/operator")).text
+        asked = len(shop.site.asked)
+        assert await shop.upkeep() == []
+        assert len(shop.site.asked) == asked
+        assert await shop.funding() == 0
+        shop.site.now += 31 * 24 * 3_600_000
+        assert session["id"] not in (await shop.site.visitor(OPERATOR).get("/operator")).text
+
+    in_shop(tmp_path, work)
+
+
+def test_what_is_paid_for_an_app_whose_worker_is_missing_is_booked_and_listed(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.paid(500)
+        await shop.site.database.execute("UPDATE apps SET missing_since = 1")
+        assert "$5.00 will be refunded" in (await shop.success(session)).text
+        assert await shop.funding() == 500
+        listed = (await shop.site.visitor(OPERATOR).get("/operator")).text
+        assert session["payment_intent"] in listed
+        assert "Worker is missing" in listed
+
+    in_shop(tmp_path, work)
+
+
+def test_what_is_booked_in_an_account_that_closes_meanwhile_is_listed_at_any_step(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        take_turns(shop.site)
+        fulfil = shop.services.fulfilment.fulfil
+        steps = await steps_of(fulfil((await shop.paid(1))["id"], shop.site.now))
+        sessions = [await shop.paid(500) for _ in range(steps)]
+        reports = [Actor(fulfil(session["id"], shop.site.now)) for session in sessions]
+        for number, report in enumerate(reports):
+            for _ in range(number):
+                await report.step()
+        await shop.services.apps.mark_deleted(APP, shop.site.now)
+        await shop.services.billing.close_account(APP)
+        for report in reports:
+            await report.finish()
+        assert await shop.funding() == 500 * steps + 1
+        listed = (await shop.site.visitor(OPERATOR).get("/operator")).text
+        # The last was credited, and noted so, before the deletion.
+        shown = [session["payment_intent"] in listed for session in sessions]
+        assert shown == [True] * (steps - 1) + [False]
+
+    in_shop(tmp_path, work)
+
+
+def test_a_session_that_stripe_has_forgotten_is_given_up_after_a_month(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        session = await shop.begin()
+        shop.stripe.objects.all.pop(session["id"])
+        assert await shop.upkeep() == []
+        assert await shop.status(session) == "open"
+        shop.site.now += 31 * 24 * 3_600_000
+        assert await shop.upkeep() == []
+        assert await shop.status(session) == "expired"
 
     in_shop(tmp_path, work)
 
@@ -390,8 +424,6 @@ def test_a_webhook_must_be_signed_by_a_secret_that_is_valid_and_lately(tmp_path:
 
 def test_one_of_several_signatures_is_enough(tmp_path: Path) -> None:
     async def work(shop: Shop) -> None:
-        import time
-
         await shop.paid(500)
         body = json.dumps(shop.events("checkout.session.completed")[0])
         good = signature(body, WEBHOOK_SECRET, int(time.time()))
@@ -426,103 +458,6 @@ def test_what_a_webhook_claims_is_not_believed_but_asked_for(tmp_path: Path) -> 
     in_shop(tmp_path, work)
 
 
-# Refunds and disputes.
-
-
-def test_a_refund_takes_the_funds_back_once(tmp_path: Path) -> None:
-    async def work(shop: Shop) -> None:
-        session = await shop.paid(500)
-        await shop.success(session)
-        for cents in (200, 300):
-            shop.stripe.do_refund(session["id"], cents)
-        for event in shop.events("charge.refunded") * 2:
-            assert await shop.deliver(event) == 204
-        assert await shop.funding() == 0
-        page = await shop.site.visitor().get(f"/apps/{APP}")
-        assert "taken back" in page.text
-
-    in_shop(tmp_path, work)
-
-
-def test_a_refund_that_is_heard_of_before_its_payment_counts_too(tmp_path: Path) -> None:
-    async def work(shop: Shop) -> None:
-        session = await shop.paid(500)
-        shop.stripe.do_refund(session["id"], 200)
-        assert await shop.deliver(shop.events("charge.refunded")[0]) == 204
-        assert await shop.funding() == 300
-        await shop.success(session)
-        assert await shop.funding() == 300
-
-    in_shop(tmp_path, work)
-
-
-def test_a_refund_that_fails_gives_the_funds_back(tmp_path: Path) -> None:
-    async def work(shop: Shop) -> None:
-        session = await shop.paid(500)
-        await shop.success(session)
-        refund = shop.stripe.do_refund(session["id"], 500)
-        await shop.deliver(shop.events("charge.refunded")[0])
-        assert await shop.funding() == 0
-        shop.stripe.objects.all[refund["id"]]["status"] = "failed"
-        event = {"type": "refund.failed", "data": {"object": {**refund, "status": "failed"}}}
-        for _ in range(2):
-            assert await shop.deliver(event) == 204
-        assert await shop.funding() == 500
-
-    in_shop(tmp_path, work)
-
-
-@pytest.mark.parametrize(("won", "left"), [(True, 500), (False, 0)])
-def test_a_dispute_takes_the_funds_back_until_it_is_won(tmp_path: Path, won: bool, left: int) -> None:
-    async def work(shop: Shop) -> None:
-        session = await shop.paid(500)
-        await shop.success(session)
-        dispute = shop.stripe.do_dispute(session["id"])
-        assert await shop.deliver(shop.events("charge.dispute.created")[0]) == 204
-        assert await shop.funding() == 0
-        shop.stripe.do_close_dispute(dispute["id"], won)
-        for event in (*shop.events("charge.dispute.closed"), *shop.events("charge.dispute.created")):
-            assert await shop.deliver(event) == 204
-        assert await shop.funding() == left
-
-    in_shop(tmp_path, work)
-
-
-def test_a_question_of_the_bank_takes_nothing(tmp_path: Path) -> None:
-    async def work(shop: Shop) -> None:
-        session = await shop.paid(500)
-        await shop.success(session)
-        shop.stripe.do_dispute(session["id"])["status"] = "warning_needs_response"
-        assert await shop.deliver(shop.events("charge.dispute.created")[0]) == 204
-        assert await shop.funding() == 500
-
-    in_shop(tmp_path, work)
-
-
-def test_a_refund_that_could_not_be_booked_is_booked_later(tmp_path: Path) -> None:
-    async def work(shop: Shop) -> None:
-        session = await shop.paid(500)
-        await shop.success(session)
-        shop.stripe.do_refund(session["id"], 500)
-        shop.site.billing.is_down = True
-        assert await shop.deliver(shop.events("charge.refunded")[0]) == 503
-        assert await shop.upkeep() == ["adjustments"]
-        shop.site.billing.is_down = False
-        assert await shop.upkeep() == []
-        assert await shop.funding() == 0
-
-    in_shop(tmp_path, work)
-
-
-def test_a_refund_of_a_charge_that_is_not_of_here_changes_nothing(tmp_path: Path) -> None:
-    async def work(shop: Shop) -> None:
-        event = {"type": "charge.refunded", "data": {"object": {"id": "ch_1", "payment_intent": "pi_1"}}}
-        assert await shop.deliver(event) == 204
-        assert await shop.services.payments.total_cents() == 0
-
-    in_shop(tmp_path, work)
-
-
 # Pages.
 
 
@@ -549,11 +484,17 @@ def test_a_payment_for_an_app_that_was_deleted_meanwhile_is_the_operators_to_ref
         await shop.success(session)
         operator = shop.site.visitor(OPERATOR)
         page = await operator.get("/operator")
-        assert "to be refunded" in page.text
-        assert session["id"] in page.text
+        assert "To be refunded" in page.text
+        link = f"https://stripe-dashboard.example/test/payments/{session['payment_intent']}"
+        assert f'<a href="{link}">' in page.text
+        assert "The app was deleted" in page.text
+        assert "$5.00 will be refunded" in (await shop.success(session)).text
+        assert await shop.funding() == 500
         shop.stripe.do_refund(session["id"], 500)
         await shop.deliver(shop.events("charge.refunded")[0])
-        assert session["id"] not in (await operator.get("/operator")).text
+        assert session["payment_intent"] not in (await operator.get("/operator")).text
+        assert "$5.00 was refunded" in (await shop.success(session)).text
+        assert await shop.funding() == 0
 
     in_shop(tmp_path, work)
 

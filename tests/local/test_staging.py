@@ -180,5 +180,6 @@ def test_the_staged_dashboard_asks_the_stand_ins_and_has_the_runs_secrets(tmp_pa
         "CLOUDFLARE_API_URL",
         "STRIPE_API_URL",
         "STRIPE_CHECKOUT_URL",
+        "STRIPE_DASHBOARD_URL",
     }
     assert Path(config["d1_databases"][0]["migrations_dir"]).is_dir()

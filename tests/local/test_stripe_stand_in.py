@@ -212,12 +212,81 @@ def test_refunds_and_disputes_are_told_of(running: Running) -> None:
     refund = running.control("refund", session=session.id, cents=200)
     dispute = running.control("dispute", session=session.id)
     running.control("close_dispute", dispute=dispute["id"], won=False)
-    running.endpoint.wait_for(5)
+    running.endpoint.wait_for(6)
     assert {"charge.refunded", "charge.dispute.created", "charge.dispute.closed"} <= set(
         running.endpoint.types()
     )
     assert running.client().refunds.retrieve(refund["id"]).amount == 200
     assert running.client().disputes.retrieve(dispute["id"]).status == "lost"
+
+
+def paid(running: Running) -> Any:
+    """A session of which 500 cents were paid."""
+    session = running.client().checkout.sessions.create(PARAMETERS)
+    running.pay(session)
+    return running.client().checkout.sessions.retrieve(session.id)
+
+
+def test_no_more_is_refunded_than_was_paid(running: Running) -> None:
+    session, refunds = paid(running), running.client().refunds
+    asked = {"payment_intent": session.payment_intent}
+    error = refusal(lambda: refunds.create(asked | {"amount": 501}))
+    assert (error.http_status, error.code) == (400, None)
+    assert "Refund amount ($5.01) is greater than unrefunded amount on charge ($5.00)" in str(error)
+    first = refunds.create(asked | {"amount": 200})
+    assert "($3.00)" in str(refusal(lambda: refunds.create(asked | {"amount": 301})))
+    assert refunds.create(asked).amount == 300
+    for amount in ({}, {"amount": 1}):
+        error = refusal(lambda amount=amount: refunds.create(asked | amount))  # type: ignore[misc]
+        assert error.code == "charge_already_refunded"
+    # What failed can be refunded again.
+    running.control("end_refund", refund=first.id, status="failed")
+    assert refusal(lambda: refunds.create(asked | {"amount": 0})).code == "parameter_invalid_integer"
+    assert refunds.create(asked).amount == 200
+    assert running.control("refund", session=session.id)["error"]["code"] == "charge_already_refunded"
+
+
+def test_what_was_charged_back_is_not_refunded_and_what_was_refunded_not_disputed(running: Running) -> None:
+    session, refunds = paid(running), running.client().refunds
+    asked = {"payment_intent": session.payment_intent}
+    assert "error" in running.control("dispute", session=session.id, cents=501)
+    inquiry = running.control("dispute", session=session.id, cents=300, is_inquiry=True)
+    assert inquiry["balance_transactions"] == []
+    refunds.create(asked | {"amount": 100})
+    running.control("escalate_dispute", dispute=inquiry["id"])
+    assert refusal(lambda: refunds.create(asked)).code == "charge_disputed"
+    assert "error" in running.control("dispute", session=session.id, cents=201)
+    running.control("change_dispute", dispute=inquiry["id"], cents=200)
+    won = running.control("close_dispute", dispute=inquiry["id"], won=True)
+    assert sum(moved["amount"] for moved in won["balance_transactions"]) == 0
+    assert "error" in running.control("close_dispute", dispute=inquiry["id"], won=True)
+    assert refunds.create(asked).amount == 400
+    assert "error" in running.control("dispute", session=session.id, cents=1)
+    (dispute,) = running.client().disputes.list(asked).data
+    assert (dispute.id, dispute.status, dispute.amount) == (inquiry["id"], "won", 200)
+
+
+def test_lists_are_given_page_by_page(running: Running) -> None:
+    session, refunds = paid(running), running.client().refunds
+    asked = {"payment_intent": session.payment_intent}
+    made = [refunds.create(asked | {"amount": 1}).id for _ in range(12)]
+    assert [refund.id for refund in refunds.list(asked).data] == made[:1:-1]
+    page = refunds.list(asked | {"limit": 5})
+    assert (len(page.data), page.has_more) == (5, True)
+    assert [refund.id for refund in page.auto_paging_iter()] == made[::-1]
+    assert refunds.list(asked | {"limit": 12}).has_more is False
+    assert refusal(lambda: refunds.list({"starting_after": "re_unknown"})).code == "resource_missing"
+    assert refusal(lambda: refunds.list({"limit": 101})).param == "limit"
+    assert refusal(lambda: refunds.list({"colour": "red"})).param == "colour"
+
+
+def test_an_operator_refunds_a_payment_on_its_page(running: Running) -> None:
+    session = paid(running)
+    address = f"{running.origin}/test/payments/{session.payment_intent}"
+    assert " 0 refunded" in httpx.get(address).text
+    assert "500 refunded" in httpx.post(address).text
+    assert "already been refunded" in httpx.post(address).text
+    assert httpx.get(f"{running.origin}/test/payments/pi_unknown").status_code == 404
 
 
 def test_a_payment_that_settles_later_can_fail(running: Running) -> None:

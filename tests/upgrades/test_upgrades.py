@@ -82,6 +82,26 @@ def test_a_migration_takes_nothing_away_that_earlier_code_uses(migration: Path) 
     assert all("NOT NULL" not in part or "DEFAULT" in part for part in added)
 
 
+def test_what_earlier_code_took_back_is_known_as_what_each_refund_and_dispute_takes_back() -> None:
+    connection = loaded(FOLDER / "database-6.sql")
+    paid = "INSERT INTO payments VALUES (?, 'bcdfghjkmnpq', NULL, 'credited', 1000, ?, 1, ?, 0)"
+    for number, paid_at in enumerate((2, 9), 5):
+        connection.execute(paid, (f"cs_{number}", f"pi_{number}", paid_at))
+    taken = [("re_5", -500, 1), ("re_5-failed", 500, 1), ("dp_5", -1000, 1), ("dp_5-won", 400, None)]
+    for id_, cents, applied_at in taken:
+        row = (id_, "cs_5", "refund", cents, 3, applied_at)
+        connection.execute("INSERT INTO adjustments VALUES (?, ?, ?, ?, ?, ?)", row)
+    connection.execute("UPDATE apps SET status = 'deleted', deleted_at = 5 WHERE id = 'bcdfghjkmnpq'")
+    connection.executescript(MIGRATIONS[6].read_text())
+    rows = connection.execute("SELECT id, amount_cents, booked_version = version FROM reversals ORDER BY id")
+    assert rows.fetchall() == [("dp_5", 600, 0), ("re_1", 100, 1), ("re_5", 0, 1)]
+    # Stripe is asked about them again, as some were noted in the wrong order.
+    again = connection.execute("SELECT id FROM payments WHERE known_version < asked_version ORDER BY id")
+    assert again.fetchall() == [("cs_1",), ("cs_5",)]
+    late = connection.execute("SELECT id FROM payments WHERE refund_reason = 'deleted'")
+    assert late.fetchall() == [("cs_6",)]
+
+
 @pytest.mark.parametrize("dump", OBJECTS, ids=lambda path: path.stem)
 def test_an_object_of_any_version_goes_on_with_its_books(dump: Path) -> None:
     database = SqliteDatabase()

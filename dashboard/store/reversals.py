@@ -1,0 +1,117 @@
+"""The queries on refunds and disputes: what each takes back now, and whether the objects have booked that.
+
+Stripe numbers no answers, and two reports that overlap can read it at different moments and write in the
+other order. So whoever is about to ask draws a version first, and an answer counts unless one of a later
+version is known. Every change at Stripe is reported, so somebody draws a version after it: whoever drew a
+later one has asked after the last change, too. A version that came to nothing is seen in `half_asked`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from store.database import Database, Value
+
+SELECT = "SELECT reversals.*, app_id FROM reversals JOIN payments ON payments.id = payment_id"
+# What is to be taken back from an app was credited to it before.
+IS_DUE = "booked_version < version AND status = 'credited'"
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """A row of `reversals` with the app of its payment. Amounts are US cents."""
+
+    id: str
+    payment_id: str
+    app_id: str
+    amount_cents: int
+    version: int
+    tries: int
+    failed_at: int | None
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reversals:
+    """Times are milliseconds since 1970. Versions are, too: they rise even when a database is set back."""
+
+    database: Database
+
+    async def draw_version(self, payment_id: str, now: int) -> int:
+        """Note that Stripe is about to be asked; return a version that is later than all before."""
+        (row,) = await self.database.execute(
+            "UPDATE payments SET asked_version = max(asked_version + 1, ?) WHERE id = ? "
+            "RETURNING asked_version",
+            *(now, payment_id),
+        )
+        return row["asked_version"]  # type: ignore[return-value]
+
+    async def record(self, payment_id: str, version: int, cents: Mapping[str, int], now: int) -> None:
+        """Note what each of a payment's reversals takes back, unless that is known of a later version.
+
+        Those of a payment that was never credited are noted as booked: there is nothing to take back.
+        """
+        told = json.dumps([{"id": id_, "cents": amount} for id_, amount in cents.items()])
+        await self.database.batch(
+            (
+                "INSERT INTO reversals (id, payment_id, amount_cents, version, booked_version, created_at) "
+                "SELECT told.value ->> 'id', payments.id, told.value ->> 'cents', ?, "
+                "CASE WHEN refund_reason = 'currency' THEN ? ELSE 0 END, ? "
+                "FROM payments, json_each(?) AS told WHERE payments.id = ? AND known_version < ? "
+                "ON CONFLICT (id) DO UPDATE SET amount_cents = excluded.amount_cents, "
+                "version = excluded.version, booked_version = max(booked_version, excluded.booked_version), "
+                "try_at = 0, tries = 0 WHERE amount_cents <> excluded.amount_cents",
+                (version, version, now, told, payment_id, version),
+            ),
+            (
+                "UPDATE payments SET known_version = ? WHERE id = ? AND known_version < ?",
+                (version, payment_id, version),
+            ),
+        )
+
+    async def half_asked(self, before: int, limit: int) -> list[str]:
+        """Payment intents that Stripe was to be asked about before a time, without an answer until now."""
+        rows = await self.database.execute(
+            "SELECT payment_intent FROM payments WHERE known_version < asked_version AND asked_version < ? "
+            "AND payment_intent IS NOT NULL ORDER BY asked_version LIMIT ?",
+            *(before, limit),
+        )
+        return [str(row["payment_intent"]) for row in rows]
+
+    async def due(self, now: int, limit: int) -> list[Reversal]:
+        """What is to be booked and is not, those that have waited longest for their turn first."""
+        return await self._reversals(f"{IS_DUE} AND try_at <= ? ORDER BY try_at LIMIT ?", now, limit)
+
+    async def due_of(self, payment_id: str, limit: int) -> list[Reversal]:
+        """The same of one payment, whoever's turn it is."""
+        return await self._reversals(f"payment_id = ? AND {IS_DUE} LIMIT ?", payment_id, limit)
+
+    async def mark_tried(self, reversal: Reversal, next_at: int) -> None:
+        await self.database.execute(
+            "UPDATE reversals SET tries = tries + 1, try_at = ? WHERE id = ?", next_at, reversal.id
+        )
+
+    async def mark_failed(self, reversal: Reversal, reason: str, now: int) -> None:
+        await self.database.execute(
+            "UPDATE reversals SET failed_at = ?, failure = ? WHERE id = ? AND booked_version < version",
+            *(now, reason, reversal.id),
+        )
+
+    async def mark_booked(self, reversal: Reversal) -> None:
+        await self.database.execute(
+            "UPDATE reversals SET booked_version = ?, failed_at = NULL, failure = NULL "
+            "WHERE id = ? AND booked_version < ?",
+            *(reversal.version, reversal.id, reversal.version),
+        )
+
+    async def failed(self, limit: int) -> list[Reversal]:
+        """What the objects could not book, the latest first."""
+        return await self._reversals(
+            "reversals.failed_at IS NOT NULL ORDER BY reversals.failed_at DESC LIMIT ?", limit
+        )
+
+    async def _reversals(self, condition: str, *values: Value) -> list[Reversal]:
+        rows = await self.database.execute(f"{SELECT} WHERE {condition}", *values)
+        return [Reversal(**{name: row[name] for name in Reversal.__slots__}) for row in rows]  # type: ignore[arg-type]
