@@ -2,7 +2,8 @@
 
 After "Evaluate expressions in workflows and actions" of GitHub's documentation: contexts read by dots,
 literals, `==`, `!=`, `&&`, `||`, `!`, parentheses, `format()` and the status functions. Strings compare
-without regard to case, and null, false, 0 and "" are false, as on GitHub. Anything else is refused.
+without regard to case, names too, and null, false, 0 and "" are false. Anything else is refused; what isn't
+has the value that GitHub's own package `@actions/expressions` gives it, to which a test holds it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ STATUS_FUNCTIONS = frozenset({"always", "success", "failure", "cancelled"})
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)"
-    r"|(?P<name>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)|(?P<operator>==|!=|&&|\|\||[!(),]))"
+    r"|(?P<name>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)|(?P<operator>==|!=|&&|\|\||[!(),]))",
+    re.ASCII,
 )
 LITERALS: dict[str, Any] = {"true": True, "false": False, "null": None}
 
@@ -40,7 +42,7 @@ class Contexts:
         for name in path:
             if not isinstance(value, Mapping):
                 return None
-            value = value.get(name)
+            value = next((value[key] for key in value if key.lower() == name.lower()), None)
         return value
 
 
@@ -63,7 +65,12 @@ def bare(condition: str) -> str:
 
 
 def asks_status(source: str) -> bool:
-    return any(kind == "name" and value in STATUS_FUNCTIONS for kind, value in tokens(source))
+    return any(kind == "name" and value.lower() in STATUS_FUNCTIONS for kind, value in tokens(source))
+
+
+def names_in(source: str) -> set[str]:
+    """The contexts and functions that an expression names, in lower case."""
+    return {value.lower().partition(".")[0] for kind, value in tokens(source) if kind == "name"}
 
 
 def tokens(source: str) -> list[tuple[str, str]]:
@@ -157,9 +164,9 @@ class Parser:
         if value in LITERALS:
             return constant(LITERALS[value])
         if self._take("("):
-            return self._call(value)
+            return self._call(value.lower())
         path = value.split(".")
-        if path[0] not in CONTEXTS:
+        if path[0].lower() not in CONTEXTS:
             raise WorkflowError(f"the expression {self._source!r} reads {value!r}, which isn't known here")
         return lambda contexts: contexts.lookup(path)
 

@@ -6,6 +6,7 @@ local runner would not honour is refused here, with its name, instead of being i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,13 @@ import yaml
 
 from local.github.expression_values import WorkflowError
 from local.github.expressions import Contexts, render
-from local.github.workflow_fields import check_expressions, mapping, minutes, only, texts, truth
+from local.github.workflow_fields import check_expressions, mapping, minutes, only, required, texts, truth
 
 __all__ = ["Input", "Job", "Step", "Workflow", "WorkflowError"]
 
 DEFAULT_TIMEOUT_MINUTES = "360"
+# "jobs.<job_id>" in "Workflow syntax".
+ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 WORKFLOW_KEYS = {"name", "run-name", "on", "permissions", "concurrency", "env", "defaults", "jobs"}
 # An environment's variables and secrets are here the repository's own.
 JOB_KEYS = {
@@ -127,6 +130,7 @@ def workflow_of(content: Mapping[str, Any], file_name: str) -> Workflow:
         job_id: job_of(job_id, mapping(job, f"the job {job_id}"), shared)
         for job_id, job in mapping(content.get("jobs"), "jobs").items()
     }
+    required(content, {"on", "jobs"}, "the workflow")
     return Workflow(
         name=content.get("name", file_name),
         inputs={
@@ -152,8 +156,15 @@ def input_of(content: Mapping[str, Any]) -> Input:
 def job_of(job_id: str, content: Mapping[str, Any], shared: Mapping[str, str]) -> Job:
     place = f"the job {job_id}"
     only(content, JOB_KEYS, place)
+    if not ID.fullmatch(job_id):
+        raise WorkflowError(f"{job_id!r} can't be the id of a job")
     needs = content.get("needs", [])
     defaults = {**shared, **defaults_of(content, place)}
+    steps = [step_of(mapping(step, f"a step of {place}"), defaults) for step in content.get("steps", ())]
+    for step_id in (step.id for step in steps if step.id):
+        if sum(step.id == step_id for step in steps) > 1:
+            raise WorkflowError(f"two steps of {place} have the id {step_id}")
+    required(content, {"runs-on"}, place)
     return Job(
         id=job_id,
         name=content.get("name", job_id),
@@ -163,9 +174,7 @@ def job_of(job_id: str, content: Mapping[str, Any], shared: Mapping[str, str]) -
         env=texts(content, "env"),
         outputs=texts(content, "outputs"),
         timeout_minutes=minutes(content.get("timeout-minutes", DEFAULT_TIMEOUT_MINUTES)),
-        steps=tuple(
-            step_of(mapping(step, f"a step of {place}"), defaults) for step in content.get("steps", ())
-        ),
+        steps=tuple(steps),
     )
 
 
@@ -174,6 +183,8 @@ def step_of(content: Mapping[str, Any], defaults: Mapping[str, str]) -> Step:
     uses, run = content.get("uses"), content.get("run")
     if (uses is None) == (run is None):
         raise WorkflowError(f"the step {content.get('name', content)} must have either uses or run")
+    if uses is None and "with" in content:
+        raise WorkflowError(f"the step {content.get('name', content)} has with, but no uses")
     timeout = content.get("timeout-minutes")
     return Step(
         name=content.get("name") or f"Run {uses or str(run).splitlines()[0]}",

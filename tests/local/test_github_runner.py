@@ -113,6 +113,7 @@ def repositories(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 def test_steps_run_in_order_and_are_reported(trial: Trial) -> None:
     jobs = """
   greet:
+    runs-on: any
     steps:
       - run: echo one > file
       - name: The second
@@ -138,6 +139,7 @@ def test_outputs_reach_later_steps_and_jobs(trial: Trial) -> None:
     jobs = """
   first:
     outputs: {greeting: "${{ steps.say.outputs.text }}!"}
+    runs-on: any
     steps:
       - id: say
         run: |
@@ -146,6 +148,7 @@ def test_outputs_reach_later_steps_and_jobs(trial: Trial) -> None:
   second:
     needs: first
     env: {TEXT: "${{ needs.first.outputs.greeting }}"}
+    runs-on: any
     steps: [{run: "printf '<%s>' \\"$TEXT\\""}]
 """
     assert trial.run(jobs) == "success"
@@ -155,6 +158,7 @@ def test_outputs_reach_later_steps_and_jobs(trial: Trial) -> None:
 def test_variables_and_path_entries_reach_later_steps(trial: Trial) -> None:
     jobs = """
   job:
+    runs-on: any
     steps:
       - run: |
           mkdir bin
@@ -173,8 +177,8 @@ def test_variables_and_path_entries_reach_later_steps(trial: Trial) -> None:
 
 def test_a_bad_line_in_a_command_file_fails_the_step(trial: Trial) -> None:
     jobs = """
-  job: {steps: [{run: 'echo nothing >> "$GITHUB_OUTPUT"'}]}
-  other: {steps: [{run: 'echo "a<<END" >> "$GITHUB_OUTPUT"'}]}
+  job: {runs-on: any, steps: [{run: 'echo nothing >> "$GITHUB_OUTPUT"'}]}
+  other: {runs-on: any, steps: [{run: 'echo "a<<END" >> "$GITHUB_OUTPUT"'}]}
 """
     assert trial.run(jobs) == "failure"
     assert "##[error]Invalid format 'nothing'" in trial.record.logs["job"]
@@ -184,6 +188,7 @@ def test_a_bad_line_in_a_command_file_fails_the_step(trial: Trial) -> None:
 def test_a_failure_skips_what_comes_after_it(trial: Trial) -> None:
     jobs = """
   build:
+    runs-on: any
     steps:
       - run: "false | true"
       - run: echo unreached
@@ -193,10 +198,12 @@ def test_a_failure_skips_what_comes_after_it(trial: Trial) -> None:
         run: echo told
   deploy:
     needs: build
+    runs-on: any
     steps: [{run: echo unreached}]
   notify:
     needs: deploy
     if: failure()
+    runs-on: any
     steps: [{run: "echo build was ${{ needs.deploy.result }}"}]
 """
     assert trial.run(jobs) == "failure"
@@ -210,9 +217,9 @@ def test_a_failure_skips_what_comes_after_it(trial: Trial) -> None:
 
 def test_a_skipped_job_is_no_failure_and_skips_what_needs_it(trial: Trial) -> None:
     jobs = """
-  one: {if: "inputs.go == 'yes'", steps: [{run: echo}]}
-  two: {needs: one, steps: [{run: echo}]}
-  three: {needs: two, if: failure(), steps: [{run: echo}]}
+  one: {if: "inputs.go == 'yes'", runs-on: any, steps: [{run: echo}]}
+  two: {needs: one, runs-on: any, steps: [{run: echo}]}
+  three: {needs: two, if: failure(), runs-on: any, steps: [{run: echo}]}
 """
     assert trial.run(jobs, inputs={"go": "no"}) == "success"
     assert set(trial.record.conclusions().values()) == {"skipped"}
@@ -222,8 +229,8 @@ def test_jobs_that_do_not_need_each_other_run_at_once(trial: Trial) -> None:
     pipe = trial.folder / "pipe"
     os.mkfifo(pipe)
     jobs = f"""
-  one: {{steps: [{{run: "echo hello > {pipe}"}}]}}
-  two: {{steps: [{{run: "cat {pipe}"}}]}}
+  one: {{runs-on: any, steps: [{{run: "echo hello > {pipe}"}}]}}
+  two: {{runs-on: any, steps: [{{run: "cat {pipe}"}}]}}
 """
     assert trial.run(jobs) == "success"
     assert "hello" in trial.record.logs["two"]
@@ -231,8 +238,8 @@ def test_jobs_that_do_not_need_each_other_run_at_once(trial: Trial) -> None:
 
 def test_a_job_has_a_workspace_of_its_own(trial: Trial) -> None:
     jobs = """
-  one: {steps: [{run: 'touch mine; touch "$HOME/mine" "$RUNNER_TEMP/mine"'}]}
-  two: {needs: one, steps: [{run: 'ls -A . "$HOME"; test ! -e "$RUNNER_TEMP/mine"'}]}
+  one: {runs-on: any, steps: [{run: 'touch mine; touch "$HOME/mine" "$RUNNER_TEMP/mine"'}]}
+  two: {needs: one, runs-on: any, steps: [{run: 'ls -A . "$HOME"; test ! -e "$RUNNER_TEMP/mine"'}]}
 """
     assert trial.run(jobs) == "success"
     assert "mine" not in trial.record.logs["two"].partition("endgroup")[2]
@@ -241,6 +248,7 @@ def test_a_job_has_a_workspace_of_its_own(trial: Trial) -> None:
 def test_a_step_runs_in_its_working_directory(trial: Trial) -> None:
     jobs = """
   job:
+    runs-on: any
     steps:
       - run: mkdir here
       - working-directory: here
@@ -255,7 +263,7 @@ def test_a_step_runs_in_its_working_directory(trial: Trial) -> None:
 
 def test_an_unknown_action_fails_the_job_by_name_before_anything_runs(trial: Trial) -> None:
     jobs = """
-  job: {steps: [{run: echo unreached}, {uses: someone/something@v1}]}
+  job: {runs-on: any, steps: [{run: echo unreached}, {uses: someone/something@v1}]}
 """
     assert trial.run(jobs) == "failure"
     assert ("job", 1, "failure") in trial.record.events
@@ -269,8 +277,10 @@ def test_an_unknown_action_fails_the_job_by_name_before_anything_runs(trial: Tri
 def test_a_secret_is_only_where_it_is_named_and_masked_in_logs(trial: Trial) -> None:
     jobs = """
   build:
+    runs-on: any
     steps: [{run: env}]
   deploy:
+    runs-on: any
     steps:
       - run: env
       - env: {KEY: "${{ secrets.KEY }}"}
@@ -290,6 +300,7 @@ def test_processes_see_only_the_named_variables(trial: Trial, monkeypatch: pytes
     jobs = """
   job:
     env: {COLOR: red}
+    runs-on: any
     steps: [{run: env, env: {SIZE: large}}]
 """
     trial.run(jobs, github={"repository": "alice/hello", "run_id": "7"})
@@ -353,6 +364,7 @@ def test_a_line_without_an_end_is_broken() -> None:
 
 NOISY = """
   noisy:
+    runs-on: any
     steps:
       - run: |
           for number in $(seq 12); do echo "::error::$number"; echo "::warning::$number"; done
@@ -385,13 +397,14 @@ def is_running(process_id: int) -> bool:
 
 LONG = """
   long:
+    runs-on: any
     steps:
       - run: |
           sleep 600 &
           echo "ids $! $$"
           wait
       - run: echo unreached
-  after: {needs: long, steps: [{run: echo}]}
+  after: {needs: long, runs-on: any, steps: [{run: echo}]}
 """
 
 
@@ -465,6 +478,7 @@ def test_a_run_that_is_cancelled_at_once_reports_each_job_once(trial: Trial, tic
 def test_nothing_that_a_step_started_outlives_it(trial: Trial, command: str) -> None:
     jobs = f"""
   job:
+    runs-on: any
     steps:
       - run: |
           {command}
@@ -490,6 +504,7 @@ def test_an_apps_commit_is_checked_out_without_history_or_credentials(
     git(app, "commit", "--quiet", "--all", "--message", "Second")
     jobs = f"""
   job:
+    runs-on: any
     steps:
       - uses: actions/checkout@v6
         with: {{repository: alice/hello, ref: {commit}, path: app, persist-credentials: false}}
@@ -518,7 +533,7 @@ def test_an_apps_commit_is_checked_out_without_history_or_credentials(
 def test_a_checkout_that_is_not_safe_or_not_known_is_refused(trial: Trial, inputs: str, named: str) -> None:
     inputs = inputs.format(commit="0" * 40)
     jobs = f"""
-  job: {{steps: [{{uses: actions/checkout@v6, with: {{{inputs}}}}}]}}
+  job: {{runs-on: any, steps: [{{uses: actions/checkout@v6, with: {{{inputs}}}}}]}}
 """
     assert trial.run(jobs, github={"server_url": "http://127.0.0.1:9"}) == "failure"
     assert named in trial.record.logs["job"]
@@ -531,6 +546,7 @@ def test_a_commit_that_is_not_there_fails_the_checkout(trial: Trial, repositorie
     commit_all(app)
     jobs = f"""
   job:
+    runs-on: any
     steps:
       - uses: actions/checkout@v6
         with: {{repository: alice/hello, ref: {"0" * 40}, persist-credentials: false}}
@@ -542,6 +558,7 @@ def test_a_commit_that_is_not_there_fails_the_checkout(trial: Trial, repositorie
 def test_an_artifact_goes_from_job_to_job(trial: Trial) -> None:
     jobs = """
   one:
+    runs-on: any
     steps:
       - run: mkdir -p out/deep && echo one > out/deep/file && echo two > out/.hidden
       - uses: actions/upload-artifact@v7
@@ -550,6 +567,7 @@ def test_an_artifact_goes_from_job_to_job(trial: Trial) -> None:
         with: {name: whole, path: out, include-hidden-files: true}
   two:
     needs: one
+    runs-on: any
     steps:
       - uses: actions/download-artifact@v8
         with: {name: plain, path: plain}
@@ -577,7 +595,7 @@ def test_an_artifact_goes_from_job_to_job(trial: Trial) -> None:
     ],
 )
 def test_an_artifact_that_github_would_refuse_fails_the_step(trial: Trial, steps: str, named: str) -> None:
-    assert trial.run(f"\n  job: {{steps: [{steps}]}}\n") == "failure"
+    assert trial.run(f"\n  job: {{runs-on: any, steps: [{steps}]}}\n") == "failure"
     assert "##[error]" in trial.record.logs["job"]
     assert named in trial.record.logs["job"]
 
@@ -675,6 +693,7 @@ def test_only_a_job_that_may_sign_signs(trial: Trial) -> None:
     jobs = f"""
   sign:
     permissions: {{id-token: write}}
+    runs-on: any
     steps:
       - run: echo "{checksums}" > checksums; echo "{{}}" > predicate
       - uses: actions/attest@v4

@@ -162,7 +162,7 @@ def test_a_workflow_is_read(tmp_path: Path) -> None:
 
 
 def test_without_a_run_name_or_concurrency_there_are_githubs_defaults(tmp_path: Path) -> None:
-    workflow = read(tmp_path, "{name: Greet, on: {workflow_dispatch: }, jobs: {}}")
+    workflow = read(tmp_path, "{name: Greet, on: {workflow_dispatch: }, jobs: {a: {runs-on: any}}}")
     assert workflow.title({}) == "Greet"
     assert workflow.concurrency({}) is None
 
@@ -178,13 +178,16 @@ def test_without_a_run_name_or_concurrency_there_are_githubs_defaults(tmp_path: 
         ("jobs: {a: {steps: [{name: b}]}}", "either uses or run"),
         ("jobs: {a: {steps: [{run: a, uses: b}]}}", "either uses or run"),
         ("jobs: {a: {needs: b}}", "a"),
-        ("jobs: {a: {needs: b}, b: {needs: [a]}}", "a, b"),
-        ("jobs: {a: {env: {A: [1]}}}", "env.A"),
+        ("{on: {push: }, jobs: {a: {runs-on: c, needs: b}, b: {runs-on: c, needs: [a]}}}", "a, b"),
+        ("jobs: {a: {runs-on: c, env: {A: [1]}}}", "env.A"),
         ("jobs: {a: {steps: [{run: 'echo ${{ hashFiles(1) }}'}]}}", "hashFiles"),
         ("jobs: {a: {if: contains(1)}}", "contains"),
-        ("jobs: {a: {timeout-minutes: 0.5}}", "timeout-minutes"),
-        ("on: {workflow_dispatch: {inputs: {a: {type: boolean}}}}", "boolean"),
-        ("concurrency: {group: a, cancel-in-progress: maybe}", "cancel-in-progress"),
+        ("jobs: {a: {runs-on: c, timeout-minutes: 0.5}}", "timeout-minutes"),
+        ("{on: {workflow_dispatch: {inputs: {a: {type: boolean}}}}, jobs: {a: {runs-on: any}}}", "boolean"),
+        (
+            "{on: {push: }, concurrency: {group: a, cancel-in-progress: maybe}, jobs: {a: {runs-on: any}}}",
+            "cancel-in-progress",
+        ),
         ("defaults: {job: {}}", "'job'"),
     ],
 )
