@@ -19,6 +19,7 @@ from hosting.deployments import AlreadyDeployedError
 from hosting.repository_url import RepositoryUrl, SourceError
 from hosting.source import Choice, ChooseDirectoryError, resolve
 from model.app import APP_ID, App, User, new_id
+from model.left_out import LeftOut
 from model.limits import LimitReachedError
 from web.access import own_app, require_viewer, visible_app
 from web.bodies import form_field
@@ -102,7 +103,7 @@ async def app(request: Request) -> Response:
         steps=steps_of(found),
         can_top_up=can_top_up(services, found),
         payments=await services.payments.of_app(found.id, PAYMENTS_SHOWN),
-        left_out=await services.checks.store.left_out(found.id),
+        left_out=await services.checks.store.left_out(found.id) if found.is_public else LeftOut(),
         **await billing_of(request, found),
     )
     if "hx-request" in request.headers and not found.is_unfinished:
