@@ -12,8 +12,8 @@ from typing import Any
 
 # The title that the pipeline gives (`pipeline/errors.py`).
 PIPELINE_S = "Not deployed"
-MAX_REASONS = 5
-MAX_LENGTH = 1_000
+MAX_REASONS = 3
+MAX_LENGTH = 2_000  # as long as the pipeline's are
 # What GitHub says of every step and job that doesn't succeed.
 GENERIC = re.compile(r"Process completed with exit code \d+\.?|The operation was canceled\.?")
 COLOURS = re.compile(r"\x1b\[[0-9;:]*[A-Za-z]")

@@ -7,17 +7,18 @@ from pathlib import Path
 from tests.dashboard.with_github import git
 
 CONFIG = 'name = "app"\nmain = "index.js"\ncompatibility_date = "2026-11-01"\n'
+BINDING = '[[kv_namespaces]]\nbinding = "STORE"\nid = "0123456789abcdef0123456789abcdef"\n'
 INJECTION = "$(touch${IFS}owned)"
 
 
 def write_repositories(folder: Path) -> str:
     """Make repositories below a folder; return the setting that names them.
 
-    `broken` doesn't build, `greeter` does, `injector` has shell commands for the names of its branch and
-    its directory.
+    `broken` doesn't build, `greeter` asks for what it doesn't get, `injector` has commands for the names
+    of its branch and its directory.
     """
     write(folder / "broken", "export default { fetch( }\n")
-    write(folder / "greeter", 'export default { fetch: () => new Response("Good day") };\n')
+    write(folder / "greeter", 'export default { fetch: () => new Response("Good day") };\n', BINDING)
     injector = folder / "injector"
     write(injector / INJECTION, 'export default { fetch: () => new Response("hi") };\n')
     git(injector, "init", "--quiet", f"--initial-branch={INJECTION}")
@@ -26,7 +27,7 @@ def write_repositories(folder: Path) -> str:
     return ":".join(str(folder / name) for name in ("broken", "greeter", "injector"))
 
 
-def write(folder: Path, module: str) -> None:
+def write(folder: Path, module: str, more: str = "") -> None:
     folder.mkdir(parents=True)
-    (folder / "wrangler.toml").write_text(CONFIG)
+    (folder / "wrangler.toml").write_text(CONFIG + more)
     (folder / "index.js").write_text(module)

@@ -172,6 +172,17 @@ def test_a_branch_and_a_directory_are_never_commands(stack: RunningStack, new_pa
     assert list(stack.state.rglob("owned")) == []
 
 
+def test_what_an_app_does_not_get_is_on_its_page_before_anyone_visits(
+    stack: RunningStack, new_page: NewPage
+) -> None:
+    app = deploy_example(new_page, stack, "alice/greeter")
+    page = stack.request("localhost", "GET", f"/apps/{app}")
+    assert "Not there: <code>STORE</code> (KV Namespace)." in " ".join(page.text.split())
+    document = stack.get(app, PATH).json()
+    assert document["manifest"]["leftOut"] == [{"name": "STORE", "kind": "KV Namespace"}]
+    assert verify(stack, app)[0] == 0
+
+
 def build_log(stack: RunningStack) -> str:
     """What the latest run's first job printed."""
     latest = max((stack.state / "github" / "runs").glob("*.json"), key=lambda path: int(path.stem))

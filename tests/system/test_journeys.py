@@ -65,7 +65,9 @@ def test_a_repository_that_does_not_build_fails_with_its_reason(
     log_in(page, stack, "alice" if scripts else "bob")
     app = deploy(page, stack, "alice/broken")
     wait_until_deployed(page, scripts, "failed")
-    expect(page.get_by_text("The build failed.")).to_be_visible()
+    reason = page.get_by_text("The build failed.")
+    words = 'wrangler could not bundle the Worker: Expected identifier but found "}"'
+    expect(reason).to_contain_text(words)
     page.get_by_role("link", name="View Workflow").click()
     expect(page.get_by_text("ERROR").first).to_be_visible()
     # Trying again fails again, in a new run.
