@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from clients.cloudflare import DeployedScript
+from clients.github_attestations import MAX_MANIFEST_BYTES
 
 # Cloudflare's "Limits" of Workers: 128 variables, of 5 KB each.
 MAX_VARIABLES, MAX_VARIABLE_BYTES = 128, 5_120
-MAX_BYTES = 500_000  # of a manifest, and so of what can be as a manifest says
+MAX_BYTES = MAX_MANIFEST_BYTES  # of what can be as a manifest says
 # What is told of a Worker that is larger.
 EMPTY: dict[str, Any] = {
     "main": None,

@@ -20,11 +20,13 @@ from hypothesis import strategies as st
 
 from attestation.checks import BUDGET
 from attestation.comparison import SETTINGS, differences
+from clients.github_attestations import MAX_MANIFEST_BYTES
 from clients.multipart import HashingParser, NotMultipartError, parameter
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.namespaces import DispatchNamespaces
 from local.cloudflare.upload import Part, script_from
 from model.progress import job_report
+from pipeline import manifest
 from pipeline.artifact import Artifact
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
@@ -368,9 +370,8 @@ def add_variable(script: Script, value: str, number: int = 1) -> None:
         lambda script: add_variable(script, "é" * 2_561),
         lambda script: add_variable(script, "a" * 1_000_000),
         lambda script: add_variable(script, "a", 129),
-        lambda script: add_variable(script, "a" * 5_000, 120),
         lambda script: script["modules"].extend(
-            {"name": f"{n}-{'x' * 200}", "type": "text/plain", "content": ""} for n in range(2_000)
+            {"name": f"{n}-{'x' * 200}", "type": "text/plain", "content": ""} for n in range(4_000)
         ),
     ],
 )
@@ -679,6 +680,12 @@ def test_any_other_content_of_a_module_is_found(data: st.DataObject) -> None:
 
 
 # What is kept.
+
+
+def test_every_manifest_that_the_workflow_signs_can_be_read_and_kept() -> None:
+    assert manifest.MAX_BYTES == MAX_MANIFEST_BYTES
+    # A document has the manifest and what is deployed, and a value in D1 at most 2,000,000 bytes.
+    assert 2 * MAX_MANIFEST_BYTES < 1_900_000
 
 
 def test_what_is_deployed_is_compared_as_json_in_which_true_is_not_1() -> None:
