@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from store.database import Database, Value
 
-SELECT = "SELECT reversals.*, app_id FROM reversals JOIN payments ON payments.id = payment_id"
+SELECT = "SELECT reversals.*, app_id, payment_intent FROM reversals JOIN payments ON payments.id = payment_id"
 # What is to be taken back from an app was credited to it before.
 IS_DUE = "booked_version < version AND status = 'credited'"
 
@@ -25,6 +25,7 @@ class Reversal:
 
     id: str
     payment_id: str
+    payment_intent: str
     app_id: str
     amount_cents: int
     version: int

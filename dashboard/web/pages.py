@@ -15,7 +15,6 @@ from starlette.templating import Jinja2Templates
 
 from model.app import User
 from model.money import amount, cents, dollars
-from store.payments import Payment
 from web.services import Services
 from web.settings import Settings
 
@@ -41,12 +40,10 @@ class Links:
     def run(self, run_id: int) -> str:
         return f"{self.github(self.settings.github_repository)}/actions/runs/{run_id}"
 
-    def payment(self, payment: Payment) -> str | None:
-        """A payment in Stripe's dashboard, which shows test payments apart; None where nothing was paid."""
-        if payment.payment_intent is None:
-            return None
-        mode = "/test" if payment.id.startswith("cs_test_") else ""
-        return f"{self.settings.stripe_dashboard_url}{mode}/payments/{quote(payment.payment_intent)}"
+    def payment(self, session_id: str, payment_intent: str) -> str:
+        """A session's payment in Stripe's dashboard, which shows test payments apart."""
+        mode = "/test" if session_id.startswith("cs_test_") else ""
+        return f"{self.settings.stripe_dashboard_url}{mode}/payments/{quote(payment_intent)}"
 
     def app(self, app_id: str) -> str:
         return self.settings.app_url(app_id)
