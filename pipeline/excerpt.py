@@ -15,7 +15,7 @@ WARNING = re.compile(r"\s*(?:\S+\s+)?(?:\[?warn(?:ing)?\b|▲)", re.IGNORECASE)
 HEADINGS = re.compile(
     r".*\b(?:failed with \d+ errors?|error code \S+|error during build):?\s*", re.IGNORECASE
 )
-SIGNS = re.compile(r"^[\s✘×]*(?:\[ERROR\]|npm error|npm ERR!)?\s*")
+SIGNS = re.compile(r"^[\s✘×]*(?:\[ERROR\]|npm error|npm ERR!|error:)?\s*")
 
 
 class Output:

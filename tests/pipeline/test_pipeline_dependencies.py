@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Config
-from pipeline.dependencies import install, python_of, with_binaries
-from pipeline.errors import PipelineError
+from pipeline.dependencies import install, with_binaries
 from pipeline.package_managers import find_lock, manager_of
 
 Project = Callable[[dict[str, str | bytes]], Path]
@@ -116,24 +115,3 @@ def test_the_packages_of_the_nearest_project_above_are_installed_by_its_own_mana
     assert (checkout / "node_modules" / "local-text" / "text.js").is_file()
     path = with_binaries(config, checkout, env)["PATH"].split(os.pathsep)
     assert path[:2] == [str(checkout / name / "node_modules/.bin") for name in ("worker", "")]
-
-
-@pytest.mark.parametrize(
-    ("date", "flags", "version"),
-    [
-        ("2026-11-01", [], "3.14"),
-        ("2026-09-08", [], "3.14"),
-        ("2026-09-07", [], "3.13"),
-        ("2025-09-28", [], "3.12"),
-        ("2025-01-01", ["python_workers_314"], "3.14"),
-        ("2025-01-01", ["python_workers_20250116"], "3.13"),
-    ],
-)
-def test_the_python_of_a_worker_follows_its_date_and_flags(date: str, flags: list[str], version: str) -> None:
-    content = {"compatibility_date": date, "compatibility_flags": ["python_workers", *flags]}
-    assert python_of(Config(Path("wrangler.toml"), content, "a.py"))[0] == version
-
-
-def test_a_python_worker_needs_its_flag() -> None:
-    with pytest.raises(PipelineError, match="python_workers"):
-        python_of(Config(Path("wrangler.toml"), {"compatibility_date": "2026-11-01"}, "a.py"))

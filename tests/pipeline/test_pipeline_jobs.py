@@ -207,7 +207,7 @@ def test_what_an_app_prints_is_no_workflow_command(build: Build) -> None:
         (
             {"wrangler.toml": CONFIG, "index.js": "export default {"},
             "",
-            "wrangler could not bundle the Worker: Unexpected end of file index.js:1:16:",
+            "wrangler could not bundle the Worker: Expected identifier but found end of file",
         ),
         (
             {"wrangler.toml": 'main = "index.js"', "index.js": WORKER},
@@ -222,9 +222,13 @@ def test_what_an_app_prints_is_no_workflow_command(build: Build) -> None:
         (
             {"wrangler.toml": CONFIG, "index.js": WORKER, "package.json": "{", "package-lock.json": "{}"},
             "",
-            "The packages of package-lock.json could not be installed by npm ci: ",
+            "package.json can't be read: ",
         ),
-        ({"wrangler.toml": 'main = "a.py"', "a.py": ""}, "", "wrangler.toml lacks the compatibility flag"),
+        (
+            {"wrangler.toml": 'main = "a.py"', "a.py": ""},
+            "",
+            "wrangler.toml can't be read: The `python_workers` compatibility flag is required",
+        ),
     ],
 )
 def test_a_failed_build_says_why_in_one_line(

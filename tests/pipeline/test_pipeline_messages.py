@@ -83,7 +83,7 @@ sys.exit(3)
 
 def test_a_program_that_leaves_another_behind_is_not_waited_for(tmp_path: Path) -> None:
     command = (sys.executable, "-c", LEAVES_ONE_BEHIND)
-    with pytest.raises(CommandError, match=r"^It failed: error: it is.* wrong$") as caught:
+    with pytest.raises(CommandError, match=r"^It failed: it is.* wrong$") as caught:
         run(*command, cwd=tmp_path, env={}, failure="It failed")
     assert "wrong" in caught.value.output
 
