@@ -54,7 +54,7 @@ class FoundFiles:
             end = part.end()
             if part[2]:
                 self.is_partial = True
-            elif (path := str(json.loads(part[1]))).rpartition("/")[2] in self.names:
+            elif (path := str(json.loads(part[1].decode(errors="replace")))).rpartition("/")[2] in self.names:
                 self.paths.append(path)
         self._rest = self._rest[end:][-MAX_PART:]
 

@@ -153,7 +153,7 @@ def choices_of(place: Place, directories: list[str], github_url: str) -> list[Ch
     choices = [
         Choice(directory, f"{url}/{quote(f'{place.ref}/{directory}'.rstrip('/'))}")
         for directory in directories
-        if not UNPRINTABLE.search(directory)
+        if directory.isprintable() and not UNPRINTABLE.search(directory)
     ]
     return [choice for choice in choices if len(choice.url) <= MAX_URL_LENGTH]
 

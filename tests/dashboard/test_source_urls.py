@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.github_repositories import FoundFiles
+from clients.http import Answer
 from hosting.repository_url import MAX_URL_LENGTH, Kind, RepositoryUrl, SourceError
 from hosting.source import CONFIG_NAMES, longest_ref, worker_directories
 from tests.dashboard.dashboard_site import SECRETS, VARIABLES
@@ -288,3 +291,31 @@ def test_directories_near_the_top_come_first_and_packages_are_none() -> None:
     assert worker_directories(configs, "b") == ["b/c"]
     assert worker_directories(configs, "docs") == ["b", "z", "b/c"]
     assert worker_directories(["wrangler.toml"], "docs") == [""]
+
+
+PATH_PARTS = st.text(min_size=1, max_size=8).filter(lambda text: "/" not in text)
+
+
+@given(st.lists(st.lists(PATH_PARTS, max_size=3), max_size=8), st.booleans(), st.booleans(), st.data())
+def test_files_are_found_in_a_tree_however_its_bytes_come(
+    directories: list[list[str]], is_partial: bool, is_escaped: bool, data: st.DataObject
+) -> None:
+    configs = ["/".join((*directory, "wrangler.toml")) for directory in directories]
+    others = [f"{path}.md" for path in configs] + ['a"path":"wrangler.toml', '\\"truncated":true,']
+    listed = [{"path": path, "type": "blob", "url": "u"} for path in (*configs, *others)]
+    tree = {"sha": "s", "tree": listed, "truncated": is_partial}
+    body = json.dumps(tree, ensure_ascii=is_escaped).encode(errors="replace")
+    found = FoundFiles(CONFIG_NAMES)
+    take = found.receive(Answer(200, {}, b""))
+    while body:
+        size = data.draw(st.integers(1, len(body)))
+        take(body[:size])
+        body = body[size:]
+    assert found.paths == configs
+    assert found.is_partial is is_partial
+
+
+def test_of_an_answer_that_is_no_tree_nothing_is_read() -> None:
+    found = FoundFiles(CONFIG_NAMES)
+    found.receive(Answer(404, {}, b""))(b'{"path": "wrangler.toml"}')
+    assert found.paths == []
