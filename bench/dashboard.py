@@ -87,7 +87,7 @@ def module(path: Path) -> Struct:
 def python_worker(modules: list[Struct], variables: Mapping[str, str]) -> Struct:
     committed = staging.read_config(DASHBOARD)
     # The database and the objects are not asked for, but have to be there.
-    bindings = [config.service(name, "nothing") for name in ("DB", "BILLING")]
+    bindings = [config.service(name, "nothing") for name in ("DB", "BILLING", "REQUESTS", "COSTLY")]
     return {
         "modules": modules,
         "compatibilityDate": committed["compatibility_date"],

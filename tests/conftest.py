@@ -20,7 +20,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
     Its GitHub has some more repositories. Each process that runs tests has one of its own.
     """
-    settings = {"REPOSITORIES": write_repositories(tmp_path_factory.mktemp("repositories"))}
+    settings = {
+        "REPOSITORIES": write_repositories(tmp_path_factory.mktemp("repositories")),
+        "DEPLOYS_PER_HOUR": "1000",  # the same few users deploy in all tests
+        "DEPLOYS_PER_DAY": "1000",
+    }
     running = RunningStack(tmp_path_factory.mktemp("state"), settings=settings)
     try:
         yield running.start()

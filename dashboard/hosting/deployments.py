@@ -80,6 +80,8 @@ class Deployments:
     async def _limit(self, user: User, now: int) -> LimitReachedError:
         """Which limit kept a deploy from being begun."""
         limits = self.limits
+        if 0 in limits.on_deploys:
+            return LimitReachedError("This site allows no deploys now.")
         use = await self.deploys.use(user, now, limits)
         if use.all_day_ends:
             return until("All deploys that this site allows in a day were begun.", use.all_day_ends, now)

@@ -23,6 +23,11 @@ class Limits:
     all_deploys_per_day: int
     lookups_per_hour: int
 
+    @property
+    def on_deploys(self) -> tuple[int, ...]:
+        of_user = (self.deploys_at_once, self.deploys_per_hour, self.deploys_per_day, self.apps)
+        return (*of_user, self.all_deploys_per_day)
+
 
 class LimitReachedError(Exception):
     """A limit doesn't allow it; the message says which, and until when. `seconds` are those until then."""

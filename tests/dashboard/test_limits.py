@@ -176,6 +176,15 @@ def test_the_refusal_says_when_there_is_room_again_and_then_there_is(
     with_limits(work, replace(UNLIMITED, **{name: LIMIT}))
 
 
+@pytest.mark.parametrize("name", EACH)
+def test_a_limit_of_0_allows_nothing_and_says_so(name: str) -> None:
+    async def work(world: World) -> None:
+        assert str(await begin(world, 0)) == "This site allows no deploys now."
+        assert begun(world) == 0
+
+    with_limits(work, replace(UNLIMITED, **{name: 0}))
+
+
 def test_one_user_s_deploys_are_not_another_s() -> None:
     async def work(world: World) -> None:
         for number in range(LIMIT):
