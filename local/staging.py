@@ -167,7 +167,8 @@ def namespace_config(addresses: Addresses) -> Config:
         "compatibility_flags": ["experimental"],
         "rules": [{"type": "Text", "globs": ["**/prelude.js"]}],
         "worker_loaders": [{"binding": "LOADER"}],
-        "vars": {"SCRIPTS_ORIGIN": f"{addresses.stand_in}/local/scripts"},
+        "services": [{"binding": "FRONT", "service": "local-front"}],
+        "vars": {"SCRIPTS_ORIGIN": f"{addresses.stand_in}/local/scripts", "APPS_DOMAIN": "localhost"},
     }
 
 

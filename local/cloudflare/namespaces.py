@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from local.cloudflare.answers import EXCEPTION_HANDLERS, MIDDLEWARE, ApiError, envelope, timestamp
+from local.cloudflare.compatibility import check_compatibility
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.upload import MAX_UPLOAD_BYTES, read_form, script_from
 
@@ -128,6 +129,7 @@ class DispatchNamespaces:
             raise ApiError(413, 10027, "The request body is too large.")
         now = timestamp()
         script = script_from(*await read_form(request), now)
+        await check_compatibility(script["compatibility_date"], script["compatibility_flags"])
         before = self._store.get(namespace, name)
         script["created_on"] = before["created_on"] if before else now
         self._store.put(namespace, name, script)

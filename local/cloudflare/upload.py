@@ -7,7 +7,6 @@ codes in "Errors and exceptions", section "Errors on Worker upload".
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 from dataclasses import dataclass
@@ -20,7 +19,11 @@ from local.cloudflare.answers import ApiError
 from local.cloudflare.namespace_store import Script
 
 MAX_UPLOAD_BYTES = 128 * 1024 * 1024
-MAX_COMPRESSED_BYTES = 10 * 1024 * 1024  # "Worker size" in the Workers limits, paid plan
+# "Worker size" (of the modules, uncompressed) and "Environment variables" in the Workers limits.
+MAX_WORKER_BYTES = 64 * 1024 * 1024
+MAX_VARIABLES = 128
+MAX_VARIABLE_BYTES = 5 * 1024
+OLDEST_DATE = "2021-11-02"  # of a Worker without a date
 MODULE_TYPES = {
     "application/javascript",
     "application/javascript+module",
@@ -57,9 +60,9 @@ def script_from(metadata: str | bytes | None, parts: list[Part], now: str) -> Sc
     return {
         "etag": digest(settings, modules),
         "main_module": main_module,
-        "compatibility_date": settings.get("compatibility_date") or "2021-11-02",
+        "compatibility_date": settings.get("compatibility_date") or OLDEST_DATE,
         "compatibility_flags": list_of(str, settings, "compatibility_flags"),
-        "bindings": [check_binding(binding) for binding in list_of(dict, settings, "bindings")],
+        "bindings": check_bindings(list_of(dict, settings, "bindings")),
         "tags": list_of(str, settings, "tags"),
         "limits": settings.get("limits") or {},
         "modified_on": now,
@@ -104,15 +107,25 @@ def check_modules(modules: list[Part]) -> None:
             )
     if len({module.name for module in modules}) != len(modules):
         raise ApiError(400, 10021, "Two modules have the same name.")
-    compressed = sum(len(gzip.compress(module.content, 6)) for module in modules)
-    if compressed > MAX_COMPRESSED_BYTES:
+    if sum(len(module.content) for module in modules) > MAX_WORKER_BYTES:
         raise ApiError(
             413,
             10027,
-            "Your Worker exceeded the size limit of 10 MiB. Refer to the Workers documentation "
+            "Your Worker exceeded the size limit of 64 MiB. Refer to the Workers documentation "
             "(https://developers.cloudflare.com/workers/observability/errors/#errors-on-worker-upload) "
             "for more details.",
         )
+
+
+def check_bindings(bindings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    checked = [check_binding(binding) for binding in bindings]
+    if len(checked) > MAX_VARIABLES:
+        raise ApiError(400, 10055, f"A Worker can have at most {MAX_VARIABLES} environment variables.")
+    for binding in checked:
+        value = binding["text"] if "text" in binding else json.dumps(binding["json"], separators=(",", ":"))
+        if len(value.encode()) > MAX_VARIABLE_BYTES:
+            raise ApiError(400, 10054, f"The variable {binding['name']!r} has more than 5 KB.")
+    return checked
 
 
 def check_binding(binding: dict[str, Any]) -> dict[str, Any]:

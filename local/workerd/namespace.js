@@ -5,6 +5,8 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import prelude from "./prelude.js";
 
+export { Outbound } from "./outbound.js";
+
 const text = (bytes) => new TextDecoder().decode(bytes);
 const MODULES = {
   // Wrangler's name of a CommonJS module, as well.
@@ -25,7 +27,7 @@ const [PRELUDE, MAIN] = ["local-prelude.js", "local-main.js"];
 // name -> promise of the uploaded script
 const scripts = new Map();
 
-function workerCode(script, caches) {
+function workerCode(script, exports, name) {
   const isPython = script.compatibility_flags.includes("python_workers");
   const modules = script.modules.map(({ name, type, content }) => [name, MODULES[type](Uint8Array.fromBase64(content))]);
   const variables = script.bindings.map(({ name, json, text }) => [name, json ?? text]);
@@ -36,8 +38,11 @@ function workerCode(script, caches) {
     mainModule: script.main_module,
     modules: Object.fromEntries(modules),
     env: Object.fromEntries(variables),
+    globalOutbound: exports.Outbound({
+      props: { isPublic: script.compatibility_flags.includes("global_fetch_strictly_public") },
+    }),
   };
-  return isPython ? code : withPrelude(code, caches);
+  return isPython ? code : withPrelude(code, exports.NamedCaches({ props: { worker: name } }));
 }
 
 // Imports are evaluated in their order.
@@ -61,9 +66,11 @@ export class Namespace extends WorkerEntrypoint {
     const { name } = request.cf.dispatch;
     const script = await this.find(name);
     const worker = this.env.LOADER.get(`${name}@${script.etag}`, () =>
-      workerCode(script, this.ctx.exports.NamedCaches({ props: { worker: name } })),
+      workerCode(script, this.ctx.exports, name),
     );
-    return worker.getEntrypoint().fetch(request, { cf: {} });
+    // By its parts, because a copy of the request would have its `cf`, which an untrusted namespace's Workers don't.
+    const { url, method, headers, body, redirect } = request;
+    return worker.getEntrypoint().fetch(url, { method, headers, body, redirect });
   }
 
   find(name) {

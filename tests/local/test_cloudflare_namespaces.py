@@ -1,7 +1,7 @@
 import asyncio
 import json
-import os
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartParser
 
 from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
-from local.cloudflare.upload import MAX_COMPRESSED_BYTES, MAX_UPLOAD_BYTES
+from local.cloudflare.upload import MAX_UPLOAD_BYTES, MAX_VARIABLE_BYTES, MAX_VARIABLES, MAX_WORKER_BYTES
 
 ACCOUNT = "/client/v4/accounts/local"
 SCRIPTS = f"{ACCOUNT}/workers/dispatch/namespaces/testing/scripts"
@@ -255,7 +255,19 @@ def test_a_request_needs_a_token_and_a_namespace_that_exists(api: Api, method: s
 
 
 NAMELESS = {"type": "plain_text", "text": "x"}
-TOO_LARGE = os.urandom(MAX_COMPRESSED_BYTES + 1)
+TOO_LARGE = bytes(MAX_WORKER_BYTES)  # it counts as it is, however well it compresses
+TOO_LONG = "x" * (MAX_VARIABLE_BYTES + 1)
+
+
+def variables(count: int = 1, **binding: Any) -> dict[str, Any]:
+    listed = [
+        {"name": f"NAME_{number}", "type": "plain_text", "text": "x", **binding} for number in range(count)
+    ]
+    return {"metadata": {"bindings": listed}}
+
+
+def compatible(date: str, *flags: str) -> dict[str, Any]:
+    return {"metadata": {"compatibility_date": date, "compatibility_flags": flags}}
 
 
 @pytest.mark.parametrize(
@@ -271,6 +283,16 @@ TOO_LARGE = os.urandom(MAX_COMPRESSED_BYTES + 1)
         ([], {"metadata": {"bindings": [NAMELESS | {"name": ""}]}}, 400, 10052),
         ([], {"metadata": {"bindings": [{"name": "DB", "type": "d1", "id": "x"}]}}, 400, 10056),
         ([], {"metadata": {"bindings": [{"name": "X"}]}}, 400, 10056),
+        ([], variables(MAX_VARIABLES + 1), 400, 10055),
+        ([], variables(text=TOO_LONG), 400, 10054),
+        ([], variables(type="secret_text", text=TOO_LONG), 400, 10054),
+        ([], variables(type="json", text=None, json=[TOO_LONG]), 400, 10054),
+        ([], compatible("9999-12-31"), 400, 10021),
+        ([], compatible("soon"), 400, 10021),
+        ([], compatible("2026-11-01", "nodejs_compat", "no_such_flag"), 400, 10021),
+        ([], compatible("2026-11-01", 'a"b'), 400, 10021),
+        ([], compatible("2026-11-01", "experimental"), 400, 10021),
+        ([], compatible("2026-11-01", "python_workers", "python_workers_development"), 400, 10021),
         ([], {"raw": '{"main_module":'}, 400, 10026),
         ([], {"raw": '["index.js"]'}, 400, 10026),
         ([], {"raw": "null"}, 400, 10026),
@@ -296,10 +318,39 @@ def test_the_message_names_the_module_and_the_binding(api: Api) -> None:
     assert "'text/x-php'" in message
     response = api.upload("hello", metadata={"bindings": [{"name": "DB", "type": "d1"}]})
     assert "'DB'" in assert_refused(response, 400, 10056)
+    message = assert_refused(api.upload("hello", **compatible("2026-11-01", "no_such_flag")), 400, 10021)
+    assert message == "No such compatibility flag: no_such_flag"
+    message = assert_refused(api.upload("hello", **compatible("2026-11-01", "experimental")), 400, 10021)
+    assert message.endswith("experimental and cannot yet be used in Workers deployed to Cloudflare.")
 
 
-def test_the_size_that_counts_is_the_compressed_one(api: Api) -> None:
-    result_of(api.upload("hello", index_js(), ("zeros", bytes(len(TOO_LARGE)), "application/octet-stream")))
+@pytest.mark.parametrize(
+    "upload",
+    [
+        variables(MAX_VARIABLES),
+        variables(text="x" * MAX_VARIABLE_BYTES),
+        compatible("2021-11-02"),
+        compatible("2024-01-01", "nodejs_compat", "global_fetch_strictly_public"),
+        # Became the default since, which is no error.
+        compatible("2026-11-01", "nodejs_compat"),
+        compatible("2026-11-01", "python_workers"),
+        # Later than the pinned workerd, not than now.
+        compatible(datetime.now(UTC).date().isoformat()),
+    ],
+)
+def test_what_is_just_allowed_is_taken(api: Api, upload: dict[str, Any]) -> None:
+    result_of(api.upload("hello", **upload))
+
+
+def test_who_does_not_say_what_it_is_is_refused(api: Api) -> None:
+    for name in ("", "Python-urllib/3.11"):
+        response = api.request("GET", SCRIPTS, AUTHORIZATION | {"user-agent": name})
+        assert (response.status_code, response.text) == (403, "error code: 1010")
+
+
+def test_a_worker_of_the_largest_size_is_taken(api: Api) -> None:
+    zeros = bytes(MAX_WORKER_BYTES - len(MAIN))
+    result_of(api.upload("hello", index_js(), ("zeros", zeros, "application/octet-stream")))
 
 
 def test_an_upload_that_says_it_is_too_long_is_not_read(api: Api) -> None:

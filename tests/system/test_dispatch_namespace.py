@@ -135,6 +135,35 @@ def test_wrangler_shows_why_an_upload_was_refused(stack: RunningStack, project):
     assert stack.api("GET", f"{SCRIPTS}/refused").status_code == 404
 
 
+FETCHES = """
+export default {
+  async fetch(request) {
+    const { pathname, search } = new URL(request.url);
+    if (pathname === "/seen") return Response.json({ cf: typeof request.cf, body: await request.text() });
+    const answer = await fetch(search.slice(1));
+    return Response.json({ status: answer.status, text: await answer.text() });
+  },
+};
+"""
+
+
+def test_a_worker_sees_and_reaches_what_it_would_in_an_untrusted_namespace(stack: RunningStack, project):
+    public = CONFIG + 'compatibility_flags = ["global_fetch_strictly_public"]\n'
+    stack.deploy(project({"wrangler.toml": CONFIG, "index.js": FETCHES}), "inside")
+    stack.deploy(project({"wrangler.toml": public, "index.js": FETCHES}), "outside")
+    seen = stack.request("inside.localhost", "POST", "/seen", content=b"a body").json()
+    assert seen == {"cf": "undefined", "body": "a body"}
+    neighbour = f"http://hello.localhost:{stack.port}/"
+    assert stack.get("inside", f"/?{neighbour}").json() == {"status": 522, "text": "error code: 522"}
+    assert stack.get("outside", f"/?{neighbour}").json() == {"status": 200, "text": "Hello, world!\n"}
+    # Elsewhere both go.
+    for app in ("inside", "outside"):
+        assert (
+            stack.get(app, f"/?http://127.0.0.1:{stack.port}/api/v3/repos/codius/examples").json()["status"]
+            == 403
+        )
+
+
 def test_all_of_it_survives_a_kill(tmp_path: Path, project):
     """Uploads, accounts and funds are there again after `kill -9`, and nothing is left running."""
     first = RunningStack(tmp_path / "state").start()

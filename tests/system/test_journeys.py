@@ -175,6 +175,10 @@ def test_an_operator_sees_what_others_do_not(stack: RunningStack, new_page: NewP
     app = failed_or_new(alice, stack, scripts)
     assert alice.goto(address(stack, "/operator")).status == 404  # type: ignore[union-attr]
     log_in(operator, stack, "operator")
+    health = operator.goto(address(stack, "/healthz"))
+    assert health is not None
+    assert (health.status, health.json()["status"]) == (200, "ok"), health.text()
+    operator.goto(address(stack, "/"))
     operator.get_by_role("link", name="Operator").click()
     failures = operator.get_by_role("table", name="Failed lately")
     expect(failures.get_by_role("row").filter(has_text=app)).to_contain_text("The build failed.")
