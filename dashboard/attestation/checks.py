@@ -10,11 +10,11 @@ does the cron trigger, so that everybody's turn comes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from attestation.comparison import EMPTY, described, differences, excess_of
+from attestation.comparison import EMPTY, described, differences, differences_of_deployment, excess_of
 from clients.billing import Billing, BillingUnavailableError
 from clients.cloudflare import CloudflareError, Namespace
 from clients.github_api import GitHubError
@@ -26,9 +26,9 @@ from store.apps import Apps
 from store.attestations import Attestations, Budget, Check, Signed
 
 ISSUER = "https://token.actions.githubusercontent.com"
-# A check asks Cloudflare thrice, who answers 1,200 questions in five minutes ("Rate limits" of its API). Even
+# A check asks Cloudflare four times, who answers 1,200 questions in five minutes ("Rate limits" of its API). Even
 # where the checks of two periods come together, half is left for looks, deploys and deletions.
-BUDGET = Budget(app_ms=60_000, period_ms=60_000, checks=40)
+BUDGET = Budget(app_ms=60_000, period_ms=60_000, checks=30)
 # Told what went wrong with which app's check.
 OnFailure = Callable[[str, Exception], None]
 
@@ -108,6 +108,7 @@ class Checks:
             found = ["No attestation of this app is known."]
         else:
             found = differences(signed.manifest, deployed, script.bindings)
+            found += differences_of_deployment(script.deployment)
         return {
             "appId": app.id,
             "url": url,
@@ -120,6 +121,7 @@ class Checks:
             "manifest": signed and signed.manifest,
             "manifestSha256": signed and signed.manifest_sha256,
             "deployed": deployed,
+            "deployment": script and script.deployment and asdict(script.deployment),
             "agrees": not found,
             "differences": found,
             "attestation": signed and self._attestation(app, signed),

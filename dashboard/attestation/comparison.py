@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from clients.cloudflare import DeployedScript
+from clients.cloudflare import DeployedScript, Deployment
 from clients.github_attestations import MAX_MANIFEST_BYTES
 
 # Cloudflare's "Limits" of Workers: 128 variables, of 5 KB each.
@@ -78,6 +78,21 @@ def differences(manifest: dict[str, Any], deployed: dict[str, Any], bindings: li
     if len(found) != len(deployed["modules"]):
         modules.append("Two modules have the same name.")
     return changed + modules + [f"It was given the binding {binding}." for binding in bindings]
+
+
+def differences_of_deployment(deployment: Deployment | None) -> list[str]:
+    """Why what was read may not be what answers. None is of an API without versions: what it lists is all."""
+    if deployment is None:
+        return []
+    match list(deployment.versions.items()):
+        case [(version, 100)] if version == deployment.latest:
+            return []
+        case [(version, 100)] if deployment.latest is None:
+            return [f"Version {version} serves; Cloudflare does not tell whether the modules are its."]
+        case [(version, 100)]:
+            return [f"Version {version} serves, but a later one, {deployment.latest}, is uploaded."]
+    shares = " and ".join(f"{version} ({share:g} %)" for version, share in deployment.versions.items())
+    return [f"Not one version serves all requests, but {shares}."]
 
 
 def same(one: Any, other: Any) -> bool:

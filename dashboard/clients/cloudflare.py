@@ -7,7 +7,7 @@ settings).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,10 @@ from clients.multipart import HashingParser, NotMultipartError, Part, parameter
 ENTRYPOINT = "cf-entrypoint"
 # Where the bindings that are plain variables have their values.
 PLAIN = {"plain_text": "text", "json": "json"}
+
+
+# Of an API without versions of a namespace's scripts.
+NO_ROUTE = (404, 405)
 
 
 class CloudflareError(Exception):
@@ -47,10 +51,24 @@ class Namespace:
         if settings is None or answer is None:
             await self.require()
             return None
+        deployment = await self._deployment(path)
         match settings.json():
             case {"result": {**found}}:
-                return deployed_script(found, answer.headers.get(ENTRYPOINT), content.modules(answer))
+                modules = content.modules(answer)
+                return deployed_script(found, answer.headers.get(ENTRYPOINT), modules, deployment)
         raise CloudflareError("Cloudflare's description of the Worker could not be read.")
+
+    async def _deployment(self, path: str) -> Deployment | None:
+        """Asked after the content: what was uploaded in between isn't taken for what was read."""
+        verb = "list the Worker's versions"
+        answer = await self._ask("GET", f"{path}/deployments", verb, absent=NO_ROUTE)
+        found = active_versions(None if answer is None else answer.json())
+        if answer is None or found == {}:
+            return None
+        if found is None:
+            raise CloudflareError("Cloudflare's list of the Worker's deployments could not be read.")
+        versions = await self._ask("GET", f"{path}/versions", verb, absent=NO_ROUTE)
+        return Deployment(found, None if versions is None else latest_version(versions.json()))
 
     async def has_script(self, script: str) -> bool:
         """Whether anything is deployed under this name. Raises CloudflareError."""
@@ -64,8 +82,15 @@ class Namespace:
         if await self._ask("GET", "", "describe the namespace") is None:
             raise CloudflareError(f"Cloudflare has no dispatch namespace {self.name}.")
 
-    async def _ask(self, method: str, path: str, verb: str, receive: Receive | None = None) -> Answer | None:
-        """The answer; None where there is no such thing."""
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        verb: str,
+        receive: Receive | None = None,
+        absent: Container[int] = (404,),
+    ) -> Answer | None:
+        """The answer; None where there is no such thing, which the statuses `absent` say."""
         namespace = f"workers/dispatch/namespaces/{quote(self.name)}"
         url = f"{self.api_url}/accounts/{quote(self.account_id)}/{namespace}{path}"
         try:
@@ -75,7 +100,7 @@ class Namespace:
             raise CloudflareError("Cloudflare could not be reached.") from error
         except NotMultipartError as error:
             raise CloudflareError("Cloudflare sent the modules in an unknown form.") from error
-        if answer.status == 404:
+        if answer.status in absent:
             return None
         if not answer.is_success:
             raise CloudflareError(f"Cloudflare refused to {verb} ({answer.status}).")
@@ -92,6 +117,20 @@ class DeployedScript:
     variables: dict[str, Any]
     bindings: list[str]
     modules: list[Part]
+    deployment: Deployment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Which versions of a script answer requests ("Versioning" in "Workers for Platforms").
+
+    `versions` are percentages by id; one at 0 answers requests that name it. `latest` is the id of the newest
+    upload, None where it isn't told. `/content` is of what serves or of the newest upload, which Cloudflare's
+    documentation doesn't say: it is surely of what serves where both are the same version.
+    """
+
+    versions: dict[str, float]
+    latest: str | None
 
 
 class Content:
@@ -114,7 +153,32 @@ class Content:
         return sorted(self._parser.parts, key=lambda part: part.name)
 
 
-def deployed_script(settings: dict[Any, Any], main: str | None, modules: list[Part]) -> DeployedScript:
+def active_versions(content: Any) -> dict[str, float] | None:
+    """Those of the first deployment that is listed, which is the active one; None for what can't be read."""
+    match content:
+        case {"result": {"deployments": []}}:
+            return {}
+        case {"result": {"deployments": [{"versions": [*versions]}, *_]}}:
+            try:
+                return {str(item["version_id"]): float(item["percentage"]) for item in versions}
+            except (KeyError, TypeError, ValueError):
+                return None
+    return None
+
+
+def latest_version(content: Any) -> str | None:
+    """The newest by its number, the first of those without one."""
+    match content:
+        case {"result": {"items": [*items]}}:
+            known = [item for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
+            newest: dict[str, Any] = max(known, key=lambda item: item.get("number") or 0, default={})
+            return newest.get("id")
+    return None
+
+
+def deployed_script(
+    settings: dict[Any, Any], main: str | None, modules: list[Part], deployment: Deployment | None
+) -> DeployedScript:
     bindings = settings.get("bindings") or []
     variables = {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item.get("type") in PLAIN}
     others = [item for item in bindings if item.get("type") not in PLAIN]
@@ -125,4 +189,5 @@ def deployed_script(settings: dict[Any, Any], main: str | None, modules: list[Pa
         variables=variables,
         bindings=sorted(f"{item.get('name')} ({item.get('type')})" for item in others),
         modules=modules,
+        deployment=deployment,
     )

@@ -17,7 +17,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from local.cloudflare.answers import EXCEPTION_HANDLERS, MIDDLEWARE, ApiError, envelope, timestamp
+from local.cloudflare import versions
+from local.cloudflare.answers import (
+    EXCEPTION_HANDLERS,
+    MIDDLEWARE,
+    ApiError,
+    collection,
+    envelope,
+    timestamp,
+)
 from local.cloudflare.compatibility import check_compatibility
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.upload import MAX_UPLOAD_BYTES, read_form, script_from
@@ -47,9 +55,19 @@ def summary(namespace: str, name: str, script: Script) -> dict[str, Any]:
 
 
 class DispatchNamespaces:
-    """The routes of the stand-in, over a store; `namespaces` are the ones that exist."""
+    """The routes of the stand-in, over a store; `namespaces` are the ones that exist.
 
-    def __init__(self, store: NamespaceStore, namespaces: tuple[str, ...], on_change: OnChange) -> None:
+    Without `has_versions` it is as it was before a namespace's scripts had versions.
+    """
+
+    def __init__(
+        self,
+        store: NamespaceStore,
+        namespaces: tuple[str, ...],
+        on_change: OnChange,
+        has_versions: bool = True,
+    ) -> None:
+        self._has_versions = has_versions
         self._store = store
         self._namespaces = namespaces
         self._on_change = on_change
@@ -68,6 +86,7 @@ class DispatchNamespaces:
             Route(f"{script}/settings", self.get_settings),
             Route(f"{script}/tags", self.get_tags, methods=["GET"]),
             Route(f"{script}/tags", self.put_tags, methods=["PUT"]),
+            *(self._version_routes(script) if self._has_versions else ()),
             # Wrangler looks for an ordinary Worker of the same name before it uploads to a namespace.
             Route("/workers/scripts/{name}/{rest:path}", self.no_ordinary_script),
         ]
@@ -78,6 +97,12 @@ class DispatchNamespaces:
             ],
             exception_handlers=EXCEPTION_HANDLERS,
         )
+
+    def _version_routes(self, script: str) -> list[Route]:
+        return [
+            *collection(f"{script}/versions", self.list_versions, self.create_version),
+            *collection(f"{script}/deployments", self.list_deployments, self.create_deployment),
+        ]
 
     def _require_token(self, request: Request) -> None:
         if not request.headers.get("authorization", "").startswith("Bearer "):
@@ -127,14 +152,36 @@ class DispatchNamespaces:
             raise ApiError(400, 10016, f"Invalid Worker name {name!r}.")
         if int(request.headers.get("content-length", 0)) > MAX_UPLOAD_BYTES:
             raise ApiError(413, 10027, "The request body is too large.")
-        now = timestamp()
-        script = script_from(*await read_form(request), now)
-        await check_compatibility(script["compatibility_date"], script["compatibility_flags"])
         before = self._store.get(namespace, name)
-        script["created_on"] = before["created_on"] if before else now
+        script = await self._uploaded(request, before)
         self._store.put(namespace, name, script)
         await self._on_change(name)
         return envelope(summary(namespace, name, script))
+
+    async def _uploaded(self, request: Request, before: Script | None) -> Script:
+        now = timestamp()
+        script = script_from(*await read_form(request), now)
+        await check_compatibility(script["compatibility_date"], script["compatibility_flags"])
+        return {**script, "created_on": before["created_on"] if before else now}
+
+    async def list_versions(self, request: Request) -> Response:
+        return envelope({"items": versions.described_versions(self._script(request)[2])})
+
+    async def create_version(self, request: Request) -> Response:
+        namespace, name, before = self._script(request)
+        upload = await self._uploaded(request, before)
+        self._store.put(namespace, name, versions.with_version(before, upload))
+        return envelope({"version_id": versions.version_id(upload), **summary(namespace, name, upload)})
+
+    async def list_deployments(self, request: Request) -> Response:
+        return envelope(versions.described_deployments(self._script(request)[2]))
+
+    async def create_deployment(self, request: Request) -> Response:
+        namespace, name, script = self._script(request)
+        script = versions.with_deployment(script, await request.json())
+        self._store.put(namespace, name, script)
+        await self._on_change(name)
+        return envelope(versions.described_deployments(script)["deployments"][0])
 
     async def delete_script(self, request: Request) -> Response:
         namespace, name, _ = self._script(request)
@@ -199,4 +246,4 @@ class DispatchNamespaces:
     async def download(self, request: Request) -> Response:
         """What the namespace's Worker loads: a script whole, from the namespace that dispatch is bound to."""
         script = self._store.get(self._namespaces[0], request.path_params["name"])
-        return JSONResponse(script) if script else Response(status_code=404)
+        return JSONResponse(versions.serving(script)) if script else Response(status_code=404)

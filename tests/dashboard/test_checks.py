@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import cramjam
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from attestation.checks import BUDGET
 from attestation.comparison import SETTINGS, differences
@@ -105,6 +108,40 @@ class Attested:
         assert script is not None
         change(script)
         self.store.put("testing", APP, script)
+
+    def answer(self, path: str, status: int, content: Any) -> None:
+        """Have Cloudflare's API answer questions with this end so."""
+        api = self.site.servers[CLOUDFLARE]
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            is_meant = scope["path"].endswith(path)
+            await (JSONResponse(content, status) if is_meant else api)(scope, receive, send)
+
+        self.site.servers[CLOUDFLARE] = application
+
+    async def ask(self, method: str, path: str, content: Any = None, **options: Any) -> Any:
+        """Ask Cloudflare's API about the script, as the operator could."""
+        namespace = f"{CLOUDFLARE}/client/v4/accounts/account/workers/dispatch/namespaces/testing"
+        transport = httpx.ASGITransport(self.site.servers[CLOUDFLARE])
+        headers = {"authorization": "Bearer operator"}
+        async with httpx.AsyncClient(transport=transport, headers=headers) as client:
+            url = f"{namespace}/scripts/{APP}{path}"
+            response = await client.request(method, url, json=content, **options)
+        assert response.is_success, response.text
+        return response.json()["result"]
+
+    async def upload_version(self) -> str:
+        """Other code, which doesn't serve by itself."""
+        files = {
+            "metadata": (None, json.dumps({"main_module": "index.js"}), "application/json"),
+            "index.js": ("index.js", b"export default { fetch: evil }", "application/javascript+module"),
+        }
+        result: str = (await self.ask("POST", "/versions", files=files))["version_id"]
+        return result
+
+    async def deploy_versions(self, percentages: dict[str, int]) -> None:
+        versions = [{"version_id": id_, "percentage": share} for id_, share in percentages.items()]
+        await self.ask("POST", "/deployments", {"strategy": "percentage", "versions": versions})
 
     async def document(self, status: int = 200) -> Any:
         response = await self.site.visitor().get(DOCUMENT)
@@ -214,6 +251,67 @@ def test_a_script_that_is_gone_does_not_agree(tmp_path: Path) -> None:
         app.store.delete("testing", APP)
         document = await app.document()
         assert (document["agrees"], document["deployed"]) == (False, None)
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize("percentages", [(100, None), (100, 0), (90, 10), (0, 100), (None, 100)])
+def test_only_the_one_version_that_was_read_may_serve(
+    tmp_path: Path, percentages: tuple[int | None, int | None]
+) -> None:
+    async def work(app: Attested) -> None:
+        document = await app.document()
+        signed_version = document["deployment"]["latest"]
+        assert document["deployment"]["versions"] == {signed_version: 100}
+        # Somebody with the operator's token uploads other code, and shares the requests out.
+        other = await app.upload_version()
+        shares = dict(zip((signed_version, other), percentages, strict=True))
+        await app.deploy_versions({version: share for version, share in shares.items() if share is not None})
+        app.site.now += BUDGET.app_ms
+        document = await app.document()
+        assert document["agrees"] is False
+        assert document["deployment"]["latest"] == other
+        found = document["differences"]
+        if percentages == (100, None):
+            assert f"Version {signed_version} serves, but a later one, {other}, is uploaded." in found
+        elif percentages == (None, 100):  # it is one version, and what it is was read
+            assert "The module index.js changed." in found
+        else:
+            words = " and ".join(f"{version} ({share} %)" for version, share in shares.items())
+            assert f"Not one version serves all requests, but {words}." in found
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_an_api_without_versions_lists_all_there_is(tmp_path: Path, status: int) -> None:
+    async def work(app: Attested) -> None:
+        app.answer("/deployments", status, {})
+        document = await app.document()
+        assert (document["agrees"], document["deployment"]) == (True, None)
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    "content", [None, {"result": None}, {"result": {"deployments": [{"versions": [{}]}]}}]
+)
+def test_deployments_that_can_not_be_read_agree_with_nothing(tmp_path: Path, content: Any) -> None:
+    async def work(app: Attested) -> None:
+        app.answer("/deployments", 200, content)
+        assert (await app.document(502))["error"] == "cloudflare_unavailable"
+
+    with_app(tmp_path, work)
+
+
+def test_a_version_whose_content_is_not_told_is_named(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        app.answer("/versions", 405, {})
+        document = await app.document()
+        (version,) = document["deployment"]["versions"]
+        assert document["differences"] == [
+            f"Version {version} serves; Cloudflare does not tell whether the modules are its."
+        ]
 
     with_app(tmp_path, work)
 

@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import json
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -417,3 +418,58 @@ def test_there_are_no_ordinary_scripts(api: Api) -> None:
 def test_an_unknown_route_is_answered_in_the_envelope(api: Api, method: str, path: str, status: int) -> None:
     message = assert_refused(api.request(method, path), status, 7003)
     assert status == 405 or path in message
+
+
+# Versions.
+
+
+def version_of(api: Api, content: bytes) -> str:
+    """Upload a version that doesn't serve by itself."""
+    files = {
+        "metadata": (None, '{"main_module": "index.js"}', "application/json"),
+        "index.js": ("index.js", content, JAVASCRIPT),
+    }
+    found: str = result_of(api.request("POST", f"{SCRIPTS}/hello/versions", files=files))["version_id"]
+    return found
+
+
+def deploy_versions(api: Api, *versions: tuple[str, int]) -> httpx.Response:
+    listed = [{"version_id": id_, "percentage": share} for id_, share in versions]
+    content = {"strategy": "percentage", "versions": listed}
+    return api.request("POST", f"{SCRIPTS}/hello/deployments", json=content)
+
+
+def served(api: Api) -> bytes:
+    """What the namespace's Worker loads."""
+    script = api.request("GET", "/local/scripts/hello").json()
+    return base64.b64decode(script["modules"][0]["content"])
+
+
+def test_a_version_serves_when_it_is_deployed(api: Api) -> None:
+    result_of(api.upload("hello"))
+    (first,) = result_of(api.request("GET", f"{SCRIPTS}/hello/deployments"))["deployments"][0]["versions"]
+    assert first["percentage"] == 100
+    second = version_of(api, b"// two")
+    assert api.content("hello") == [index_js(b"// two")]
+    assert served(api) == MAIN
+    listed = result_of(api.request("GET", f"{SCRIPTS}/hello/versions"))["items"]
+    assert [(item["id"], item["number"]) for item in listed] == [(second, 2), (first["version_id"], 1)]
+    for share, content in ((10, MAIN), (0, MAIN), (90, b"// two"), (100, b"// two")):
+        result_of(deploy_versions(api, (second, share), (first["version_id"], 100 - share)))
+        assert served(api) == content
+    assert api.changes == ["hello"] * 5
+    # A whole upload takes the place of all of them.
+    result_of(api.upload("hello"))
+    assert (served(api), len(result_of(api.request("GET", f"{SCRIPTS}/hello/versions"))["items"])) == (
+        MAIN,
+        1,
+    )
+
+
+@pytest.mark.parametrize("shares", [(50, 40), (100,), (100, 0, 0), ()])
+def test_a_deployment_that_is_none_is_refused(api: Api, shares: tuple[int, ...]) -> None:
+    result_of(api.upload("hello"))
+    version = version_of(api, b"// two")
+    ids = ["unknown"] if shares == (100,) else [version] * 3
+    assert_refused(deploy_versions(api, *zip(ids, shares, strict=False)), 400, 10021)
+    assert served(api) == MAIN
