@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from clients.http import USER_AGENT, Answer, Fetch, Receive, UnreachableError
+from clients.http import TIMEOUT_SECONDS, USER_AGENT, Answer, Fetch, Receive, UnreachableError
 from clients.multipart import HashingParser, NotMultipartError, Part, parameter
 
 # The name of the main module, as wrangler reads it from the same answer.
@@ -21,6 +21,8 @@ ENTRYPOINT = "cf-entrypoint"
 PLAIN = {"plain_text": "text", "json": "json"}
 
 
+# A Worker may have 64 MiB.
+CONTENT_SECONDS = 60
 # Of an API without versions of a namespace's scripts.
 NO_ROUTE = (404, 405)
 
@@ -47,7 +49,8 @@ class Namespace:
         """What is deployed of an app now; None where there is nothing. Raises CloudflareError."""
         path, content = f"/scripts/{quote(script)}", Content()
         settings = await self._ask("GET", f"{path}/settings", "describe the Worker")
-        answer = await self._ask("GET", f"{path}/content", "return the Worker", content.receive)
+        verb = "return the Worker"
+        answer = await self._ask("GET", f"{path}/content", verb, content.receive, seconds=CONTENT_SECONDS)
         if settings is None or answer is None:
             await self.require()
             return None
@@ -89,13 +92,14 @@ class Namespace:
         verb: str,
         receive: Receive | None = None,
         absent: Container[int] = (404,),
+        seconds: float = TIMEOUT_SECONDS,
     ) -> Answer | None:
         """The answer; None where there is no such thing, which the statuses `absent` say."""
         namespace = f"workers/dispatch/namespaces/{quote(self.name)}"
         url = f"{self.api_url}/accounts/{quote(self.account_id)}/{namespace}{path}"
         try:
             headers = {"authorization": f"Bearer {self.token}", "user-agent": USER_AGENT}
-            answer = await self.fetch(method, url, headers, receive=receive)
+            answer = await self.fetch(method, url, headers, receive=receive, seconds=seconds)
         except UnreachableError as error:
             raise CloudflareError("Cloudflare could not be reached.") from error
         except NotMultipartError as error:

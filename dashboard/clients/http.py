@@ -51,9 +51,11 @@ class Fetch(Protocol):
         headers: Mapping[str, str],
         body: str | None = None,
         receive: Receive | None = None,
+        seconds: float = TIMEOUT_SECONDS,
     ) -> Answer:
-        """Ask, following redirects, within TIMEOUT_SECONDS; raise UnreachableError without an answer, or for
-        one of more than MAX_ANSWER_BYTES.
+        """Ask, following redirects, in as many seconds at most.
+
+        Raises UnreachableError without an answer, or for one of more than MAX_ANSWER_BYTES.
 
         With `receive` the body goes there piece by piece, and the answer has none.
         """

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from js import AbortSignal, Object
+from js import AbortSignal, Object, Uint8Array
 from js import fetch as js_fetch
 from pyodide.ffi import JsException, to_js
 
 from clients.http import MAX_ANSWER_BYTES, TIMEOUT_SECONDS, Answer, Receive, UnreachableError
+
+PIECE_BYTES = 256 * 1024
 
 
 async def fetch(
@@ -19,10 +21,11 @@ async def fetch(
     headers: Mapping[str, str],
     body: str | None = None,
     receive: Receive | None = None,
+    seconds: float = TIMEOUT_SECONDS,
 ) -> Answer:
     options = {"method": method, "headers": dict(headers)} | ({} if body is None else {"body": body})
     init = to_js(options, dict_converter=Object.fromEntries)
-    init.signal = AbortSignal.timeout(TIMEOUT_SECONDS * 1000)
+    init.signal = AbortSignal.timeout(int(seconds * 1000))
     try:
         response = await js_fetch(url, init)
         answer = Answer(response.status, {name.lower(): value for name, value in response.headers}, b"")
@@ -51,8 +54,13 @@ class Limited:
 
 
 async def pass_on(stream: Any, take: Callable[[bytes], None]) -> None:
+    """In large pieces, as each costs a turn of Python's; between two of them, other requests have theirs."""
     if stream is None:
         return
-    reader = stream.getReader()
-    while not (piece := await reader.read()).done:
-        take(piece.value.to_bytes())
+    reader = stream.getReader(to_js({"mode": "byob"}, dict_converter=Object.fromEntries))
+    is_done = False
+    while not is_done:
+        piece = await reader.readAtLeast(PIECE_BYTES, Uint8Array.new(PIECE_BYTES))
+        is_done = piece.done
+        if piece.value is not None and piece.value.byteLength:
+            take(piece.value.to_bytes())

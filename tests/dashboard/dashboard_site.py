@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
-from clients.http import Answer, Receive, UnreachableError
+from clients.http import TIMEOUT_SECONDS, Answer, Receive, UnreachableError
 from ledger import Ledger
 from model.app import App, Source, User
 from model.limits import Limits
@@ -105,6 +105,7 @@ class Site:
         self.now = NOW
         self.asked: list[str] = []
         self.rates = rates or Rates(Counting(), Counting())
+        self.patience: list[float] = []  # the seconds that each of them had at most
         settings = Settings.read(SimpleNamespace(**VARIABLES | SECRETS | env))
         settings = replace(settings, limits=limits or settings.limits)
         self.services = Services.make(
@@ -119,9 +120,11 @@ class Site:
         headers: Mapping[str, str],
         body: str | None = None,
         receive: Receive | None = None,
+        seconds: float = TIMEOUT_SECONDS,
     ) -> Answer:
         await self.pause()
         self.asked.append(f"{method} {url}")
+        self.patience.append(seconds)
         origin = "/".join(url.split("/")[:3])
         if origin not in self.servers:
             raise UnreachableError(f"{method} {url}")

@@ -23,7 +23,9 @@ from starlette.types import Receive, Scope, Send
 
 from attestation.checks import BUDGET
 from attestation.comparison import SETTINGS, differences
+from clients.cloudflare import CONTENT_SECONDS
 from clients.github_attestations import MAX_MANIFEST_BYTES
+from clients.http import TIMEOUT_SECONDS
 from clients.multipart import HashingParser, NotMultipartError, parameter
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.namespaces import DispatchNamespaces
@@ -312,6 +314,17 @@ def test_a_version_whose_content_is_not_told_is_named(tmp_path: Path) -> None:
         assert document["differences"] == [
             f"Version {version} serves; Cloudflare does not tell whether the modules are its."
         ]
+
+    with_app(tmp_path, work)
+
+
+def test_the_content_has_more_time_than_other_answers(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        await app.document()
+        times = dict(zip(app.site.asked, app.site.patience, strict=True))
+        (content,) = (seconds for asked, seconds in times.items() if asked.endswith("/content"))
+        assert content == CONTENT_SECONDS
+        assert sorted(times.values())[-2] == TIMEOUT_SECONDS
 
     with_app(tmp_path, work)
 
