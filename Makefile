@@ -1,4 +1,4 @@
-.PHONY: setup tests-setup dev test check format bench screenshots lock deploy
+.PHONY: setup tests-setup dev test differential check format bench screenshots lock deploy
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,6 +15,9 @@ test: check tests-setup  ## Run all tests, as many at once as there are processo
 tests-setup: setup
 	@$(PYTHON) local/setup.py tests
 	@$(BIN)/python -m local.browser
+
+differential: tests-setup  ## Compare every kind of project with what wrangler makes and serves; `test` does most.
+	@DIFFERENTIAL="projects more" $(BIN)/python -m pytest tests/differential
 
 check: setup  ## Lint, formatting, types, and security of the workflows.
 	@$(BIN)/ruff check .

@@ -165,7 +165,7 @@ def namespace_config(addresses: Addresses) -> Config:
         "main": str(WORKERD_FOLDER / "namespace.js"),
         "compatibility_date": COMPATIBILITY_DATE,
         "compatibility_flags": ["experimental"],
-        "rules": [{"type": "Text", "globs": ["**/prelude.js"]}],
+        "rules": [{"type": "Text", "globs": ["**/prelude.js"], "fallthrough": False}],
         "worker_loaders": [{"binding": "LOADER"}],
         "services": [{"binding": "FRONT", "service": "local-front"}],
         "vars": {"SCRIPTS_ORIGIN": f"{addresses.stand_in}/local/scripts", "APPS_DOMAIN": "localhost"},

@@ -24,8 +24,8 @@ class Assets extends AssetWorkerInner {
 
 const assets = new Assets({}, { CONFIG: settings.assets });
 
-// What the app has as its binding. Like the binding of a service, it follows redirects unless told otherwise;
-// Python's SDK knows one by the name of its class.
+// What the app has as its binding. Like the binding of a service, it follows redirects unless told otherwise, and
+// answers with a plain Response; Python's SDK knows both by the names of their classes.
 class Fetcher {
   async fetch(input, init) {
     let request = new Request(input, init);
@@ -33,7 +33,7 @@ class Fetcher {
       const response = await assets.fetch(request);
       const location = response.headers.get("location");
       if (request.redirect !== "follow" || !REDIRECTS.has(response.status) || location === null) {
-        return Object.defineProperties(response, {
+        return Object.defineProperties(new Response(response.body, response), {
           redirected: { value: redirects > 0 },
           url: { value: request.url },
         });

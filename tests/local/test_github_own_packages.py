@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.github.expression_values import text_of, truthy
@@ -86,7 +86,6 @@ def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(deadline=None)
 @given(source=st.recursive(LEAVES, larger, max_leaves=6), status=STATUSES)
 @example(source="'10' == 1e1", status="success")
 @example(source="'0x10' == 16", status="success")

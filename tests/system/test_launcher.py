@@ -38,6 +38,10 @@ def test_it_says_what_it_does_and_leaves_no_process_behind(tmp_path: Path, with_
     assert soon(lambda: is_free(running.port))
 
 
+def test_it_prints_the_addresses_of_the_folders(stack: RunningStack):
+    assert f"  Yours     {stack.origin}/alice/greeter  (to paste into the dashboard's form)\n" in stack.said
+
+
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0

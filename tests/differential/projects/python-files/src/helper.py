@@ -1,0 +1,2 @@
+def shout(word):
+    return f"{word.upper()}!"
