@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,25 @@ def test_no_host_or_method_makes_dispatch_fail_or_an_account(tmp_path: Path):
         assert accounts_stored(tmp_path / "billing-objects") == 0
 
     with_workerd(tmp_path, fuzz)
+
+
+def test_a_crowd_asks_the_dashboard_once_for_an_apps_document(tmp_path: Path):
+    async def ask(workerd: Workerd) -> None:
+        url = f"http://127.0.0.1:{workerd.ports['ours']}/.well-known"
+        async with httpx.AsyncClient(timeout=60) as client:
+            paths = ["/codius", "/%63odius", "//codius"] * 20
+            headers = {"host": "crowded.localhost"}
+            found = await asyncio.gather(*(client.get(url + path, headers=headers) for path in paths))
+            again = await client.get(f"{url}/codius", headers=headers)
+            head = await client.head(f"{url}/codius", headers=headers)
+            other = await client.get(f"{url}/codius", headers={"host": "other.localhost"})
+        assert [answer.json() for answer in [*found, again]] == [{"asked": 1}] * (len(paths) + 1)
+        assert {answer.headers["cache-control"] for answer in found} == {"public, max-age=60"}
+        assert int(again.headers["age"]) >= 0
+        assert (head.status_code, head.content) == (200, b"")
+        assert other.json() == {"asked": 2}
+
+    with_workerd(tmp_path, ask)
 
 
 def ask_at_random(port: int) -> None:
