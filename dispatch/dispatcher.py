@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import js
@@ -34,6 +35,7 @@ from visitors import TooManyInVainError, Visitors, network_of
 
 # What Cloudflare says when there is no such Worker. An app can say so, too.
 NO_WORKER = "Worker not found"
+ERROR_NAMES = re.compile("^(Error: )+")
 NO_ACCOUNT, TOO_MANY = "no_account", "too_many"
 # No app has this id: the dashboard's have twelve characters, and no vowels.
 HEALTH_ID, HEALTH_PATH = "healthz", "/healthz"
@@ -60,6 +62,8 @@ class Dispatcher:
         # As `names.some(headers.has, headers)`: one step into JavaScript for all of them.
         self._has_any = js.Array.of(REQUEST_ID_HEADER, *VERSION_HEADERS).some
         self._of_headers = js.Headers.prototype.has
+        # Of an error, as text: an app chooses how long that is, and all of it would be copied into Python.
+        self._beginning_of = js.RegExp.new(f"^[^]{{0,{MAX_LOGGED}}}").exec
         self._on_response = lasting_callback(with_request_id)
         self._on_failure = lasting_callback(self._answer_failure)
 
@@ -139,7 +143,7 @@ class Dispatcher:
         """Answer for an app that failed, which is charged: a response, or a JavaScript promise of one."""
         asker = asker_of(request)
         app_id = str(app_id_of(authority_of(request.url), self._apps_domain))
-        message = str(getattr(error, "message", error)).removeprefix("Error: ")
+        message = ERROR_NAMES.sub("", self._beginning_of(error)[0])
         if message.startswith(NO_WORKER):
             answer = js.Promise.withResolvers()
             in_background(self._answer_for_missing(asker, app_id, message, answer))
