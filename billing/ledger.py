@@ -10,28 +10,40 @@ customer is not charged for it, but as the instance that held it may have served
 its requests are *lost*, not granted again. A settlement that arrives late, while the expired lease is
 remembered, still counts and returns what was not spent.
 
+The account is kept in memory and written through (`account.py`): taking, renewing or settling a lease is one
+statement that writes one row. Where that statement fails, what is stored counts.
+
 A payment counts once under its id (`funds.py`). Times are milliseconds since 1970; amounts are cents,
 nano-USD or requests, always integers.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from account import HOUR_MS, HOURS_PER_DAY, SELECT, UPDATE, Account
 from arguments import LedgerError, require_integer
-from database import Database, Value
+from database import Database, NotThereError, Value
 from funds import Funds, Payment, require_payment, require_reversal
 from pricing import Price
-from schema import migrate, stored_version
+from schema import is_older, migrate, stored_version
 
 MAX_LEASE_REQUESTS = 1_000
 LEASE_FRACTION = 100  # a lease is at most this part of what remains
+MAX_LEASES = 256  # more at once, and every request is charged as it comes: the row stays short
 LEASE_MS = 30_000
 REMEMBER_EXPIRED_MS = 600_000
-HOUR_MS = 3_600_000
-HOURS_PER_DAY = 24
-KEEP_HOURS = 90 * HOURS_PER_DAY
+MAX_HOURS = 90 * HOURS_PER_DAY
+
+# A day's row is there already where an earlier version of this code ran on that day in between.
+ADD_DAY = (
+    "INSERT INTO usage_day (day, requests, hours) VALUES (?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, "
+    "hours = json_patch(hours, excluded.hours)"
+)
 
 Refusal = Literal["no_account", "closed", "limit_exceeded"]
 
@@ -61,19 +73,6 @@ class Billing:
     closed_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    opened_at: int
-    closed_at: int | None
-    funding_cents: int
-    requests: int
-    leased: int
-    lost: int
-    next_lease: int
-    hour: int
-    hour_requests: int
-
-
 class Ledger:
     """Every method takes the time as `now` and changes all it says or nothing."""
 
@@ -81,15 +80,14 @@ class Ledger:
         self._database = database
         self._price = price
         self._funds = Funds(database)
-        self._is_opened = stored_version(database) > 0
-        if self._is_opened:
-            migrate(database)
+        self._is_read = False
+        self._account: Account | None = None
 
     # Opening and closing.
 
     def open(self, now: int) -> Literal["opened", "closed"]:
         """Open the account, once; a closed one stays closed, also if it was closed before it was opened."""
-        account = self._account()
+        account = self._read()
         if account is None:
             self._create(now, closed_at=None)
             return "opened"
@@ -100,10 +98,12 @@ class Ledger:
 
         One that was never opened is kept as closed: whoever is still about to open it finds it so.
         """
-        if self._account() is None:
+        account = self._read()
+        if account is None:
             self._create(now, closed_at=now)
-        else:
-            self._execute("UPDATE account SET closed_at = coalesce(closed_at, ?)", now)
+        elif account.closed_at is None:
+            account.closed_at = now
+            self._write(account)
         return "closed"
 
     def _create(self, now: int, closed_at: int | None) -> None:
@@ -112,7 +112,7 @@ class Ledger:
             "INSERT INTO account (id, opened_at, closed_at, hour) VALUES (1, ?, ?, ?)",
             *(now, closed_at, now // HOUR_MS),
         )
-        self._is_opened = True
+        self._is_read = False
 
     # Leases.
 
@@ -123,79 +123,56 @@ class Ledger:
         no id, and there is nothing to settle.
         """
         require_integer("wanted", wanted, 1, MAX_LEASE_REQUESTS)
-        return self._database.transaction(lambda: self._take(now, wanted))
+        account = self._read()
+        if account is None:
+            return "no_account"
+        lease = self._grant(account, now, wanted)
+        if isinstance(lease, Lease):
+            self._write(account)
+        return lease
 
     def renew_lease(self, now: int, lease: int, used: int, wanted: int) -> Lease | Refusal:
         """Settle one lease and take the next, in one step."""
         require_integer("wanted", wanted, 1, MAX_LEASE_REQUESTS)
-
-        def renew() -> Lease | Refusal:
-            self._settle(now, lease, used)
-            return self._take(now, wanted)
-
-        return self._database.transaction(renew)
+        account = self._settled(now, lease, used)
+        granted = self._grant(account, now, wanted)
+        self._write(account)
+        return granted
 
     def settle_lease(self, now: int, lease: int, used: int) -> None:
         """Charge what was `used` of a lease and return the rest.
 
         Raises LedgerError for a lease that is unknown: never taken, settled already, or forgotten.
         """
-        self._database.transaction(lambda: self._settle(now, lease, used))
+        self._write(self._settled(now, lease, used))
 
-    def _take(self, now: int, wanted: int) -> Lease | Refusal:
-        self._expire(now)
-        account = self._account()
-        if account is None:
-            return "no_account"
+    def _grant(self, account: Account, now: int, wanted: int) -> Lease | Refusal:
+        """Lease requests out of an account in memory, or say why not."""
         if account.closed_at is not None:
             return "closed"
+        account.expire_leases(now, REMEMBER_EXPIRED_MS)
         remaining = self._remaining(account)
         if remaining <= 0:
             return "limit_exceeded"
-        granted = min(wanted, max(1, remaining // LEASE_FRACTION))
+        granted = min(wanted, max(1, remaining // LEASE_FRACTION)) if len(account.leases) < MAX_LEASES else 1
         assert 0 < granted <= remaining, "more is granted than is paid for"
         if granted == 1:
-            self._charge(now, account, granted)
+            account.charge(now, granted)
             return Lease(None, granted, LEASE_MS)
-        self._execute("UPDATE account SET leased = leased + ?, next_lease = next_lease + 1", granted)
-        self._execute(
-            "INSERT INTO lease (id, requests, expires_at) VALUES (?, ?, ?)",
-            *(account.next_lease, granted, now + LEASE_MS),
-        )
-        return Lease(account.next_lease, granted, LEASE_MS)
+        return Lease(account.lease_out(granted, now + LEASE_MS), granted, LEASE_MS)
 
-    def _settle(self, now: int, lease: int, used: int) -> None:
+    def _settled(self, now: int, lease: int, used: int) -> Account:
+        """The account, in memory, without the lease and with what was used of it charged."""
         require_integer("lease", lease, 1, 2**53 - 1)
-        account = self._account()
-        rows = (
-            []
-            if account is None
-            else self._execute("SELECT requests, expired FROM lease WHERE id = ?", lease)
-        )
-        if account is None or not rows:
+        account = self._read()
+        running = None if account is None else account.leases.get(lease)
+        if account is None or running is None:
             raise LedgerError(f"lease {lease} is unknown: never taken, settled already, or expired long ago")
-        ((granted, expired),) = rows
-        assert isinstance(granted, int)
-        require_integer("used", used, 0, granted)
-        self._execute("DELETE FROM lease WHERE id = ?", lease)
-        if expired:
-            self._execute("UPDATE account SET lost = lost - ?", granted)
-        else:
-            self._execute("UPDATE account SET leased = leased - ?", granted)
-        self._charge(now, account, used)
-
-    def _expire(self, now: int) -> None:
-        """Write off leases that nobody settled in time; forget those that expired long ago."""
-        if not self._is_opened:
-            return
-        ((lost,),) = self._execute(
-            "SELECT sum(requests) FROM lease WHERE expires_at <= ? AND NOT expired", now
-        )
-        if lost is None:
-            return
-        self._execute("UPDATE lease SET expired = 1 WHERE expires_at <= ? AND NOT expired", now)
-        self._execute("UPDATE account SET leased = leased - ?, lost = lost + ?", lost, lost)
-        self._execute("DELETE FROM lease WHERE expired AND expires_at <= ?", now - REMEMBER_EXPIRED_MS)
+        require_integer("used", used, 0, running.requests)
+        self._is_read = False  # until it is written
+        account.end_lease(lease)
+        account.charge(now, used)
+        return account
 
     # Charging without leases.
 
@@ -210,23 +187,13 @@ class Ledger:
         It has no id: who gets no answer must not ask again, as that could take back another request.
         """
         require_integer("count", count, 1, MAX_LEASE_REQUESTS)
-        account = self._account()
+        account = self._read()
         if account is None or account.requests < count:
             raise LedgerError(f"{count} requests can't be released: they were not charged")
         # In the hour of the last charge, which is the one that is taken back.
-        self._execute(
-            "UPDATE account SET requests = requests - ?, hour_requests = max(0, hour_requests - ?)",
-            *(count, count),
-        )
-
-    def _charge(self, now: int, account: Account, count: int) -> None:
-        """Charge requests in the current hour."""
-        hour = max(now // HOUR_MS, account.hour)
-        if hour != account.hour:
-            self._roll_usage(account, hour)
-        self._execute(
-            "UPDATE account SET requests = requests + ?, hour_requests = hour_requests + ?", count, count
-        )
+        account.requests -= count
+        account.hour_requests = max(0, account.hour_requests - count)
+        self._write(account)
 
     # Funds.
 
@@ -237,8 +204,9 @@ class Ledger:
         credited, too: the payment was made, and is the operator's to refund.
         """
         require_payment(payment, amount_cents)
-        if self._account() is None:
+        if self._read() is None:
             return "no_account"
+        self._is_read = False  # the row's sum changes
         self._funds.add(now, payment, amount_cents)
         return "credited"
 
@@ -250,18 +218,19 @@ class Ledger:
         Calls may be repeated and come in any order: the newest version counts. A closed account changes, too.
         """
         require_reversal(reversal, cents, version)
-        if self._account() is None:
+        if self._read() is None:
             return "no_account"
+        self._is_read = False  # the row's sum changes
         self._funds.set_reversal(now, reversal, cents, version)
         return "booked"
 
     # Reading.
 
     def billing(self, now: int) -> Billing | None:
-        self._database.transaction(lambda: self._expire(now))
-        account = self._account()
+        account = self._read()
         if account is None:
             return None
+        account.expire_leases(now, REMEMBER_EXPIRED_MS)
         requests = account.requests + account.leased
         return Billing(
             requests=requests,
@@ -276,59 +245,77 @@ class Ledger:
     def payments(self, limit: int = 100) -> list[Payment]:
         """The latest payments and refunds, newest first."""
         require_integer("limit", limit, 1, 1_000)
-        if not self._is_opened:
+        if self._read() is None:
             return []
         return self._funds.payments(limit)
 
     def usage_per_hour(self, now: int, hours: int) -> list[int]:
         """Charged requests in each of the last `hours`, oldest first, the current one last."""
-        require_integer("hours", hours, 1, KEEP_HOURS)
-        account = self._account()
+        require_integer("hours", hours, 1, MAX_HOURS)
+        account = self._read()
         if account is None:
             return [0] * hours
         first = now // HOUR_MS - hours + 1
-        counts = self._counts("SELECT hour, requests FROM usage_hour WHERE hour >= ?", first)
-        counts[account.hour] = counts.get(account.hour, 0) + account.hour_requests
+        counts = account.hours()
+        since = first // HOURS_PER_DAY
+        for day, encoded in self._execute("SELECT day, hours FROM usage_day WHERE day >= ?", since):
+            of_day = json.loads(str(encoded)).items()
+            counts |= {int(day or 0) * HOURS_PER_DAY + int(hour): count for hour, count in of_day}
         return [counts.get(hour, 0) for hour in range(first, first + hours)]
 
     def usage_per_day(self, now: int, days: int) -> list[int]:
         """Charged requests on each of the last `days` (UTC), oldest first, today last."""
         require_integer("days", days, 1, 3_660)
-        account = self._account()
+        account = self._read()
         if account is None:
             return [0] * days
         first = now // HOUR_MS // HOURS_PER_DAY - days + 1
-        counts = self._counts("SELECT day, requests FROM usage_day WHERE day >= ?", first)
-        today = account.hour // HOURS_PER_DAY
-        counts[today] = counts.get(today, 0) + account.hour_requests
-        return [counts.get(day, 0) for day in range(first, first + days)]
-
-    def _counts(self, sql: str, first: int) -> dict[int, int]:
-        return dict(self._execute(sql, first))  # type: ignore[arg-type]
+        counts: Counter[int] = Counter()
+        for hour, count in account.hours().items():
+            counts[hour // HOURS_PER_DAY] += count
+        for day, requests in self._execute("SELECT day, requests FROM usage_day WHERE day >= ?", first):
+            counts[int(day or 0)] += int(requests or 0)
+        return [counts[day] for day in range(first, first + days)]
 
     # The tables.
-
-    def _roll_usage(self, account: Account, hour: int) -> None:
-        """Move the count of the hour that has passed to the tables of usage."""
-        add_up = "ON CONFLICT DO UPDATE SET requests = requests + excluded.requests"
-        day, count = account.hour // HOURS_PER_DAY, account.hour_requests
-        self._execute(f"INSERT INTO usage_hour VALUES (?, ?) {add_up}", account.hour, count)  # noqa: S608
-        self._execute(f"INSERT INTO usage_day VALUES (?, ?) {add_up}", day, count)  # noqa: S608
-        self._execute("DELETE FROM usage_hour WHERE hour <= ?", hour - KEEP_HOURS)
-        self._execute("UPDATE account SET hour = ?, hour_requests = 0", hour)
 
     def _remaining(self, account: Account) -> int:
         allowed = self._price.allowed_requests(account.funding_cents)
         return allowed - account.requests - account.leased - account.lost
 
-    def _account(self) -> Account | None:
-        if not self._is_opened:
-            return None
-        rows = self._execute(
-            "SELECT opened_at, closed_at, funding_cents, requests, leased, lost, next_lease, hour, "
-            "hour_requests FROM account"
-        )
-        return Account(*rows[0]) if rows else None  # type: ignore[arg-type]
+    def _read(self) -> Account | None:
+        """The account, from storage once; None where it was never opened."""
+        if not self._is_read:
+            self._account = self._stored()
+            self._is_read = True
+        return self._account
+
+    def _stored(self) -> Account | None:
+        try:
+            rows = self._execute(SELECT)
+        except NotThereError:  # no tables, or not all of their columns yet
+            rows = []
+        if not rows or is_older(rows[0][0]):
+            if stored_version(self._database) == 0:
+                return None
+            migrate(self._database)
+            rows = self._execute(SELECT)
+        return Account.of_row(rows[0][1:]) if rows else None
+
+    def _write(self, account: Account) -> None:
+        """Store the account as it is in memory."""
+        self._is_read = False  # until it is certain that memory and storage agree
+        if account.past_days:
+            self._database.transaction(lambda: self._write_with_days(account))
+            account.past_days.clear()
+        else:
+            self._execute(UPDATE, *account.values())
+        self._is_read = True
+
+    def _write_with_days(self, account: Account) -> None:
+        self._execute(UPDATE, *account.values())
+        for past in account.past_days:
+            self._execute(ADD_DAY, past.day, past.requests, past.hours)
 
     def _execute(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         return self._database.execute(sql, *values)

@@ -5,7 +5,7 @@ An object that was never opened has no tables: nothing is stored for an app that
 
 from __future__ import annotations
 
-from database import Database
+from database import Database, NotThereError, Value
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -46,16 +46,46 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # The newest version of each reversal that was told; what is booked of it is in `payment`.
     ("CREATE TABLE reversal (id TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",),
+    # Leases and the hours of today move into the account's row, those of a past day into the day's. The
+    # tables that held them stay, empty: an earlier version of this code writes to them after a rollback.
+    (
+        "ALTER TABLE account ADD COLUMN leases TEXT NOT NULL DEFAULT '{}'",  # id: [requests, end, expired]
+        "ALTER TABLE account ADD COLUMN day_hours TEXT NOT NULL DEFAULT '{}'",  # hour since 1970: requests
+        "ALTER TABLE usage_day ADD COLUMN hours TEXT NOT NULL DEFAULT '{}'",  # hour of the day: requests
+        """
+        UPDATE account SET leases =
+            (SELECT json_group_object(id, json_array(requests, expires_at, expired)) FROM lease)
+        """,
+        """
+        UPDATE account SET day_hours =
+            (SELECT json_group_object(usage_hour.hour, usage_hour.requests) FROM usage_hour
+             WHERE usage_hour.hour / 24 = account.hour / 24)
+        """,
+        """
+        UPDATE usage_day SET hours =
+            (SELECT json_group_object(hour % 24, usage_hour.requests) FROM usage_hour WHERE hour / 24 = day)
+        """,
+        "DELETE FROM usage_day WHERE day = (SELECT hour / 24 FROM account)",
+        "DELETE FROM usage_hour",
+        "DELETE FROM lease",
+    ),
 )
 
 
 def stored_version(database: Database) -> int:
     """The schema version of the tables, 0 when there are none."""
-    if not database.execute("SELECT name FROM sqlite_master WHERE name = 'schema_version'"):
+    try:
+        ((version,),) = database.execute("SELECT version FROM schema_version")
+    except NotThereError:
         return 0
-    ((version,),) = database.execute("SELECT version FROM schema_version")
     assert isinstance(version, int)
     return version
+
+
+def is_older(version: Value) -> bool:
+    """Whether tables of this version lack something."""
+    assert isinstance(version, int)
+    return version < len(MIGRATIONS)
 
 
 def migrate(database: Database) -> None:
@@ -69,5 +99,5 @@ def migrate(database: Database) -> None:
                 database.execute(statement)
             database.execute("UPDATE schema_version SET version = ?", version)
 
-    if stored_version(database) < len(MIGRATIONS):
+    if is_older(stored_version(database)):
         database.transaction(apply_missing)

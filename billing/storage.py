@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pyodide.ffi import create_once_callable, jsnull
+from pyodide.ffi import JsException, create_once_callable, jsnull
 
-from database import Value
+from database import NotThereError, Value
 
 Result = TypeVar("Result")
+NOT_THERE = re.compile("no such (table|column)")  # SQLite's words
 
 
 class ObjectStorage:
@@ -22,7 +24,15 @@ class ObjectStorage:
 
     def execute(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         arguments = [jsnull if value is None else value for value in values]
-        rows = self._sql.exec(sql, *arguments).raw().toArray()
+        try:
+            cursor = self._sql.exec(sql, *arguments)
+        except JsException as error:
+            if NOT_THERE.search(str(error)):
+                raise NotThereError(str(error)) from None
+            raise
+        if sql.startswith("UPDATE"):
+            return []
+        rows = cursor.raw().toArray()
         return [tuple(None if value is jsnull else value for value in row) for row in rows]
 
     def transaction(self, work: Callable[[], Result]) -> Result:

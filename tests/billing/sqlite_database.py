@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from database import Value
+from database import NotThereError, Value
 
 Result = TypeVar("Result")
 Row = tuple[Value, ...]
@@ -20,7 +20,12 @@ class SqliteDatabase:
 
     def execute(self, sql: str, *values: Value) -> list[Row]:
         require_exact(values)
-        rows = self.connection.execute(sql, values).fetchall()
+        try:
+            rows = self.connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if str(error).startswith(("no such table", "no such column")):
+                raise NotThereError(str(error)) from None
+            raise
         for row in rows:
             require_exact(row)
         return rows

@@ -1,5 +1,6 @@
 """The books of one app, one rule at a time. `test_ledger_stateful.py` runs the rules against each other."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -11,9 +12,10 @@ from database import Value
 from funds import MAX_FUNDING_CENTS, MAX_PAYMENT_CENTS, Payment
 from ledger import (
     HOUR_MS,
-    KEEP_HOURS,
     LEASE_MS,
+    MAX_HOURS,
     MAX_LEASE_REQUESTS,
+    MAX_LEASES,
     REMEMBER_EXPIRED_MS,
     Lease,
     Ledger,
@@ -62,6 +64,12 @@ def take_to_settle(ledger: Ledger, wanted: int, now: int = NOW) -> int:
     lease = take(ledger, wanted, now)
     assert lease.id is not None
     return lease.id
+
+
+def leases(database: SqliteDatabase) -> dict[int, list[int]]:
+    """The leases that are stored: requests, end, whether it has ended."""
+    [(encoded,)] = database.execute("SELECT leases FROM account")
+    return {int(lease): row for lease, row in json.loads(str(encoded)).items()}
 
 
 def used(ledger: Ledger, now: int = NOW) -> int:
@@ -368,13 +376,13 @@ def test_an_expired_lease_is_remembered_then_forgotten(database: SqliteDatabase,
     forgotten_at = NOW + LEASE_MS + REMEMBER_EXPIRED_MS
     take(ledger, 40, forgotten_at - LEASE_MS - 1)
     assert used(ledger, forgotten_at - 1) == 0
-    assert len(database.tables()["lease"]) == 2
-    take(ledger, 30, forgotten_at - LEASE_MS)
-    assert used(ledger, forgotten_at) == 0
-    assert len(database.tables()["lease"]) == 2
+    take(ledger, 2, forgotten_at - 1)
+    assert [list(leases(database)), used(ledger, forgotten_at - 1)] == [[lease, lease + 1, lease + 2], 2]
+    take(ledger, 30, forgotten_at)
+    assert list(leases(database)) == [lease + 1, lease + 2, lease + 3]
     with pytest.raises(LedgerError, match="unknown"):
         ledger.settle_lease(forgotten_at, lease, 20)
-    assert remaining(ledger, forgotten_at) == 10_000 - 50 - 40 - 30
+    assert remaining(ledger, forgotten_at) == 10_000 - 50 - 40 - 2 - 30
 
 
 def test_renewing_settles_one_lease_and_takes_the_next(ledger: Ledger) -> None:
@@ -444,15 +452,31 @@ def test_a_lease_counts_when_it_is_settled(ledger: Ledger) -> None:
     assert ledger.usage_per_hour(NOW + HOUR_MS, 2) == [0, 20]
 
 
-def test_hours_are_kept_for_ninety_days_and_days_for_ever(database: SqliteDatabase, ledger: Ledger) -> None:
+def test_hours_can_be_looked_up_for_ninety_days_and_days_for_ten_years(
+    database: SqliteDatabase, ledger: Ledger
+) -> None:
     ledger.increment_requests(NOW)
-    last = NOW + (KEEP_HOURS - 1) * HOUR_MS
+    last = NOW + (MAX_HOURS - 1) * HOUR_MS
     ledger.increment_requests(last)
-    assert ledger.usage_per_hour(last, KEEP_HOURS) == [1, *(KEEP_HOURS - 2) * [0], 1]
-    assert len(database.tables()["usage_hour"]) == 1
-    ledger.increment_requests(last + HOUR_MS)
-    assert database.tables()["usage_hour"] == [(last // HOUR_MS, 1)]
-    assert ledger.usage_per_day(last + HOUR_MS, 91) == [1, *88 * [0], 1, 1]
+    again = Ledger(database, PRICE)
+    assert again.usage_per_hour(last, MAX_HOURS) == [1, *(MAX_HOURS - 2) * [0], 1]
+    again.increment_requests(last + HOUR_MS)
+    assert again.usage_per_day(last + HOUR_MS, 91) == [1, *88 * [0], 1, 1]
+
+
+def test_a_day_that_is_over_is_one_row_and_the_hours_of_today_none(
+    database: SqliteDatabase, ledger: Ledger
+) -> None:
+    for hour in range(24):
+        ledger.increment_requests(NOW + hour * HOUR_MS)
+    assert database.tables()["usage_day"] == []
+    ledger.increment_requests(NOW + DAY_MS)
+    [(day, requests, hours)] = database.tables()["usage_day"]
+    assert (day, requests, json.loads(str(hours))) == (
+        NOW // DAY_MS,
+        24,
+        {str(hour): 1 for hour in range(24)},
+    )
 
 
 def test_a_clock_that_steps_back_loses_no_counts(ledger: Ledger) -> None:
@@ -483,7 +507,7 @@ WRONG: list[Call] = [
     *(("set_reversal", NOW, "re_1", bad, 1) for bad in (-1, MAX_PAYMENT_CENTS + 1, 1.0, True, "1", None)),
     *(("set_reversal", NOW, "re_1", 1, bad) for bad in (0, 2**53, 1.0, True, "1", None)),
     *(("payments", bad) for bad in (0, 1_001, True)),
-    *(("usage_per_hour", NOW, bad) for bad in (0, KEEP_HOURS + 1, 1.0)),
+    *(("usage_per_hour", NOW, bad) for bad in (0, MAX_HOURS + 1, 1.0)),
     *(("usage_per_day", NOW, bad) for bad in (0, 3_661, 1.0)),
 ]
 
@@ -579,6 +603,56 @@ def test_an_older_schema_gets_what_it_lacks_and_keeps_its_books(
     assert used(Ledger(database, PRICE)) == 1
     assert stored_version(database) == len(MIGRATIONS) + 1
     assert database.tables()["added"] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "statements"),
+    [
+        (("take_lease", NOW, 50), 1),
+        (("take_lease", NOW, 1), 1),
+        (("renew_lease", NOW, 1, 20, 50), 1),
+        (("settle_lease", NOW, 1, 20), 1),
+        (("release_requests", 1), 1),
+        (("take_lease", LATER, 1), 1),
+        (("take_lease", NOW + DAY_MS, 1), 2),
+    ],
+    ids=str,
+)
+def test_what_a_request_needs_is_one_statement_on_one_row(call: Call, statements: int) -> None:
+    """And one more for each day that is over."""
+    with closing(CountingDatabase()) as database:
+        ledger = Ledger(database, PRICE)
+        ledger.open(NOW)
+        ledger.increment_requests(NOW)
+        take(ledger, 50)
+        database.statements, changes = 0, database.connection.total_changes
+        run(ledger, call)
+        assert (database.statements, database.connection.total_changes - changes) == (statements, statements)
+
+
+def test_an_object_that_was_stopped_reads_its_row_first(ledger: Ledger) -> None:
+    with closing(CountingDatabase()) as database:
+        Ledger(database, PRICE).open(NOW)
+        database.statements = 0
+        take(Ledger(database, PRICE), 1)
+        assert database.statements == 2
+
+
+class CountingDatabase(SqliteDatabase):
+    statements = 0
+
+    def execute(self, sql: str, *values: Value) -> list[Row]:
+        self.statements += 1
+        return super().execute(sql, *values)
+
+
+def test_more_leases_than_the_row_has_room_for_are_charged_as_they_come(ledger: Ledger) -> None:
+    ledger.add_funds(NOW, "payment", 10_000)
+    for _ in range(MAX_LEASES):
+        assert take(ledger, 2).id is not None
+    assert take(ledger, 2) == Lease(None, 1, LEASE_MS)
+    ledger.settle_lease(NOW, 1, 0)
+    assert take(ledger, 2).id is not None
 
 
 def test_a_newer_schema_is_left_alone(database: SqliteDatabase, ledger: Ledger) -> None:

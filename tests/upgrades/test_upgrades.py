@@ -118,6 +118,34 @@ def test_an_object_of_any_version_goes_on_with_its_books(dump: Path) -> None:
     assert not isinstance(ledger.take_lease(NOW, 10), str)
 
 
+def test_leases_and_usage_of_an_older_object_go_on() -> None:
+    """In version 1 leases and hours had rows of their own."""
+    database = SqliteDatabase()
+    database.connection.executescript((FOLDER / "object-1.sql").read_text())
+    hour, ended = 497_222, 497_222 * 3_600_000 - 1
+    day = hour // 24
+    running = ended + 20_000
+    database.connection.executescript(
+        f"""
+        UPDATE account SET requests = 60, leased = 50, lost = 7, next_lease = 5;
+        INSERT INTO lease VALUES (3, 50, {running}, 0), (4, 7, {ended}, 1);
+        INSERT INTO usage_hour VALUES ({hour - 1}, 5), ({hour - 24}, 12);
+        INSERT INTO usage_day VALUES ({day}, 5), ({day - 1}, 12);
+        """
+    )
+    ledger = Ledger(database, PRICE)
+    now = hour * 3_600_000 + 1
+    assert ledger.usage_per_hour(now, 25) == [12, *22 * [0], 5, 42]
+    assert ledger.usage_per_day(now, 2) == [12, 47]
+    ledger.settle_lease(now, 3, 30)
+    ledger.settle_lease(now, 4, 7)
+    assert Ledger(database, PRICE).usage_per_hour(now, 1) == [79]
+    billing = ledger.billing(now)
+    assert billing is not None
+    assert (billing.requests, billing.remaining_requests) == (97, PRICE.allowed_requests(500) - 97)
+    assert ledger.usage_per_day(now + 24 * 3_600_000, 3) == [12, 84, 0]
+
+
 def test_an_object_of_a_later_version_is_used_as_it_is() -> None:
     """After a rollback: later versions only add."""
     database = SqliteDatabase()
