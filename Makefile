@@ -1,4 +1,4 @@
-.PHONY: setup tests-setup dev test differential check format bench screenshots lock deploy
+.PHONY: setup tests-setup dev test soak differential check format bench screenshots lock deploy
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,6 +11,9 @@ dev: setup  ## Run the whole system on http://localhost:$PORT (8787).
 
 test: check tests-setup  ## Run all tests, as many at once as there are processors.
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --durations=10
+
+soak: tests-setup  ## Run what soaks at full length, and every law on 2,000 examples.
+	@$(BIN)/python -m pytest --soak --numprocesses=auto --dist=worksteal --durations=10
 
 tests-setup: setup
 	@$(PYTHON) local/setup.py tests

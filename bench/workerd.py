@@ -19,7 +19,7 @@ from local.stack import free_port
 from local.staging import ROOT
 
 SOCKETS = ("source", "ours", "bare", "source-far", "ours-far", "control")
-START_SECONDS = 60
+START_SECONDS = 300
 CALL_SECONDS = 120
 LOG_LINES = 20
 

@@ -1,17 +1,49 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from local.staging import ROOT
 from tests.system.repositories import write_repositories
 from tests.system.running import RunningStack
 
 # How fast the machine is is nothing that a test says.
 settings.register_profile("plain", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", settings.get_profile("plain"), max_examples=2_000)
 settings.load_profile("plain")
+# Every wrangler that a test runs would compile its 10 MB anew.
+os.environ["NODE_COMPILE_CACHE"] = str(ROOT / ".local" / "node-cache")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run only what soaks, at full length: `make soak`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: short in `make test`, long in `make soak`")
+    if config.getoption("--soak"):
+        settings.load_profile("soak")
+
+
+@pytest.hookimpl(trylast=True)  # Hypothesis marks its tests first.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--soak"):
+        config.hook.pytest_deselected(items=[item for item in items if not soaks(item)])
+        items[:] = [item for item in items if soaks(item)]
+
+
+def soaks(item: pytest.Item) -> bool:
+    return any(mark.name in ("soak", "hypothesis") for mark in item.iter_markers())
+
+
+@pytest.fixture(scope="session")
+def is_soak(request: pytest.FixtureRequest) -> bool:
+    """Whether this is `make soak`: a test that is marked so takes its time."""
+    return bool(request.config.getoption("--soak"))
 
 
 @pytest.fixture(scope="session")
@@ -20,12 +52,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
     Its GitHub has some more repositories. Each process that runs tests has one of its own.
     """
-    settings = {
+    limits = ("DEPLOYS_PER_HOUR", "DEPLOYS_PER_DAY", "LOOKUPS_PER_HOUR")
+    variables = {
         "REPOSITORIES": write_repositories(tmp_path_factory.mktemp("repositories")),
-        "DEPLOYS_PER_HOUR": "1000",  # the same few users deploy in all tests
-        "DEPLOYS_PER_DAY": "1000",
+        **dict.fromkeys(limits, "1000"),  # the same few users deploy in all tests
     }
-    running = RunningStack(tmp_path_factory.mktemp("state"), settings=settings)
+    running = RunningStack(tmp_path_factory.mktemp("state"), settings=variables)
     try:
         yield running.start()
     finally:

@@ -325,5 +325,5 @@ class LedgerMachine(RuleBasedStateMachine):
         return self.price.allowed_requests(self.funding) - sum(self.counts())
 
 
-TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestLedger = pytest.mark.soak(LedgerMachine.TestCase)
+TestLedger.settings = settings(stateful_step_count=40)

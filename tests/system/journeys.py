@@ -30,8 +30,9 @@ def submit_repository(page: Page, stack: RunningStack, repository: str) -> None:
 def deploy(page: Page, stack: RunningStack, path: str) -> str:
     """Deploy a repository of the local GitHub; return the app's id. The page is the app's then."""
     submit_repository(page, stack, f"http://127.0.0.1:{stack.port}/{path}")
-    app = page.get_by_role("heading", level=1).inner_text()
-    assert page.url == address(stack, f"/apps/{app}")
+    page.wait_for_url(address(stack, "/apps/*"))
+    app = page.url.rpartition("/")[2]
+    expect(page.get_by_role("heading", level=1)).to_have_text(app)
     return app
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -96,6 +97,20 @@ class RunningStack:
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
         return self.stop_waiting()
+
+    def assert_nothing_is_left(self) -> None:
+        # After a kill the watchdog is still at work for a moment.
+        assert soon(lambda: self.processes() == []), self.processes()
+        assert soon(self.is_port_free), f"port {self.port} is still taken"
+
+    def processes(self) -> list[str]:
+        """The command lines of all that it started."""
+        listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+        return [line for line in listed.stdout.splitlines() if f"{self.state}/" in line]
+
+    def is_port_free(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) != 0
 
     def stop_waiting(self) -> int:
         """Wait for the end of it and of all it started; return the exit status."""

@@ -174,6 +174,7 @@ def test_all_of_it_survives_a_kill(tmp_path: Path, project):
         books = first.billing("kept", "get_worker_billing")
     finally:
         first.stop(signal.SIGKILL)
+    first.assert_nothing_is_left()
     second = RunningStack(tmp_path / "state", port=first.port).start()
     try:
         assert second.billing("kept", "get_worker_billing") == books
@@ -181,3 +182,4 @@ def test_all_of_it_survives_a_kill(tmp_path: Path, project):
         assert not any("Deploying" in line for line in second.output)
     finally:
         assert second.stop() == 0
+    second.assert_nothing_is_left()

@@ -53,7 +53,7 @@ def test_from_login_to_deletion(stack: RunningStack, new_page: NewPage, scripts:
     page.goto(address(stack, "/apps"))
     expect(page.get_by_role("row").filter(has_text=app).get_by_text("deleted")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
-    assert page.url == address(stack)
+    expect(page).to_have_url(address(stack))
     expect(page.get_by_role("link", name="Log in with GitHub")).to_be_visible()
 
 
@@ -188,5 +188,5 @@ def test_an_operator_sees_what_others_do_not(stack: RunningStack, new_page: NewP
 def test_who_cancels_at_github_is_not_logged_in(stack: RunningStack, page: Page):
     page.goto(address(stack, "/apps"))
     page.get_by_role("button", name="Cancel").click()
-    assert page.url == address(stack)
+    expect(page).to_have_url(address(stack))
     expect(page.get_by_role("link", name="Log in with GitHub")).to_be_visible()
