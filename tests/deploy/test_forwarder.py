@@ -26,7 +26,9 @@ export default { async fetch(request) {
   if (pathname === "/moved") return new Response(null, moved);
   const { method, url } = request;
   const [cookie, origin] = ["cookie", "origin"].map((name) => request.headers.get(name));
-  return Response.json({ method, url, body: await request.text(), cookie, origin }, { status: 404, headers });
+  const versions = [...request.headers.keys()].filter((name) => name.includes("workers-version"));
+  const seen = { method, url, body: await request.text(), cookie, origin, versions };
+  return Response.json(seen, { status: 404, headers });
 } };
 """
 
@@ -60,7 +62,7 @@ async def ready(group: ProcessGroup) -> None:
         output += line
 
 
-def test_the_forwarder_changes_nothing(tmp_path: Path) -> None:
+def test_the_forwarder_changes_nothing_but_takes_off_what_chooses_a_version(tmp_path: Path) -> None:
     asyncio.run(forward(tmp_path))
 
 
@@ -91,7 +93,11 @@ async def forward(folder: Path) -> None:
             "body": "repository=a%2Fb",
             "cookie": "session=1",
             "origin": address,
+            "versions": [],
         }
+        version = {f"cloudflare-workers-version-{name}": "x" for name in ("overrides", "key")}
+        chosen = await client.post("/apps?x=1", content="repository=a%2Fb", headers=headers | version)
+        assert chosen.json() == answer.json()
         assert answer.headers.get_list("set-cookie") == ["a=1; Path=/; HttpOnly", "b=2"]
         moved = await client.get("/moved")
         assert (moved.status_code, moved.headers["location"]) == (303, "/there")
