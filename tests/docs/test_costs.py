@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger import HOUR_MS, Ledger
+from ledger import Ledger
 from local.staging import ROOT
 from pricing import Price
 from tests.billing.sqlite_database import SqliteDatabase
@@ -20,6 +20,7 @@ LINE = re.compile(r"^\| ([a-z][^|]+?) \| ([0-9.]+)[^|]* \| \$([0-9.]+) \| ([0-9.
 LINES = LINE.findall(SECTION)
 COSTS = {what: (float(amount), float(price), float(cost)) for what, amount, price, cost in LINES}
 DISPATCH_MS = 5
+DAY_MS = 86_400_000
 
 
 def variables(config: str) -> dict[str, int]:
@@ -46,7 +47,7 @@ def test_the_sum_and_what_a_request_earns_are_those_of_the_settings() -> None:
 
 
 def rows_written(work: Callable[[Ledger], object]) -> int:
-    """By the first request of an hour, on an account that has served in the hour before."""
+    """By the first request of a day, on an account that has served on the day before."""
     database = SqliteDatabase()
     price = Price(included_requests=1_000_000, unit_price_nano_usd=1, requests_per_unit=1)
     ledger = Ledger(database, price)
@@ -59,10 +60,10 @@ def rows_written(work: Callable[[Ledger], object]) -> int:
 
 def test_no_request_writes_more_rows_than_the_table_says() -> None:
     def lease_of_which_one_request_is_served(ledger: Ledger) -> None:
-        lease = ledger.take_lease(HOUR_MS, 1_000)
+        lease = ledger.take_lease(DAY_MS, 1_000)
         assert not isinstance(lease, str)
         assert lease.id is not None
-        ledger.settle_lease(HOUR_MS, lease.id, 1)
+        ledger.settle_lease(DAY_MS, lease.id, 1)
 
-    assert rows_written(lambda ledger: ledger.take_lease(HOUR_MS, 1)) <= COSTS["rows written"][0]
+    assert rows_written(lambda ledger: ledger.take_lease(DAY_MS, 1)) <= COSTS["rows written"][0]
     assert rows_written(lease_of_which_one_request_is_served) == COSTS["rows written"][0]
