@@ -18,10 +18,12 @@ import re
 import signal
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from pipeline.artifact import CONFIG, MODULES, VENDORED, Artifact, write_modules
+from pipeline.artifact import CONFIG, MODULES, TYPES, VENDORED, Artifact, write_modules
 from pipeline.cloudflare import DeployedScript
 from pipeline.commands import WRANGLER, CommandError, environment, run
 from pipeline.errors import PipelineError, run_job
@@ -75,6 +77,7 @@ def stage(artifact: Artifact, cpu_ms: int, folder: Path) -> None:
     write_modules(folder, {name: artifact.modules[name] for name in vendored})
     config = {
         **artifact.config(),
+        "rules": short_rules(artifact),
         "base_dir": MODULES,
         "find_additional_modules": True,
         "limits": {"cpu_ms": cpu_ms},
@@ -82,6 +85,20 @@ def stage(artifact: Artifact, cpu_ms: int, folder: Path) -> None:
         "upload_source_maps": False,
     }
     (folder / CONFIG).write_text(json.dumps(config))
+
+
+def short_rules(artifact: Artifact) -> list[dict[str, Any]]:
+    """The types of modules, by a folder where all in it are of one: wrangler tries each glob on each file."""
+    kinds: dict[PurePosixPath, set[str | None]] = defaultdict(set)
+    for name in artifact.modules:
+        for folder in PurePosixPath(name).parents:
+            kinds[folder].add(artifact.types.get(name))
+    globs: dict[str, set[str]] = {kind: set() for kind in TYPES.values()}
+    for name, kind in artifact.types.items():
+        *folders, _ = PurePosixPath(name).parents
+        widest = next((folder for folder in reversed(folders) if kinds[folder] == {kind}), None)
+        globs[kind].add(name if widest is None else f"{widest}/**")
+    return [{"type": kind, "globs": sorted(named), "fallthrough": False} for kind, named in globs.items()]
 
 
 def require_same(script: DeployedScript, artifact: Artifact) -> None:

@@ -37,7 +37,9 @@ def require_variables(variables: Mapping[str, Any]) -> None:
     if len(variables) > MAX_VARIABLES:
         raise PipelineError(f"The Worker has {len(variables):,} variables; Cloudflare takes {MAX_VARIABLES}.")
     for name, value in variables.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = (
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        )
         size = len(text.encode(errors="replace"))
         if size > MAX_VARIABLE_BYTES:
             raise PipelineError(

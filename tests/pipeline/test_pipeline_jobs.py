@@ -17,6 +17,7 @@ import rfc8785
 from local.cloudflare.namespace_store import Script
 from local.staging import ROOT
 from pipeline.artifact import Artifact
+from pipeline.deploy import short_rules
 from pipeline.errors import PipelineError
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
@@ -469,8 +470,11 @@ def test_modules_of_every_type_are_deployed_with_their_types(cloudflare: Cloudfl
         "lib/g.wasm": wasm,
         "h": b"\0",
         "package.json": b"{}",
+        "files/[a].js": b"data",
+        "files/deep/.b": b"\0",
     }
     kinds = ["ESModule", "ESModule", "CommonJS", "Text", "Text", "Data", "CompiledWasm", "Data", "Text"]
+    kinds += ["Data", "Data"]
     types = dict(zip(modules, kinds, strict=True))
     variables = {"A": "x", "B": {"n": [1]}, "C": 3}
     artifact = Artifact("index.js", "2026-11-01", (), variables, modules, types)
@@ -493,6 +497,17 @@ def test_modules_of_every_type_are_deployed_with_their_types(cloudflare: Cloudfl
     assert {
         binding["name"]: binding.get("text", binding.get("json")) for binding in script["bindings"]
     } == variables
+
+
+def test_wrangler_is_told_the_types_by_folders_where_they_are_alike() -> None:
+    modules = ["index.js", "a/b/1.js", "a/b/c/2.js", "a/3.txt", "d/4.bin", "d/e/5.bin", "python_modules/6.js"]
+    types = {
+        name: {"js": "ESModule", "txt": "Text", "bin": "Data"}[name.rpartition(".")[2]] for name in modules
+    }
+    artifact = Artifact("index.js", "2026-11-01", (), {}, dict.fromkeys(modules, b""), types)
+    globs = {rule["type"]: rule["globs"] for rule in short_rules(artifact)}
+    assert globs["ESModule"] == ["a/b/**", "index.js", "python_modules/**"]
+    assert (globs["Text"], globs["Data"], globs["CommonJS"]) == (["a/3.txt"], ["d/**"], [])
 
 
 @pytest.mark.parametrize("name", ["APP_ID", "COMMIT", "DISPATCH_NAMESPACE", "CLOUDFLARE_API_TOKEN"])
