@@ -56,9 +56,7 @@ async def come_back_from_github(visitor: Visitor, address: dict[str, str]) -> in
     return (await visitor.get("/login/github/callback?state=state&code=x", address)).status_code
 
 
-@pytest.mark.parametrize(
-    ("ask", "answer"), [(top_up, 303), (unknown_402, 404), (come_back_from_github, 400)], ids=lambda x: str(x)
-)
+@pytest.mark.parametrize(("ask", "answer"), [(top_up, 303), (unknown_402, 404), (come_back_from_github, 400)])
 def test_what_costs_something_is_counted_for_each_address(
     ask: Callable[[Visitor, dict[str, str]], Awaitable[int]], answer: int
 ) -> None:
