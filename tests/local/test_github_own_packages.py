@@ -60,7 +60,8 @@ def quoted(text: str) -> str:
     return "'{}'".format(text.replace("'", "''"))
 
 
-TEXTS = st.text("aAzß1 0.x{}'-+eıİ", max_size=4)
+# One quote at most: of several, GitHub's package takes only the first for what it means.
+TEXTS = st.text("aAzß1 0.x{}'-+eıİ", max_size=4).filter(lambda text: text.count("'") < 2)
 LEAVES = st.one_of(
     TEXTS.map(quoted),
     st.integers(-99, 99).map(str),
