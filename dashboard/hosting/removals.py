@@ -25,8 +25,12 @@ class Removals:
     namespace: Namespace
 
     async def delete(self, app: App, now: int) -> None:
-        """Delete an app. What fails after it was marked is raised, and done later by `finish`."""
-        await self.apps.mark_deleted(app.id, now)
+        """Delete an app. What fails after it was marked is raised, and done later by `finish`.
+
+        One that is deleted already asks nobody: it may be asked for as often as somebody likes.
+        """
+        if not await self.apps.mark_deleted(app.id, now):
+            return
         deleted = await self.apps.get(app.id)
         assert deleted is not None
         await self.finish(deleted, now)

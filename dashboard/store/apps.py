@@ -91,13 +91,14 @@ class Apps:
     async def mark_asked(self, app_id: str, now: int) -> None:
         await self.database.execute("UPDATE apps SET asked_at = ? WHERE id = ?", now, app_id)
 
-    async def mark_deleted(self, app_id: str, now: int) -> None:
-        """Delete an app, once: its row stays, as its id means this source for ever."""
-        await self.database.execute(
+    async def mark_deleted(self, app_id: str, now: int) -> bool:
+        """Delete an app, once; False if it was. Its row stays, as its id means this source for ever."""
+        rows = await self.database.execute(
             "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "
-            "asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL",
+            "asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL RETURNING id",
             *(now, app_id),
         )
+        return bool(rows)
 
     async def mark_removed(self, app_id: str, now: int) -> None:
         """Note that nothing of a deleted app is left to remove."""

@@ -484,6 +484,21 @@ def test_deleting_twice_changes_nothing_more() -> None:
     in_world(work)
 
 
+@pytest.mark.parametrize("is_running", [True, False])
+def test_deleting_again_and_again_asks_cloudflare_and_github_once(is_running: bool) -> None:
+    async def work(world: World) -> None:
+        app = await (world.deploy() if is_running else deployed(world))
+        world.github.asked.clear()
+        await asyncio.gather(*(world.services.removals.delete(app, world.site.now) for _ in range(10)))
+        for _ in range(10):
+            answer = await world.site.visitor(ALICE).post(f"/apps/{APP}/delete")
+            assert answer.status_code == 303
+        assert world.cloudflare.paths("DELETE") == [SCRIPT]
+        assert len(world.github.paths("POST")) == is_running
+
+    in_world(work)
+
+
 def test_a_deleted_app_is_not_tried_again() -> None:
     async def work(world: World) -> None:
         world.github.on("POST", DISPATCHES, 422)
