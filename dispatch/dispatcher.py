@@ -18,6 +18,7 @@ from exchange import (
     RAY_HEADER,
     REQUEST_ID_HEADER,
     VERSION_HEADERS,
+    WORKERS_ZONE_HEADER,
     asker_of,
     header_of,
     log,
@@ -209,7 +210,7 @@ class Dispatcher:
 
 
 def visitor_of(request: Any) -> str:
-    return network_of(header_of(request, ADDRESS_HEADER))
+    return network_of(header_of(request, ADDRESS_HEADER), header_of(request, WORKERS_ZONE_HEADER))
 
 
 def respond_with_document(document: Document, request_id: str) -> Any:

@@ -15,6 +15,7 @@ from answers import Answer, Asker
 REQUEST_ID_HEADER = "x-request-id"
 RAY_HEADER = "cf-ray"
 ADDRESS_HEADER = "cf-connecting-ip"
+WORKERS_ZONE_HEADER = "cf-worker"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # "Version overrides" and "Version affinity" of Workers' docs: visitors would choose an app's version.
 VERSION_HEADERS = ("cloudflare-workers-version-overrides", "cloudflare-workers-version-key")

@@ -21,6 +21,9 @@ MAX_WAITING = 32
 STALE_MS = 40_000
 MAX_ADDRESSES = 10_000
 MAX_LENGTH = 64
+# Whatever Workers of other zones ask comes from one address, with the name of their zone in a header that
+# nobody else can send ("CF-Connecting-IP in Worker subrequests" and "CF-Worker" of Cloudflare's HTTP headers).
+WORKERS = "2a06:98c0:3600:0000"
 
 Answer = TypeVar("Answer")
 
@@ -29,14 +32,18 @@ class TooManyInVainError(Exception):
     """The question isn't asked: its network has asked for too many apps that aren't there."""
 
 
-def network_of(address: str | None) -> str:
-    """Whom an address belongs to: itself, or of IPv6 its first 64 bits, as a visitor has all of the rest."""
+def network_of(address: str | None, zone: str | None = None) -> str:
+    """Whom an address belongs to: itself, or of IPv6 its first 64 bits, as a visitor has all of the rest.
+
+    Of a Worker's it is the Worker's zone.
+    """
     if not address:
         return ""
     try:
-        return IPv6Address(address).packed[:8].hex(":", 2)
+        network = IPv6Address(address).packed[:8].hex(":", 2)
     except ValueError:
         return address[:MAX_LENGTH]
+    return f"Workers of {(zone or '')[:MAX_LENGTH]}" if network == WORKERS else network
 
 
 class Visitors:
@@ -50,7 +57,12 @@ class Visitors:
     async def ask(
         self, network: str, question: Callable[[], Awaitable[Answer]], is_in_vain: Callable[[Answer], bool]
     ) -> Answer:
-        """The answer to a question. Raises TooManyInVainError."""
+        """The answer to a question. Raises TooManyInVainError.
+
+        Who asks without an address isn't counted: they would keep all others without one waiting.
+        """
+        if not network:
+            return await question()
         began_at = self._begin(network)
         try:
             answer = await question()

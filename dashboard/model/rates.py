@@ -16,6 +16,9 @@ from typing import Protocol
 # `pages/_worker.js` passes it on. What dispatch asks itself has none.
 ADDRESS = "cf-connecting-ip"
 LONGEST_ADDRESS = 45
+# Whatever Workers of other zones ask comes from one address, with the name of their zone in a header that
+# nobody else can send ("CF-Connecting-IP in Worker subrequests" and "CF-Worker" of the same page).
+WORKERS, WORKERS_ZONE, LONGEST_ZONE = "2a0698c036000000/64", "cf-worker", 64
 PERIOD_SECONDS = 60  # of both bindings, in wrangler.toml
 # A provider gives each customer at least so much of IPv6 (RFC 6177).
 NETWORK_BITS = 64
@@ -35,7 +38,10 @@ class Rates:
 
 
 def network_of(headers: Mapping[str, str]) -> str | None:
-    """Where a request comes from: an address of IPv4, or a network of IPv6. None without an address."""
+    """Where a request comes from: an address of IPv4, a network of IPv6, or the zone of a Worker.
+
+    None without an address.
+    """
     try:
         address = ip_address(headers.get(ADDRESS, "")[: LONGEST_ADDRESS + 1])
     except ValueError:
@@ -44,4 +50,5 @@ def network_of(headers: Mapping[str, str]) -> str | None:
         return str(address)
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
-    return f"{int(address) >> (128 - NETWORK_BITS):016x}/{NETWORK_BITS}"
+    network = f"{int(address) >> (128 - NETWORK_BITS):016x}/{NETWORK_BITS}"
+    return f"Workers of {headers.get(WORKERS_ZONE, '')[:LONGEST_ZONE]}" if network == WORKERS else network

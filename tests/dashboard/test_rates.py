@@ -140,3 +140,12 @@ def test_a_network_is_an_address_or_what_a_provider_gives_one_customer(
     address: str, network: str | None
 ) -> None:
     assert network_of({"cf-connecting-ip": address}) == network
+    assert network_of({"cf-connecting-ip": address, "cf-worker": "made-up.example"}) == network
+
+
+def test_workers_of_one_zone_do_not_use_up_what_those_of_another_may_ask() -> None:
+    shared = {"cf-connecting-ip": "2a06:98c0:3600::103"}
+    zones = [{"cf-worker": "one.example"}, {"cf-worker": "two.example"}, {}, {"cf-worker": "x" * 10_000}]
+    networks = {network_of(shared | zone) for zone in zones}
+    assert len(networks) == len(zones)
+    assert all(network is not None and len(network) < 100 for network in networks)

@@ -55,6 +55,16 @@ def test_an_address_over_its_limit_waits_and_others_do_not() -> None:
     at_the_door(work)
 
 
+def test_without_an_address_nobody_keeps_others_waiting() -> None:
+    async def work(door: Door) -> None:
+        for _ in range(10 * LIMIT):
+            assert await door.ask(network_of(None)) == "nothing"
+        assert await door.ask(network_of(None), "something") == "something"
+        assert not door.counted
+
+    at_the_door(work)
+
+
 def test_questions_that_are_answered_are_not_counted() -> None:
     async def work(door: Door) -> None:
         for _ in range(10 * LIMIT):
@@ -105,3 +115,11 @@ def test_a_question_whose_request_has_gone_does_not_count_for_ever() -> None:
 )
 def test_a_visitor_has_the_last_half_of_an_ipv6_address(address: str | None, network: str) -> None:
     assert network_of(address) == network
+    assert network_of(address, "made-up.example") == network
+
+
+def test_workers_of_one_zone_do_not_keep_those_of_another_waiting() -> None:
+    shared = "2a06:98c0:3600::103"
+    networks = {network_of(shared, zone) for zone in ("one.example", "two.example", None)}
+    assert len(networks) == 3
+    assert len(network_of(shared, "x" * 100_000)) < 100
