@@ -22,7 +22,7 @@ STALE_MS = 40_000
 MAX_ADDRESSES = 10_000
 MAX_LENGTH = 64
 # Whatever Workers of other zones ask comes from one address, with the name of their zone in a header that
-# nobody else can send ("CF-Connecting-IP in Worker subrequests" and "CF-Worker" of Cloudflare's HTTP headers).
+# nobody else can send ("CF-Connecting-IP in Worker subrequests", "CF-Worker": Cloudflare's HTTP headers).
 WORKERS = "2a06:98c0:3600:0000"
 
 Answer = TypeVar("Answer")

@@ -19,7 +19,7 @@ from clients.github_api import GitHubError
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from model.limits import LimitReachedError
 from web.pages import page
-from web.security import SIGNED_PATHS
+from web.security import WEBHOOKS
 
 REQUEST_ID = "x-request-id"
 
@@ -116,7 +116,7 @@ def request_id_of(headers: Mapping[str, str]) -> str:
 def log_refusal(path: str, status: int, reason: str, headers: Mapping[str, str]) -> str:
     """Note a request that was refused; return its id. A refused webhook is for the operator to look at."""
     request_id = request_id_of(headers)
-    level = "error" if path.startswith(SIGNED_PATHS) else "info"
+    level = "error" if path in WEBHOOKS else "info"
     log("refused", f"{status}: {reason}", level, path=path, request_id=request_id)
     return request_id
 

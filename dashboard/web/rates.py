@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from model.limits import LimitReachedError
 from model.rates import PERIOD_SECONDS, network_of
 from web.errors import limit_reached
-from web.security import SIGNED_PATHS
+from web.security import is_webhook
 
 TOO_MANY = "Too many requests came from your network. Try again in a minute."
 
@@ -28,7 +28,7 @@ class RateMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(SIGNED_PATHS):
+        if scope["type"] == "http" and not is_webhook(scope):
             request = Request(scope)
             network = network_of(request.headers)
             if network and not await request.state.services.rates.requests.has_room(network):

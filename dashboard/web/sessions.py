@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.app import User
 from store.users import Users
+from web.security import is_webhook
 from web.services import Services
 
 COOKIE = "__Host-session"
@@ -34,7 +35,7 @@ class SessionMiddleware:
             return await self._app(scope, receive, send)
         request = Request(scope)
         request.state.viewer = None
-        token = request.cookies.get(COOKIE)
+        token = None if is_webhook(scope) else request.cookies.get(COOKIE)
         if not token:
             return await self._app(scope, receive, send)
         services: Services = request.state.services

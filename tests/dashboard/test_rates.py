@@ -102,6 +102,21 @@ def test_the_answer_says_when_to_try_again_in_words_too() -> None:
     in_world(work, requests=LIMIT)
 
 
+def test_only_a_webhook_itself_is_not_counted_and_asks_for_no_session() -> None:
+    async def work(world: World) -> None:
+        address = {"cf-connecting-ip": "192.0.2.1"}
+        others = [("GET", "/webhooks/github"), ("GET", "/webhooks/x"), ("POST", "/webhooks/x")]
+        for method, path in others * LIMIT:
+            last = await world.site.visitor().ask(method, path, address, "")
+        assert last.status_code == 429
+        world.site.database.connection.close()
+        unsigned = address | {"cookie": "__Host-session=made-up"}
+        for path, status in (("/webhooks/github", 401), ("/webhooks/stripe", 400)):
+            assert (await world.site.visitor().ask("POST", path, unsigned, "{}")).status_code == status
+
+    in_world(work, requests=LIMIT)
+
+
 def test_a_payment_that_was_never_begun_here_asks_nobody() -> None:
     async def work(world: World) -> None:
         for number in range(20):
