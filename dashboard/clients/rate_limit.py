@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from js import Object
-from pyodide.ffi import to_js
+from pyodide.ffi import JsException, to_js
+
+from model.rates import UncountedError
 
 
 class RateLimit:
@@ -16,5 +18,8 @@ class RateLimit:
         self._binding = binding._binding
 
     async def has_room(self, key: str) -> bool:
-        outcome = await self._binding.limit(to_js({"key": key}, dict_converter=Object.fromEntries))
+        try:
+            outcome = await self._binding.limit(to_js({"key": key}, dict_converter=Object.fromEntries))
+        except JsException as error:
+            raise UncountedError(str(error)) from None
         return bool(outcome.success)

@@ -24,9 +24,16 @@ PERIOD_SECONDS = 60  # of both bindings, in wrangler.toml
 NETWORK_BITS = 64
 
 
+class UncountedError(Exception):
+    """Cloudflare could not count."""
+
+
 class Rate(Protocol):
     async def has_room(self, key: str) -> bool:
-        """Count something under a key; False when there was too much of it already in this period."""
+        """Count something under a key; False when there was too much of it already in this period.
+
+        Raises UncountedError.
+        """
 
 
 @dataclass(frozen=True, slots=True)

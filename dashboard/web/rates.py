@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.limits import LimitReachedError
-from model.rates import PERIOD_SECONDS, network_of
-from web.errors import limit_reached
+from model.rates import PERIOD_SECONDS, Rate, UncountedError, network_of
+from web.errors import limit_reached, log_request
 from web.security import is_webhook
 
 TOO_MANY = "Too many requests came from your network. Try again in a minute."
@@ -17,8 +17,17 @@ async def spend(request: Request, kind: str) -> None:
     """Count something costly, for who is logged in and for their network. Raises LimitReachedError."""
     viewer, costly = request.state.viewer, request.state.services.rates.costly
     for asker in (viewer and f"user {viewer.id}", network_of(request.headers)):
-        if asker and not await costly.has_room(f"{kind} {asker}"):
+        if asker and await is_too_much(request, costly, f"{kind} {asker}"):
             raise LimitReachedError(TOO_MANY, PERIOD_SECONDS)
+
+
+async def is_too_much(request: Request, rate: Rate, key: str) -> bool:
+    """What can't be counted isn't: nobody is refused because Cloudflare's counters fail."""
+    try:
+        return not await rate.has_room(key)
+    except UncountedError as error:
+        log_request(request, "rate_limit_failed", error)
+        return False
 
 
 class RateMiddleware:
@@ -31,7 +40,7 @@ class RateMiddleware:
         if scope["type"] == "http" and not is_webhook(scope):
             request = Request(scope)
             network = network_of(request.headers)
-            if network and not await request.state.services.rates.requests.has_room(network):
+            if network and await is_too_much(request, request.state.services.rates.requests, network):
                 response = await limit_reached(request, LimitReachedError(TOO_MANY, PERIOD_SECONDS))
                 return await response(scope, receive, send)
         return await self._app(scope, receive, send)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from model.rates import Rates, network_of
+from model.rates import Rates, UncountedError, network_of
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import ALICE, GITHUB, STRIPE, Counting, Site, Visitor, signed
 
@@ -115,6 +115,21 @@ def test_only_a_webhook_itself_is_not_counted_and_asks_for_no_session() -> None:
             assert (await world.site.visitor().ask("POST", path, unsigned, "{}")).status_code == status
 
     in_world(work, requests=LIMIT)
+
+
+def test_where_nothing_can_be_counted_nobody_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        async def has_room(self, key: str) -> bool:
+            raise UncountedError("the counters are away")
+
+    async def work() -> None:
+        site = Site(rates=Rates(Broken(), Broken()))
+        address = {"cf-connecting-ip": "192.0.2.1"}
+        assert (await site.visitor().get("/", address)).status_code == 200
+        assert await unknown_402(site.visitor(ALICE), address) == 404
+
+    asyncio.run(work())
+    assert "the counters are away" in capsys.readouterr().err
 
 
 def test_a_payment_that_was_never_begun_here_asks_nobody() -> None:
