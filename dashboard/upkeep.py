@@ -42,11 +42,15 @@ class Upkeep:
 
     async def run(self, now: int, on_failure: OnFailure) -> None:
         """Do what is due; what fails is tried again the next time, after all others."""
+        for part in (self._forget, self._finish_payments, self._finish_apps, self._make_checks):
+            try:
+                await part(now, on_failure)
+            except Exception as error:  # whatever it was, it is no reason to leave the other parts undone
+                on_failure(part.__name__.strip("_"), error)
+
+    async def _forget(self, now: int, on_failure: OnFailure) -> None:
         await self.users.forget_expired_sessions(now)
         await self.deploys.forget_old(now)
-        await self._finish_payments(now, on_failure)
-        await self._finish_apps(now, on_failure)
-        await self._make_checks(now, on_failure)
 
     async def _make_checks(self, now: int, on_failure: OnFailure) -> None:
         """Make those that are waited for, and that nobody came back for."""

@@ -339,6 +339,18 @@ def test_a_run_that_github_no_longer_knows_has_failed() -> None:
     in_world(work)
 
 
+def test_whatever_fails_in_one_part_of_the_upkeep_the_others_are_done() -> None:
+    async def work(world: World) -> None:
+        await world.deploy()
+        world.run_is("completed", "success")
+        # A payment that the database can't be asked for.
+        await world.site.database.execute("ALTER TABLE payments RENAME TO elsewhere")
+        assert (await world.upkeep()).status == "deployed"
+        assert ["no such table" in failure for failure in world.failures] == [True]
+
+    in_world(work)
+
+
 def test_upkeep_goes_on_with_the_others_when_one_fails_and_stops_at_the_rate_limit() -> None:
     async def work(world: World) -> None:
         for number in range(3):
