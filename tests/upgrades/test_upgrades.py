@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger import Ledger
+from ledger import Lease, Ledger
 from local.staging import ROOT
 from pricing import Price
 from schema import MIGRATIONS as OBJECT_MIGRATIONS
@@ -144,6 +144,27 @@ def test_leases_and_usage_of_an_older_object_go_on() -> None:
     assert billing is not None
     assert (billing.requests, billing.remaining_requests) == (97, PRICE.allowed_requests(500) - 97)
     assert ledger.usage_per_day(now + 24 * 3_600_000, 3) == [12, 84, 0]
+
+
+def test_what_earlier_code_leased_after_a_rollback_is_neither_charged_nor_granted_again() -> None:
+    database = SqliteDatabase()
+    ledger = Ledger(database, PRICE)
+    ledger.open(NOW)
+    ledger.add_funds(NOW, "cs_1", 100)
+    lease = ledger.take_lease(NOW, 10)
+    assert isinstance(lease, Lease)
+    assert lease.id is not None
+    database.connection.executescript(
+        f"""
+        UPDATE account SET leased = leased + 30, next_lease = next_lease + 1;
+        INSERT INTO lease VALUES ({lease.id + 1}, 30, {NOW + 30_000}, 0);
+        """
+    )
+    again = Ledger(database, PRICE)
+    again.settle_lease(NOW, lease.id, 4)
+    billing = again.billing(NOW)
+    assert billing is not None
+    assert (billing.requests, billing.remaining_requests) == (4, PRICE.allowed_requests(100) - 4 - 30)
 
 
 def test_an_object_of_a_later_version_is_used_as_it_is() -> None:
