@@ -13,37 +13,28 @@ remembered, still counts and returns what was not spent.
 The account is kept in memory and written through (`account.py`): taking, renewing or settling a lease is one
 statement that writes one row. Where that statement fails, what is stored counts.
 
-A payment counts once under its id (`funds.py`). Times are milliseconds since 1970; amounts are cents,
-nano-USD or requests, always integers.
+A payment counts once under its id (`funds.py`); `usage.py` says what was charged when. Times are milliseconds
+since 1970; amounts are cents, nano-USD or requests, always integers.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from account import HOUR_MS, HOURS_PER_DAY, SELECT, UPDATE, Account
+from account import HOUR_MS, SELECT, UPDATE, Account
 from arguments import LedgerError, require_integer
 from database import Database, NotThereError, Value
 from funds import Funds, Payment, require_payment, require_reversal
 from pricing import Price
 from schema import is_older, migrate, stored_version
+from usage import Usage
 
 MAX_LEASE_REQUESTS = 1_000
 LEASE_FRACTION = 100  # a lease is at most this part of what remains
 MAX_LEASES = 256  # more at once, and every request is charged as it comes: the row stays short
 LEASE_MS = 30_000
 REMEMBER_EXPIRED_MS = 600_000
-MAX_HOURS = 90 * HOURS_PER_DAY
-
-# A day's row is there already where an earlier version of this code ran on that day in between.
-ADD_DAY = (
-    "INSERT INTO usage_day (day, requests, hours) VALUES (?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, "
-    "hours = json_patch(hours, excluded.hours)"
-)
 
 Refusal = Literal["no_account", "closed", "limit_exceeded"]
 
@@ -80,6 +71,7 @@ class Ledger:
         self._database = database
         self._price = price
         self._funds = Funds(database)
+        self._usage = Usage(database)
         self._is_read = False
         self._account: Account | None = None
 
@@ -251,31 +243,11 @@ class Ledger:
 
     def usage_per_hour(self, now: int, hours: int) -> list[int]:
         """Charged requests in each of the last `hours`, oldest first, the current one last."""
-        require_integer("hours", hours, 1, MAX_HOURS)
-        account = self._read()
-        if account is None:
-            return [0] * hours
-        first = now // HOUR_MS - hours + 1
-        counts = account.hours()
-        since = first // HOURS_PER_DAY
-        for day, encoded in self._execute("SELECT day, hours FROM usage_day WHERE day >= ?", since):
-            of_day = json.loads(str(encoded)).items()
-            counts |= {int(day or 0) * HOURS_PER_DAY + int(hour): count for hour, count in of_day}
-        return [counts.get(hour, 0) for hour in range(first, first + hours)]
+        return self._usage.per_hour(self._read(), now, hours)
 
     def usage_per_day(self, now: int, days: int) -> list[int]:
         """Charged requests on each of the last `days` (UTC), oldest first, today last."""
-        require_integer("days", days, 1, 3_660)
-        account = self._read()
-        if account is None:
-            return [0] * days
-        first = now // HOUR_MS // HOURS_PER_DAY - days + 1
-        counts: Counter[int] = Counter()
-        for hour, count in account.hours().items():
-            counts[hour // HOURS_PER_DAY] += count
-        for day, requests in self._execute("SELECT day, requests FROM usage_day WHERE day >= ?", first):
-            counts[int(day or 0)] += int(requests or 0)
-        return [counts[day] for day in range(first, first + days)]
+        return self._usage.per_day(self._read(), now, days)
 
     # The tables.
 
@@ -315,7 +287,7 @@ class Ledger:
     def _write_with_days(self, account: Account) -> None:
         self._execute(UPDATE, *account.values())
         for past in account.past_days:
-            self._execute(ADD_DAY, past.day, past.requests, past.hours)
+            self._usage.add(past)
 
     def _execute(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         return self._database.execute(sql, *values)

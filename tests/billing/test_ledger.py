@@ -13,7 +13,6 @@ from funds import MAX_FUNDING_CENTS, MAX_PAYMENT_CENTS, Payment
 from ledger import (
     HOUR_MS,
     LEASE_MS,
-    MAX_HOURS,
     MAX_LEASE_REQUESTS,
     MAX_LEASES,
     REMEMBER_EXPIRED_MS,
@@ -23,6 +22,7 @@ from ledger import (
 from pricing import Price
 from schema import MIGRATIONS, migrate, stored_version
 from tests.billing.sqlite_database import Row, SqliteDatabase
+from usage import MAX_HOURS
 
 DEFAULT = Price(included_requests=100, unit_price_nano_usd=300_000_000, requests_per_unit=1_000_000)
 # Enough for leases of 100 requests without a payment.
