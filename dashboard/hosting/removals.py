@@ -15,11 +15,13 @@ from clients.github_actions import GitHubActions
 from clients.github_api import GitHubError
 from model.app import App
 from store.apps import Apps
+from store.attestations import Attestations
 
 
 @dataclass(frozen=True, slots=True)
 class Removals:
     apps: Apps
+    attestations: Attestations
     billing: Billing
     actions: GitHubActions
     namespace: Namespace
@@ -41,6 +43,7 @@ class Removals:
         await self.billing.close_account(app.id)
         await self.namespace.delete_script(app.id)
         if app.run_ended:
+            await self.attestations.forget(app.id)
             await self.apps.mark_removed(app.id, now)
         elif app.run_id is not None:
             with contextlib.suppress(GitHubError):  # the run then ends by itself

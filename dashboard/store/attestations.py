@@ -12,6 +12,8 @@ from typing import Any
 from model.left_out import LeftOut, left_out_in
 from store.database import Database
 
+IS_LIVE = "(SELECT deleted_at FROM apps WHERE apps.id = app_id) IS NULL"
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
@@ -59,7 +61,7 @@ class Attestations:
 
     async def set_manifest(self, app_id: str, manifest_sha256: str, manifest: dict[str, Any]) -> None:
         await self.database.execute(
-            "UPDATE attestations SET manifest = ? WHERE app_id = ? AND manifest_sha256 = ?",
+            f"UPDATE attestations SET manifest = ? WHERE app_id = ? AND manifest_sha256 = ? AND {IS_LIVE}",  # noqa: S608
             *(encoded(manifest), app_id, manifest_sha256),
         )
 
@@ -107,11 +109,18 @@ class Attestations:
         return str(rows[0]["app_id"]) if rows else None
 
     async def finish_check(self, app_id: str, status: int, document: dict[str, Any]) -> None:
-        """Keep the result of a check."""
+        """Keep the result of a check, unless the app was deleted meanwhile."""
         await self.database.execute(
-            "UPDATE checks SET status = ?, document = ? WHERE app_id = ?",
+            f"UPDATE checks SET status = ?, document = ? WHERE app_id = ? AND {IS_LIVE}",  # noqa: S608
             *(status, encoded(document), app_id),
         )
+
+    async def forget(self, app_id: str) -> None:
+        """Keep of a deleted app neither manifest nor document, each of which may have megabytes."""
+        # The row of the checks stays: those that were begun count in their period.
+        checks = "UPDATE checks SET status = NULL, document = NULL, wanted_at = NULL WHERE app_id = ?"
+        manifest = "UPDATE attestations SET manifest = NULL WHERE app_id = ?"
+        await self.database.batch((checks, (app_id,)), (manifest, (app_id,)))
 
 
 def encoded(content: dict[str, Any]) -> str:

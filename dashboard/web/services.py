@@ -124,7 +124,7 @@ class Services:
             billing,
             Published(settings.github_url, settings.github_repository, signer_of(settings), settings.app_url),
         )
-        removals = Removals(apps, billing, actions, namespace)
+        removals = Removals(apps, attestations, billing, actions, namespace)
         login = GitHubLogin(
             fetch,
             settings.github_url,

@@ -440,6 +440,27 @@ def test_an_app_s_turn_comes_however_often_others_are_asked_for(tmp_path: Path) 
     with_app(tmp_path, work)
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_is_deleted_leaves_no_documents_behind(tmp_path: Path, is_late: bool) -> None:
+    """Also where a check was under way meanwhile; and what was begun still counts for all."""
+
+    async def work(app: Attested) -> None:
+        store, deployed = app.site.services.checks.store, await app.site.app(APP)
+        document = await app.document()
+        manifest = await store.signed(APP)
+        assert manifest is not None
+        assert manifest.manifest is not None
+        await app.site.services.removals.delete(deployed, app.site.now)
+        if is_late:
+            await store.finish_check(APP, 200, document)
+            await store.set_manifest(APP, manifest.manifest_sha256, manifest.manifest)
+        assert not any("modules" in line for line in app.site.database.dump() if line.startswith("INSERT"))
+        ((row),) = await app.site.database.execute("SELECT sum(made) AS made FROM checks")
+        assert row["made"] == 1
+
+    with_app(tmp_path, work)
+
+
 def test_the_cron_trigger_makes_the_checks_that_nobody_came_back_for(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
         await want_others(app, CHECKS_AT_ONCE)
