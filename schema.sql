@@ -117,6 +117,7 @@ CREATE INDEX unfinished_payments ON payments (asked_at) WHERE status IN ('open',
 CREATE INDEX half_asked_payments ON payments (asked_version) WHERE known_version < asked_version;
 CREATE INDEX payments_to_refund ON payments (created_at) WHERE refund_reason IS NOT NULL;
 CREATE INDEX failed_payments ON payments (failed_at) WHERE failed_at IS NOT NULL;
+CREATE INDEX expired_payments ON payments (created_at) WHERE status = 'expired';
 
 -- What each refund and dispute takes back now.
 CREATE TABLE reversals (

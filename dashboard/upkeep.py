@@ -22,6 +22,7 @@ from store.users import Users
 
 OVERDUE_MS = 120_000
 OPEN_PAYMENT_MS = 900_000  # how often is asked about a payment page that nobody has come back from
+EXPIRED_PAYMENT_MS = 7 * 24 * 3_600_000  # how long is known that nobody paid; a page expires after a day
 EXPLAINED_MS = 1_800_000
 APPS_AT_ONCE = 20
 PAYMENTS_AT_ONCE = 20
@@ -51,6 +52,7 @@ class Upkeep:
     async def _forget(self, now: int, on_failure: OnFailure) -> None:
         await self.users.forget_expired_sessions(now)
         await self.deploys.forget_old(now)
+        await self.payments.forget_expired(now - EXPIRED_PAYMENT_MS)
 
     async def _make_checks(self, now: int, on_failure: OnFailure) -> None:
         """Make those that are waited for, and that nobody came back for."""

@@ -136,6 +136,13 @@ class Payments:
             *(session_id, before),
         )
 
+    async def forget_expired(self, before: int) -> None:
+        """Forget sessions that were begun before a time and in which nobody paid: anyone can begin one."""
+        await self.database.execute(
+            "DELETE FROM payments WHERE status = 'expired' AND created_at < ? AND payment_intent IS NULL",
+            before,
+        )
+
     async def mark_asked(self, session_id: str, now: int) -> None:
         await self.database.execute("UPDATE payments SET asked_at = ? WHERE id = ?", now, session_id)
 

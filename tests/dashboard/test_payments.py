@@ -16,6 +16,7 @@ from model.checkout import PaymentsUnavailableError
 from tests.dashboard.dashboard_site import ALICE, BOB, DASHBOARD, OPERATOR
 from tests.dashboard.shop import APP, NEXT_SECRET, STRIPE, WEBHOOK_SECRET, Shop, in_shop
 from tests.dashboard.turns import Actor, steps_of, take_turns
+from upkeep import EXPIRED_PAYMENT_MS
 
 
 def test_a_session_carries_whose_top_up_it_is(tmp_path: Path) -> None:
@@ -373,6 +374,24 @@ def test_an_unpaid_session_credits_nothing(tmp_path: Path, status: str) -> None:
         assert await shop.funding() == 0
         assert await shop.upkeep() == []
         assert await shop.funding() == 0
+
+    in_shop(tmp_path, work)
+
+
+def test_sessions_in_which_nobody_paid_are_forgotten_and_no_others(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        sessions = [await shop.begin() for _ in range(3)]
+        await shop.success(await shop.paid(500))
+        for session in sessions:
+            session["status"] = "expired"
+        await shop.upkeep()
+        assert [await shop.status(session) for session in sessions] == ["expired"] * 3
+        begun = await shop.begin()
+        shop.site.now += EXPIRED_PAYMENT_MS
+        await shop.upkeep()
+        rows = await shop.site.database.execute("SELECT status FROM payments ORDER BY status")
+        assert [row["status"] for row in rows] == ["credited", "open"]
+        assert await shop.status(begun) == "open"
 
     in_shop(tmp_path, work)
 
