@@ -33,7 +33,6 @@ NOTE += "ON CONFLICT DO NOTHING"
 class Use:
     """What a user has of what is limited. `hour_ends` and the others are when a full limit has room again."""
 
-    deploys_at_once: int
     apps: int
     hour_ends: int | None
     day_ends: int | None
@@ -87,9 +86,8 @@ class Deploys:
             return f"({newest} LIMIT 1 OFFSET {limit} - 1)"
 
         (row,) = await self.database.execute(
-            f"SELECT ({UNENDED}) AS deploys_at_once, ({APPS}) AS apps, "
-            f"{ends(HOUR_MS, OF_USER, '?4')} AS hour_ends, {ends(DAY_MS, OF_USER, '?5')} AS day_ends, "
-            f"{ends(DAY_MS, OF_ALL, '?6')} AS all_day_ends",
+            f"SELECT ({APPS}) AS apps, {ends(HOUR_MS, OF_USER, '?4')} AS hour_ends, "
+            f"{ends(DAY_MS, OF_USER, '?5')} AS day_ends, {ends(DAY_MS, OF_ALL, '?6')} AS all_day_ends",
             *values_of(user, now, limits),
         )
         return Use(**{name: row[name] for name in Use.__slots__})  # type: ignore[arg-type]
