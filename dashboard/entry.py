@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from js import JSON, Array
-from workers import Response, WorkerEntrypoint, asgi
+from workers import Response, WorkerEntrypoint, asgi, wait_until
 
 from clients.rate_limit import RateLimit
 from clients.runtime_fetch import fetch
@@ -25,7 +25,7 @@ def services_of(env: Any) -> Services:
     return Services.make(Settings.read(env), D1(env.DB), env.BILLING, fetch, rates)
 
 
-app = application(lambda scope: services_of(scope["env"]))
+app = application(lambda scope: services_of(scope["env"]), wait_until)
 
 
 def refused(path: str, status: int, reason: str, headers: Mapping[str, str]) -> Response:

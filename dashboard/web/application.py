@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web import app_pages, attestation_pages, errors, health, login, operator_page, payment_pages, webhooks
 from web.access import LoginRequiredError, login_required
+from web.finishing import FinishingMiddleware, Keep
 from web.pages import page
 from web.rates import RateMiddleware
 from web.security import SameOriginMiddleware, SecurityHeadersMiddleware
@@ -22,8 +23,8 @@ from web.sessions import SessionMiddleware
 MakeServices = Callable[[Scope], Services]
 
 
-def application(make_services: MakeServices) -> ASGIApp:
-    """`make_services` gives what one request is answered with."""
+def application(make_services: MakeServices, keep: Keep = lambda work: None) -> ASGIApp:
+    """`make_services` gives what one request is answered with; `keep` keeps the runtime at work on it."""
     site = Starlette(
         routes=[
             Route("/", home),
@@ -54,7 +55,7 @@ def application(make_services: MakeServices) -> ASGIApp:
         exception_handlers=errors.HANDLERS | {LoginRequiredError: login_required},
     )
     # Around everything, so that a page that says what failed carries them, too.
-    return SecurityHeadersMiddleware(site)
+    return SecurityHeadersMiddleware(FinishingMiddleware(site, keep))
 
 
 class ServicesMiddleware:

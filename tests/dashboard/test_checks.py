@@ -461,6 +461,30 @@ def test_what_is_deleted_leaves_no_documents_behind(tmp_path: Path, is_late: boo
     with_app(tmp_path, work)
 
 
+def test_a_check_is_made_to_its_end_when_whoever_asked_has_gone(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        has_begun, goes_on = asyncio.Event(), asyncio.Event()
+
+        async def pause() -> None:
+            has_begun.set()
+            await goes_on.wait()
+
+        app.site.pause = pause
+        asking = asyncio.ensure_future(app.site.visitor().get(DOCUMENT))
+        await has_begun.wait()
+        asking.cancel()
+        await asyncio.wait([asking])
+        goes_on.set()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others)
+        check = await app.site.services.checks.store.check(APP)
+        assert check is not None
+        assert check.status == 200
+
+    with_app(tmp_path, work)
+
+
 def test_the_cron_trigger_makes_the_checks_that_nobody_came_back_for(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
         await want_others(app, CHECKS_AT_ONCE)
