@@ -46,7 +46,8 @@ def fetch_submodules(checkout: Path, env: Mapping[str, str]) -> None:
     paths = submodules_of(checkout, env)
     if not paths:
         return
-    command = ("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
+    # Also those for which .gitmodules says `update = none`: git would leave their folders empty, and succeed.
+    command = ("submodule", "--quiet", "update", "--checkout", "--init", "--recursive", "--depth=1")
     try:
         output_of("git", *ANONYMOUS, *command, cwd=checkout, env={**env, **GIT}, failure="git says")
     except PipelineError as error:

@@ -92,6 +92,8 @@ async def fetch_commit(call: ActionCall, repository: str, commit: str, folder: P
     git = ("env", *GIT_ENVIRONMENT, "git", "-C", folder)
     url = f"{call.github['server_url']}/{repository}"
     await call.execute(*git, "init", "--quiet", "--initial-branch=main", ".")
+    # From which the addresses of submodules may start.
+    await call.execute(*git, "remote", "add", "origin", url)
     await call.execute(*git, "fetch", "--quiet", "--no-tags", "--depth=1", url, commit)
     await call.execute(*git, "-c", "advice.detachedHead=false", "checkout", "--quiet", "FETCH_HEAD")
     call.log(f"Checked out {repository} at {commit}")

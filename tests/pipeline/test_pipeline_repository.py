@@ -15,11 +15,14 @@ CONFIG = '{"compatibility_date": "2026-11-01", "assets": {"directory": "./public
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    """A server with the repository alice/pages, which has a submodule of its own, alice/icons."""
+    """A server with the repository alice/pages, which has a submodule of its own, alice/icons.
+
+    Whoever clones it needn't have the icons, according to its .gitmodules.
+    """
     for name, files in (("icons", {"a.svg": "<svg/>"}), ("pages", {"index.html": "<h1>"})):
         write(tmp_path / "alice" / name, files)
     icons, pages = tmp_path / "alice" / "icons", tmp_path / "alice" / "pages"
-    add_submodule(pages, "icons", "../icons", commit_all(icons))
+    add_submodule(pages, "icons", "../icons\n\tupdate = none", commit_all(icons))
     with git_server(tmp_path) as address:
         yield address
 
