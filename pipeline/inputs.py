@@ -48,11 +48,13 @@ class Source:
         )
 
     def folder(self, checkout: Path) -> Path:
-        """The directory in a checkout, which must really be inside it."""
+        """The directory in a checkout. Its name is what is signed: no part of it may be a link to another."""
         root = checkout.resolve()
-        folder = (root / self.directory).resolve()
-        if not folder.is_relative_to(root):
-            raise PipelineError(f"{self.directory} is a link that leads outside the repository.")
+        folder = root / self.directory
+        if folder.resolve() != folder:
+            raise PipelineError(
+                f"{self.directory} is a link, or in one: name the directory that it leads to."
+            )
         if not folder.is_dir():
             raise PipelineError(f"There is no directory {self.directory} in {self.repository}.")
         return folder
