@@ -47,7 +47,7 @@ KEYS = {"main", "compatibility_date", "compatibility_flags", "rules", "vars"}
 # Refused in names: what an artifact's file names can't have (actions/upload-artifact), and globs.
 UNFIT = re.compile(r'["*:<>?|\\\x00-\x1f\x7f]')
 METADATA = "metadata"
-MAX_NAME_BYTES = 512
+MAX_NAME_BYTES, MAX_PART_BYTES = 512, 255  # the second as file systems have it
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 VARIABLE = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 
@@ -218,9 +218,14 @@ def check_name(name: str) -> None:
     """Raises PipelineError for a name that isn't that of a file inside a folder."""
     parts = name.split("/")
     is_unfit = UNFIT.search(name) or any(part in ("", ".", "..") for part in parts)
+    longest = max(len(part.encode()) for part in parts)
+    is_long = len(name.encode()) > MAX_NAME_BYTES or longest > MAX_PART_BYTES
     # In an upload a module of that name would take the place of the settings.
-    if is_unfit or name.lower() == METADATA or len(name.encode()) > MAX_NAME_BYTES:
-        raise PipelineError(f"{name!r} can't be the name of a module here.")
+    if is_unfit or is_long or name.lower() == METADATA:
+        raise PipelineError(
+            f"{name!r} can't be the name of a module here: it must be that of a file, in at most "
+            f'{MAX_PART_BYTES} bytes, without any of " * : < > ? | \\, and not {METADATA}.'
+        )
 
 
 def files_in(folder: Path) -> Iterator[Path]:

@@ -41,7 +41,7 @@ class Manifest:
                 raise PipelineError(f"The module {name} begins as a manifest does; it could pass for one.")
         try:
             encoded = rfc8785.dumps(content_of(source, artifact))
-        except rfc8785.CanonicalizationError as error:
+        except (rfc8785.CanonicalizationError, UnicodeError) as error:  # the latter for an object's keys
             raise PipelineError(f"The variables can't be written in the manifest: {error}.") from error
         if len(encoded) > MAX_BYTES:
             count = len(artifact.modules)

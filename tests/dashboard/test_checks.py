@@ -30,8 +30,9 @@ from clients.multipart import HashingParser, NotMultipartError, parameter
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.namespaces import DispatchNamespaces
 from local.cloudflare.upload import Part, script_from
+from model.json_text import read_json
 from model.progress import job_report
-from pipeline import manifest
+from pipeline import limits, manifest
 from pipeline.artifact import Artifact
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
@@ -842,6 +843,13 @@ def test_every_manifest_that_the_workflow_signs_can_be_read_and_kept() -> None:
     assert manifest.MAX_BYTES == MAX_MANIFEST_BYTES
     # A document has the manifest and what is deployed, and a value in D1 at most 2,000,000 bytes.
     assert 2 * MAX_MANIFEST_BYTES < 1_900_000
+
+
+def test_every_variable_that_the_workflow_signs_can_be_read_where_it_is_deepest() -> None:
+    levels = limits.MAX_VARIABLE_DEPTH
+    deepest = json.loads("[" * levels + "]" * levels)
+    settings = {"result": {"bindings": [{"name": "A", "type": "json", "json": deepest}]}}
+    assert read_json(json.dumps(settings)) == settings
 
 
 def test_what_is_deployed_is_compared_as_json_in_which_true_is_not_1() -> None:

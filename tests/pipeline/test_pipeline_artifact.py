@@ -126,7 +126,8 @@ def test_a_python_workers_own_types_have_no_rules() -> None:
         ),
         # It would take the place of the upload's settings.
         ((INDEX, Part("Metadata", "text/plain", b"")), {}, "'Metadata' can't be the name"),
-        ((INDEX, Part("x" * 513, ESM, b"")), {}, "can't be the name"),
+        ((INDEX, Part("x/" * 256 + "y", ESM, b"")), {}, "can't be the name"),
+        ((INDEX, Part("x" * 256, ESM, b"")), {}, "in at most 255 bytes"),
         ((INDEX,), {"bindings": [{"name": "a b", "type": "plain_text", "text": ""}]}, "'a b'"),
     ],
 )

@@ -12,7 +12,13 @@ from pipeline.artifact import Artifact
 from pipeline.commands import CommandError, run
 from pipeline.errors import PipelineError, annotation, run_job
 from pipeline.excerpt import MAX_WORDS, Output
-from pipeline.limits import MAX_BYTES, MAX_VARIABLE_BYTES, require_size
+from pipeline.limits import (
+    MAX_BYTES,
+    MAX_VARIABLE_BYTES,
+    MAX_VARIABLE_DEPTH,
+    require_size,
+    require_variables,
+)
 
 
 @given(st.text())
@@ -108,15 +114,29 @@ def test_what_is_larger_than_cloudflare_takes_is_refused_naming_the_largest() ->
     )
 
 
+def nested(levels: int) -> object:
+    value: object = []
+    for level in range(1, levels):
+        value = {"a": value} if level % 2 else [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
+        ({"A": nested(MAX_VARIABLE_DEPTH + 1)}, "The variable A has lists and objects in one another,"),
+        ({"A": nested(900)}, "The variable A has lists and objects in one another, more than 50 levels: "),
         ({"A": "x" * (MAX_VARIABLE_BYTES + 1)}, "The variable A has 5,121 bytes; Cloudflare takes 5,120."),
         ({"A": ["é" * 2_560]}, "The variable A has 5,124 bytes"),
         ({f"A{number}": "" for number in range(129)}, "The Worker has 129 variables; Cloudflare takes 128."),
     ],
 )
-def test_more_variables_than_cloudflare_takes_are_refused(variables: dict[str, object], words: str) -> None:
+def test_more_than_a_worker_s_variables_can_have_is_refused(variables: dict[str, object], words: str) -> None:
     with pytest.raises(PipelineError) as caught:
         Artifact("a.js", "2026-11-01", (), variables, {"a.js": b""}, {"a.js": "ESModule"})
     assert str(caught.value).startswith(words)
+
+
+def test_variables_may_be_as_large_and_deep_as_the_limits_say() -> None:
+    deepest, longest = nested(MAX_VARIABLE_DEPTH), "x" * MAX_VARIABLE_BYTES
+    require_variables({f"A{number}": "" for number in range(126)} | {"B": deepest, "C": longest})
