@@ -80,6 +80,7 @@ def stage(artifact: Artifact, cpu_ms: int, folder: Path) -> None:
         "rules": short_rules(artifact),
         "base_dir": MODULES,
         "find_additional_modules": True,
+        "python_modules": {"exclude": []},
         "limits": {"cpu_ms": cpu_ms},
         # Wrangler would send a source map among the modules once more, rewritten.
         "upload_source_maps": False,

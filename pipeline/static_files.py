@@ -163,7 +163,7 @@ def asked(config: Config, root: Path) -> dict[str, Any]:
 
 def directory_of(config: Config, checkout: Path) -> Path:
     root = (config.path.parent / str(config.assets.get("directory", ""))).resolve()
-    if not root.is_relative_to(checkout) or not root.is_dir():
+    if not is_committable(root, checkout) or not root.is_dir():
         raise PipelineError(f"{config.path.name}: assets.directory is not a directory in the repository.")
     return root
 
@@ -174,5 +174,10 @@ def static_file(root: Path, name: str, kind: str | None, checkout: Path) -> Stat
 
 
 def require_inside(path: Path, name: str, checkout: Path) -> None:
-    if not path.resolve().is_relative_to(checkout):
+    if not is_committable(path.resolve(), checkout):
         raise PipelineError(f"The static file {name} is a link that leads outside the repository.")
+
+
+def is_committable(path: Path, checkout: Path) -> bool:
+    """Whether a path is in a repository, and not among what git keeps of it: that differs with each clone."""
+    return path.is_relative_to(checkout) and ".git" not in path.relative_to(checkout).parts

@@ -355,6 +355,14 @@ def test_a_module_that_could_pass_for_another_app_s_manifest_is_refused() -> Non
         Manifest.of(Source.read(inputs()), Artifact("index.js", "2026-11-01", (), {}, modules, types))
 
 
+@pytest.mark.parametrize("value", ["\ud800", {"\udc00": 1}, 2**60])
+def test_variables_that_have_no_canonical_form_are_refused(value: object) -> None:
+    types = {"index.js": "ESModule"}
+    artifact = Artifact("index.js", "2026-11-01", (), {"A": value}, {"index.js": b""}, types)
+    with pytest.raises(PipelineError, match=r"^The variables can't be written in the manifest: "):
+        Manifest.of(Source.read(inputs()), artifact)
+
+
 def test_a_manifest_that_is_too_large_is_refused() -> None:
     modules = {f"{number}.txt": b"" for number in range(9_000)} | {"index.js": b"1"}
     types = dict.fromkeys(modules, "Text") | {"index.js": "ESModule"}
@@ -497,6 +505,18 @@ def test_modules_of_every_type_are_deployed_with_their_types(cloudflare: Cloudfl
     assert {
         binding["name"]: binding.get("text", binding.get("json")) for binding in script["bindings"]
     } == variables
+
+
+def test_all_that_a_python_worker_vendors_is_deployed(cloudflare: Cloudflare, tmp_path: Path) -> None:
+    modules = {
+        "entry.py": b"from workers import Response",
+        "python_modules/a.pyc": b"\0",
+        "python_modules/workers/b.mjs": b"export {};",
+    }
+    artifact = Artifact("entry.py", "2026-11-01", ("python_workers",), {}, modules, {})
+    env = hand_on(artifact, tmp_path / "artifact")
+    done = run_job("deploy", tmp_path / "artifact", env=env | credentials(cloudflare))
+    assert done.returncode == 0, done.stdout
 
 
 def test_wrangler_is_told_the_types_by_folders_where_they_are_alike() -> None:

@@ -121,10 +121,16 @@ def test_a_link_within_the_repository_is_the_file_that_it_leads_to(build: Build)
     assert files_of(build)["a.txt"] == b"x"
 
 
-def test_a_link_out_of_the_repository_is_refused(build: Build) -> None:
+@pytest.mark.parametrize("target", ["/etc/passwd", "../.git/config"])
+def test_a_link_out_of_the_repository_is_refused(build: Build, target: str) -> None:
     write(build.checkout, site())
-    os.symlink("/etc/passwd", build.checkout / "public" / "passwd")
-    assert build.fail() == "The static file passwd is a link that leads outside the repository."
+    os.symlink(target, build.checkout / "public" / "linked")
+    assert build.fail() == "The static file linked is a link that leads outside the repository."
+
+
+def test_what_git_keeps_is_no_directory_of_static_files(build: Build) -> None:
+    write(build.checkout, {"wrangler.json": config(assets={"directory": ".git/logs"})})
+    assert build.fail() == "wrangler.json: assets.directory is not a directory in the repository."
 
 
 def test_assetsignore_means_what_it_means_to_wrangler(build: Build) -> None:
