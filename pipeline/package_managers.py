@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 
-# npm fetches the other package managers.
-NPX = ("npx", "--yes")
+# npm fetches the other package managers, also for a project whose `devEngines` are not to have npm.
+NPX = ("npx", "--yes", "--force")
 LOCKS = {
     "package-lock.json": "npm",
     "npm-shrinkwrap.json": "npm",
@@ -27,6 +27,9 @@ YARN_BERRY = "@yarnpkg/cli-dist"
 PNPM_BY_LOCK = {"5.": "7", "6.": "8"}
 NEWEST_PNPM = "10"
 FIRST_PNPM_ALIKE = 9
+# pnpm refuses to be another version than `engines` has. So it is one of those, among those that read a lock.
+PNPM_READING = {"7": "7.x", "8": "8.x", NEWEST_PNPM: ">=9 <11"}
+RANGE = re.compile(r"[\d.xX*<>=^~|\s]+")
 FIRST_YARN_4 = 8
 PNPM_LOCK = re.compile(r"^lockfileVersion:\s*['\"]?([\d.]+)", re.MULTILINE)
 YARN_LOCK = re.compile(r"^__metadata:\s+version:\s*(\d+)", re.MULTILINE)
@@ -117,7 +120,7 @@ def frozen(lock: Path | None) -> Sequence[str]:
 def pnpm(version: str | None, lock: Path | None, project: Path) -> PackageManager:
     folder, by_lock = lock.parent if lock else project, pnpm_for(lock)
     if version is None or not reads(version, by_lock):
-        version = by_lock
+        version = of_engines(folder, by_lock) or by_lock
     # What is no workspace's is none's above it.
     alone = () if (folder / "pnpm-workspace.yaml").is_file() else ("--ignore-workspace",)
     settings = ("--config.package-manager-strict=false", "--config.manage-package-manager-versions=false")
@@ -129,6 +132,15 @@ def pnpm_for(lock: Path | None) -> str:
     if found is None:
         return NEWEST_PNPM
     return next((major for start, major in PNPM_BY_LOCK.items() if found[1].startswith(start)), NEWEST_PNPM)
+
+
+def of_engines(folder: Path, by_lock: str) -> str | None:
+    """The versions of pnpm that a package.json's `engines` have, of those that read the same locks as one."""
+    engines = read_json(folder / "package.json").get("engines")
+    named = str(engines.get("pnpm", "")) if isinstance(engines, dict) else ""
+    if not RANGE.fullmatch(named):
+        return None
+    return " || ".join(f"{PNPM_READING[by_lock]} {part.strip()}" for part in named.split("||"))
 
 
 def reads(version: str, by_lock: str) -> bool:
@@ -146,7 +158,9 @@ def yarn(version: str | None, lock: Path | None) -> PackageManager:
         return PackageManager((*NPX, f"yarn@{fit}"), ("install", "--ignore-engines", *frozen(lock)))
     by_lock = "3" if found and int(found[1]) < FIRST_YARN_4 else "4"
     fit = version if version and not version.startswith("1.") else by_lock
-    return PackageManager((*NPX, f"{YARN_BERRY}@{fit}"), ("install", *(("--immutable",) if lock else ())))
+    # Where it is told of CI, it would make no lock by itself.
+    option = "--immutable" if lock else "--no-immutable"
+    return PackageManager((*NPX, f"{YARN_BERRY}@{fit}"), ("install", option))
 
 
 def named_manager(folder: Path) -> tuple[str, str] | None:

@@ -110,7 +110,7 @@ def install_project(
         except CommandError:
             # Of a package that has to be compiled the lock has the hashes of other platforms' wheels.
             install_from(exported(project, env, failure, "--no-hashes"), *pyodides_index(python))
-    else:
+    elif "project" in read_toml(project / named):  # otherwise it is the settings of tools alone
         try:
             install_from(project / named, *pyodides_index(python))
         except CommandError as error:

@@ -26,8 +26,23 @@ Project = Callable[[dict[str, str | bytes]], Path]
         ({"bun.lock": ""}, ["bun@1", "--frozen-lockfile"]),
         # What package.json names counts where it reads the lock.
         ({"package.json": '\ufeff{"packageManager": "pnpm@9.1.0+sha512.ab"}'}, ["pnpm@9.1.0"]),
-        ({"package.json": '{"packageManager": "yarn@4.5.0"}'}, ["@yarnpkg/cli-dist@4.5.0"]),
+        ({"package.json": '{"packageManager": "yarn@4.5.0"}'}, ["@yarnpkg/cli-dist@4.5.0", "--no-immutable"]),
         ({"package.json": '{"packageManager": "bun@1.2.3"}'}, ["bun@1.2.3"]),
+        # pnpm would refuse to be another than these.
+        (
+            {
+                "package.json": '{"engines": {"pnpm": "9.x||^12", "node": "1"}}',
+                "pnpm-lock.yaml": "lockfileVersion: '9.0'\n",
+            },
+            ["pnpm@>=9 <11 9.x || >=9 <11 ^12", "--frozen-lockfile"],
+        ),
+        (
+            {
+                "package.json": '{"engines": {"pnpm": "use npm"}}',
+                "pnpm-lock.yaml": "lockfileVersion: 5.4\n",
+            },
+            ["pnpm@7"],
+        ),
         (
             {
                 "package.json": '{"packageManager": "pnpm@8.15.9"}',
@@ -99,6 +114,7 @@ def test_the_packages_of_the_nearest_project_above_are_installed_by_its_own_mana
     package = {
         "dependencies": {"local-text": "file:./text"},
         "engines": {"node": "20.x"},
+        "devEngines": {"packageManager": {"name": "yarn"}},
         "scripts": {"postinstall": "exit 0"},
     }
     checkout = project(

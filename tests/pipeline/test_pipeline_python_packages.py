@@ -105,6 +105,14 @@ def test_without_pyodides_index_only_what_it_could_not_have_otherwise_is_install
         vendor(python_worker(folder / "b", DATES["0.28.3"]), folder, env)
 
 
+def test_a_pyproject_that_has_the_settings_of_tools_alone_names_no_packages(
+    project: Project, env: dict[str, str]
+) -> None:
+    checkout = project({"pyproject.toml": "[tool.ruff]\nline-length = 100\n", "worker/entry.py": ""})
+    vendor(python_worker(checkout / "worker"), checkout, env)
+    assert (checkout / "worker" / "python_modules" / "workers" / "__init__.py").is_file()
+
+
 def test_requirements_txt_is_refused_with_the_way_out(project: Project, env: dict[str, str]) -> None:
     folder = project({"requirements.txt": "idna"})
     with pytest.raises(PipelineError, match=r"^requirements\.txt is not read: name the packages"):
