@@ -14,8 +14,8 @@ Keep = Callable[[asyncio.Future[Any]], object]
 class FinishingMiddleware:
     """Goes on with a request that nobody waits for any more.
 
-    The runtime drops it otherwise, wherever it is: a visitor could claim check after check and have none
-    made. `keep` tells the runtime what to wait for.
+    Cloudflare cancels it otherwise, wherever it is ("Duration" in "Limits" of Workers): a visitor could claim
+    check after check and have none made. `keep` has it go on, which Cloudflare allows for half a minute.
     """
 
     def __init__(self, app: ASGIApp, keep: Keep) -> None:
