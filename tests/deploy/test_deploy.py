@@ -226,8 +226,8 @@ def last(steps: list[str]) -> str | None:
 def check_what_is_live(account: CloudflareAccount) -> None:
     bindings = {
         "codius-billing": {"durable_object_namespace"},
-        "codius-dashboard": {"d1", "durable_object_namespace"},
-        "codius-dispatch": {"dispatch_namespace", "durable_object_namespace", "service"},
+        "codius-dashboard": {"d1", "durable_object_namespace", "ratelimit"},
+        "codius-dispatch": {"dispatch_namespace", "durable_object_namespace", "ratelimit", "service"},
     }
     sources = {"codius-billing": "billing", "codius-dashboard": "dashboard", "codius-dispatch": "dispatch"}
     assert account.workers.scripts.keys() == bindings.keys()

@@ -14,17 +14,20 @@ INJECTION = "$(touch${IFS}owned)"
 def write_repositories(folder: Path) -> str:
     """Make repositories below a folder; return the setting that names them.
 
-    `broken` doesn't build, `greeter` asks for what it doesn't get, `injector` has commands for the names
-    of its branch and its directory.
+    `broken` and `unfinished` don't build, `greeter` asks for what it doesn't get, `plain` is as small as can
+    be, `injector` has commands for the names of its branch and its directory. Tests share the stack and its
+    users: no two of them deploy one repository as one user.
     """
-    write(folder / "broken", "export default { fetch( }\n")
+    for name in ("broken", "unfinished"):
+        write(folder / name, "export default { fetch( }\n")
+    write(folder / "plain", 'export default { fetch: () => new Response("Plain") };\n')
     write(folder / "greeter", 'export default { fetch: () => new Response("Good day") };\n', BINDING)
     injector = folder / "injector"
     write(injector / INJECTION, 'export default { fetch: () => new Response("hi") };\n')
     git(injector, "init", "--quiet", f"--initial-branch={INJECTION}")
     git(injector, "add", "--all")
     git(injector, "commit", "--quiet", "--message", "first")
-    return ":".join(str(folder / name) for name in ("broken", "greeter", "injector"))
+    return ":".join(str(folder / name) for name in ("broken", "greeter", "injector", "plain", "unfinished"))
 
 
 def write(folder: Path, module: str, more: str = "") -> None:

@@ -123,7 +123,7 @@ def test_static_files_are_served_as_by_cloudflare_and_verified(
 
 
 def test_one_byte_changed_behind_the_platform_s_back_is_seen(stack: RunningStack, new_page: NewPage) -> None:
-    app = deploy_example(new_page, stack, "codius/examples/tree/main/hello")
+    app = deploy_example(new_page, stack, "alice/plain")
     script = f"/workers/dispatch/namespaces/testing/scripts/{app}"
     content = stack.api("GET", f"{script}/content").content
     module = content.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]

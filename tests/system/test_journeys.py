@@ -63,7 +63,7 @@ def test_a_repository_that_does_not_build_fails_with_its_reason(
 ):
     page = new_page(java_script_enabled=scripts)
     log_in(page, stack, "alice" if scripts else "bob")
-    app = deploy(page, stack, "alice/broken")
+    app = deploy(page, stack, "alice/unfinished")
     wait_until_deployed(page, scripts, "failed")
     reason = page.get_by_text("The build failed.")
     words = 'wrangler could not bundle the Worker: Expected identifier but found "}"'
