@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from codius.bundles import fetch_bundles, read_bundles
 from codius.document import Document, check_deployed, check_manifest
 from codius.errors import CheckFailedError, UncheckableError
 from codius.fetch import fetch_json
@@ -17,8 +18,6 @@ from codius.provenance import (
     TrustedSigner,
     check_signer,
     check_statement,
-    fetch_bundles,
-    read_bundles,
     verifier_of,
     verify_signature,
 )

@@ -9,3 +9,7 @@ class CheckFailedError(Exception):
 
 class UncheckableError(Exception):
     """It could not be checked: something couldn't be reached, read or run. The message names it."""
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -1,4 +1,4 @@
-"""The signed provenance of an app: found, verified by Sigstore's own library, and read.
+"""The signed provenance of an app: verified by Sigstore's own library, and read.
 
 After Sigstore's "Bundle format" and "Fulcio OID info", in-toto's statement v1, and SLSA's provenance v1.
 """
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cramjam
 from cryptography import x509
 from cryptography.hazmat import asn1
 from sigstore.errors import Error as SigstoreError
 from sigstore.models import Bundle, TrustedRoot
 from sigstore.verify import Verifier
 
+from codius.bundles import StoredBundle
 from codius.document import Document, Json, modules_of
-from codius.errors import CheckFailedError, UncheckableError
-from codius.fetch import MAX_BYTES, fetch, fetch_json, parse, web_address
+from codius.errors import CheckFailedError, UncheckableError, first_line
+from codius.fetch import parse
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
@@ -39,8 +39,6 @@ RUNNER_ENVIRONMENT_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.11")
 SOURCE_REPOSITORY_DIGEST_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.13")
 BUILD_CONFIG_DIGEST_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.19")
 BUILD_TRIGGER_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.20")
-# Each is the same manifest, signed again; a server's list must not have this ask for ever.
-MAX_BUNDLES = 10
 RUNNER_ENVIRONMENT, BUILD_TRIGGER = "github-hosted", "workflow_dispatch"
 # What the library says, in words that tell the cases apart.
 CASES = (
@@ -73,86 +71,6 @@ class Signer:
     def repository_url(self) -> str | None:
         found = SIGNER.fullmatch(self.workflow)
         return None if found is None else f"{found['server']}/{found['repository']}"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBundle:
-    """A bundle that GitHub keeps elsewhere: JSON, in a block of Snappy's or plain."""
-
-    url: str
-
-    def fetch(self) -> Any:
-        """Raises UncheckableError."""
-        status, body = fetch(self.url)
-        if status != 200:
-            raise UncheckableError(f"the attestation's server answers with status {status}")
-        content = parse(body)
-        return parse(unpacked(body)) if content is None else content
-
-
-def unpacked(block: bytes) -> bytes:
-    """What a block of Snappy's holds. Raises UncheckableError."""
-    try:
-        if cramjam.snappy.decompress_raw_len(block) > MAX_BYTES:
-            raise UncheckableError(f"the attestation has more than {MAX_BYTES:,} bytes")
-        return bytes(cramjam.snappy.decompress_raw(block))
-    except cramjam.DecompressionError as error:
-        raise UncheckableError(f"the attestation can't be unpacked: {first_line(error)}") from error
-
-
-def fetch_bundles(document: Document) -> list[Any]:
-    """The attestations that GitHub has of the manifest: bundles, or a StoredBundle for each.
-
-    Raises CheckFailedError and UncheckableError.
-    """
-    url = document.attestation_url
-    address = web_address(url)
-    if address is None:
-        raise CheckFailedError("the document gives no address of the web for it")
-    if not address.path.endswith(f"/attestations/sha256:{document.manifest_sha256}"):
-        raise CheckFailedError("the document gives the address of something else")
-    status, content = fetch_json(url)
-    if status not in (200, 404):
-        raise UncheckableError(f"{address.netloc} answers with status {status}")
-    return require_some(bundles_in(content)[:MAX_BUNDLES])
-
-
-def read_bundles(path: Path) -> list[Any]:
-    """Bundles of a file: one, one on each line, or GitHub's answer. Raises as `fetch_bundles` does."""
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UncheckableError(f"{path} can't be read: {error}") from error
-    whole = parse(content)
-    parts = [whole] if whole is not None else [parse(line) for line in content.split("\n") if line.strip()]
-    return require_some([bundle for part in parts for bundle in bundles_in(part)])
-
-
-def bundles_in(content: Any) -> list[Any]:
-    match content:
-        case {"attestations": [*items]}:
-            return [bundle for item in items if (bundle := listed(item)) is not None]
-        case {"dsseEnvelope": _}:
-            return [content]
-        case [*items]:
-            return [bundle for item in items if isinstance(item, dict) for bundle in bundles_in(item)]
-    return []
-
-
-def listed(item: Any) -> Any:
-    """The bundle of an attestation in GitHub's list, None for what is none."""
-    match item:
-        case {"bundle_url": str(url)} if not item.get("bundle"):
-            return StoredBundle(url)
-        case {"bundle": {} as bundle}:
-            return bundle
-    return None
-
-
-def require_some(bundles: list[Any]) -> list[Any]:
-    if not bundles:
-        raise CheckFailedError("there is no attestation of this manifest")
-    return bundles
 
 
 def verifier_of(trusted_root: Path | None, is_offline: bool) -> Verifier:
@@ -308,7 +226,3 @@ def explained(message: str) -> str:
     """The library's message, after the case that it is."""
     case = next((words for part, words in CASES if part.lower() in message.lower()), "it can't be verified")
     return f"{case}: {message}"
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
