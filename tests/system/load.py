@@ -7,7 +7,7 @@ import contextlib
 from collections import Counter
 
 BROKEN = 0  # instead of a status: no answer came
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 300  # after a kill, all Workers start anew
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -15,7 +15,7 @@ import pytest
 
 from local.control import ControlError
 from tests.system.load import Witness, hammer
-from tests.system.running import RunningStack, soon
+from tests.system.running import START_SECONDS, RunningStack, soon
 
 CONNECTIONS = 50
 # 1 cent buys 100 requests.
@@ -174,7 +174,7 @@ def pay(stack: RunningStack, payment: str) -> None:
         except (httpx.TransportError, ControlError):
             return False
 
-    assert soon(has_arrived, 60)
+    assert soon(has_arrived, START_SECONDS)
 
 
 def check_books(stack: RunningStack, size: Size, served: int) -> None:
