@@ -73,7 +73,7 @@ def test_an_edited_worker_is_reloaded_and_a_broken_one_comes_back(tmp_path: Path
         assert edited != code
         page.write_text(edited)
         running.wait_for("Local server updated and ready")
-        assert soon(lambda: "There is nothing here" in running.request("localhost").text)
+        assert soon(lambda: "This page doesn't exist" in running.request("localhost").text)
 
         page.write_text("this is no Python")
         running.wait_for("Waiting for a change of their files")
