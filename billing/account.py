@@ -17,13 +17,14 @@ HOURS_PER_DAY = 24
 # With the version of the tables, so that one statement tells all.
 SELECT = (
     "SELECT (SELECT version FROM schema_version), opened_at, funding_cents, closed_at, requests, leased, "
-    "lost, next_lease, hour, hour_requests, day_hours, leases FROM account"
+    "lost, next_lease, hour, hour_requests, day_hours, leases, schedule, schedule_version FROM account"
 )
-# The sum of the bookings is not among them: `funds.py` keeps it.
+# The sum of the bookings is not among them: `funds.py` keeps it. Nor is the schedule, which seldom changes.
 UPDATE = (
     "UPDATE account SET closed_at = ?, requests = ?, leased = ?, lost = ?, next_lease = ?, hour = ?, "
     "hour_requests = ?, day_hours = ?, leases = ? WHERE id = 1"
 )
+UPDATE_SCHEDULE = "UPDATE account SET schedule = ?, schedule_version = ? WHERE id = 1"
 
 
 @dataclass(slots=True)
@@ -50,6 +51,8 @@ class Account:
 
     `hour_requests` were charged in the current `hour` (hours since 1970), `day_hours` in the hours before it
     that are not among the past days yet. `past_days` are to be written with the next change.
+
+    `schedule` is of a site: which Worker serves from when on, in that order. An app's is empty.
     """
 
     opened_at: int
@@ -63,15 +66,18 @@ class Account:
     hour_requests: int
     day_hours: str
     leases: dict[int, RunningLease]
+    schedule: list[tuple[int, str]]
+    schedule_version: int
     past_days: list[PastDay] = field(default_factory=list)
     _encoded_leases: str | None = None
 
     @classmethod
     def of_row(cls, row: tuple[Value, ...]) -> Account:
         """From the columns in their order."""
-        *values, encoded_leases = row
+        *values, encoded_leases, schedule, version = row
         leases = {int(id_): RunningLease(*lease) for id_, lease in json.loads(str(encoded_leases)).items()}
-        account = cls(*values, leases)  # type: ignore[arg-type, call-arg]
+        planned = [(since, worker) for since, worker in json.loads(str(schedule))]
+        account = cls(*values, leases, planned, version)  # type: ignore[arg-type, call-arg]
         # What an earlier version of this code leased out, after a rollback, is in its own table: it is over.
         known = sum(lease.requests for lease in leases.values() if not lease.is_expired)
         account.lost += account.leased - known
@@ -91,6 +97,16 @@ class Account:
             *(self.closed_at, self.requests, self.leased, self.lost, self.next_lease),
             *(self.hour, self.hour_requests, self.day_hours, self._encoded_leases),
         )
+
+    # The schedule.
+
+    def serving(self, now: int) -> tuple[str | None, int | None]:
+        """Which Worker serves now, None for the one named as the object; and until when, if that ends."""
+        begun = sum(since <= now for since, _ in self.schedule)
+        worker = self.schedule[max(begun - 1, 0)][1] if self.schedule else None
+        # Where nothing has begun yet the first one serves, as this clock may be behind the dashboard's.
+        later = self.schedule[max(begun, 1) :]
+        return worker, later[0][0] if later else None
 
     # Leases.
 
@@ -150,5 +166,5 @@ class Account:
         self.hour, self.hour_requests = hour, 0
 
 
-def encoded(value: dict[int, int] | dict[int, list[int]]) -> str:
+def encoded(value: dict[int, int] | dict[int, list[int]] | list[tuple[int, str]]) -> str:
     return json.dumps(value, separators=(",", ":"))

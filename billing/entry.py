@@ -1,8 +1,8 @@
-"""The billing Worker: one `BillingDurableObject` for each app, named by the app's id.
+"""The billing Worker: one `BillingDurableObject` for each app and site, named by the app's id or site's name.
 
 Only other Workers of this system call it, by RPC. Results that callers tell apart are values: a granted
-lease is `{"lease", "requests", "milliseconds"}`, everything else one of the words in `Refusal`. Amounts
-that can exceed what JavaScript's numbers hold exactly travel as decimal text. Wrong arguments raise.
+lease is `{"lease", "requests", "milliseconds", "worker"}`, everything else one of the words in `Refusal`.
+Amounts that can exceed what JavaScript's numbers hold exactly travel as decimal text. Wrong arguments raise.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from workers import DurableObject, Response, WorkerEntrypoint
 
-from ledger import Lease, Ledger
+from ledger import LEASE_MS, Lease, Ledger
 from pricing import Price
 from storage import ObjectStorage
 
@@ -26,7 +26,12 @@ def now_ms() -> int:
 
 def grant(result: Lease | str) -> Json | str:
     if isinstance(result, Lease):
-        return {"lease": result.id, "requests": result.requests, "milliseconds": result.milliseconds}
+        return {
+            "lease": result.id,
+            "requests": result.requests,
+            "milliseconds": result.milliseconds,
+            "worker": result.worker,
+        }
     return result
 
 
@@ -41,6 +46,12 @@ class BillingDurableObject(DurableObject):
 
     async def close_account(self) -> str:
         return self.ledger.close(now_ms())
+
+    async def set_schedule(self, version: int, schedule: list[list[Any]]) -> Json | str:
+        """Return for how long, in milliseconds, earlier leases may go on; or that the account is closed."""
+        planned = [(since, worker) for since, worker in schedule]
+        result = self.ledger.set_schedule(now_ms(), version, planned)
+        return {"milliseconds": LEASE_MS} if result == "set" else result
 
     async def get_worker_billing(self) -> Json | None:
         billing = self.ledger.billing(now_ms())

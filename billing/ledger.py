@@ -1,4 +1,4 @@
-"""The books of one app: what was paid, what was used, and the leases that dispatch spends from.
+"""The books of one app or site: what was paid, what was used, and the leases that dispatch spends from.
 
 Requests are granted in leases. A lease comes off the remaining requests when it is taken and is settled
 with the number served; the rest returns. At every moment
@@ -22,8 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from account import HOUR_MS, SELECT, UPDATE, Account
-from arguments import LedgerError, require_integer
+from account import HOUR_MS, SELECT, UPDATE, UPDATE_SCHEDULE, Account, encoded
+from arguments import LedgerError, require_id, require_integer
 from database import Database, NotThereError, Value
 from funds import Funds, Payment, require_payment, require_reversal
 from pricing import Price
@@ -35,6 +35,10 @@ LEASE_FRACTION = 100  # a lease is at most this part of what remains
 MAX_LEASES = 256  # more at once, and every request is charged as it comes: the row stays short
 LEASE_MS = 30_000
 REMEMBER_EXPIRED_MS = 600_000
+# No lease reaches beyond a switch to another Worker. Shortly before one each request is charged as it comes.
+SHORTEST_LEASE_MS = 1_000
+MAX_SCHEDULE = 20
+MAX_WORKER_LENGTH = 63
 
 Refusal = Literal["no_account", "closed", "limit_exceeded"]
 
@@ -43,12 +47,14 @@ Refusal = Literal["no_account", "closed", "limit_exceeded"]
 class Lease:
     """`requests` may be served until `milliseconds` have passed since the lease was asked for.
 
-    `id` is None when it was charged at once and nothing is left to settle.
+    `id` is None when it was charged at once and nothing is left to settle. `worker` is the one to call, None
+    for the one that is named as the account.
     """
 
     id: int | None
     requests: int
     milliseconds: int
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +104,33 @@ class Ledger:
             self._write(account)
         return "closed"
 
-    def _create(self, now: int, closed_at: int | None) -> None:
+    def set_schedule(
+        self, now: int, version: int, schedule: list[tuple[int, str]]
+    ) -> Literal["set", "closed"]:
+        """Have these Workers serve, each from a time on, in that order; open the account if need be.
+
+        Calls may be repeated and come in any order: the newest version counts. Leases that were granted
+        before go on with the Worker that they named, for LEASE_MS at most.
+        """
+        require_integer("version", version, 1, 2**53 - 1)
+        require_schedule(schedule)
+        account = self._read()
+        if account is None:
+            self._create(now, None, encoded(schedule), version)
+            return "set"
+        if account.closed_at is not None:
+            return "closed"
+        if version > account.schedule_version:
+            self._is_read = False  # the row changes
+            self._execute(UPDATE_SCHEDULE, encoded(schedule), version)
+        return "set"
+
+    def _create(self, now: int, closed_at: int | None, schedule: str = "[]", version: int = 0) -> None:
         migrate(self._database)
         self._execute(
-            "INSERT INTO account (id, opened_at, closed_at, hour) VALUES (1, ?, ?, ?)",
-            *(now, closed_at, now // HOUR_MS),
+            "INSERT INTO account (id, opened_at, closed_at, hour, schedule, schedule_version) "
+            "VALUES (1, ?, ?, ?, ?, ?)",
+            *(now, closed_at, now // HOUR_MS, schedule, version),
         )
         self._is_read = False
 
@@ -146,12 +174,15 @@ class Ledger:
         remaining = self._remaining(account)
         if remaining <= 0:
             return "limit_exceeded"
-        granted = min(wanted, max(1, remaining // LEASE_FRACTION)) if len(account.leases) < MAX_LEASES else 1
+        worker, ends_at = account.serving(now)
+        life = LEASE_MS if ends_at is None else min(LEASE_MS, ends_at - now)
+        may_lease = len(account.leases) < MAX_LEASES and life >= SHORTEST_LEASE_MS
+        granted = min(wanted, max(1, remaining // LEASE_FRACTION)) if may_lease else 1
         assert 0 < granted <= remaining, "more is granted than is paid for"
         if granted == 1:
             account.charge(now, granted)
-            return Lease(None, granted, LEASE_MS)
-        return Lease(account.lease_out(granted, now + LEASE_MS), granted, LEASE_MS)
+            return Lease(None, granted, life, worker)
+        return Lease(account.lease_out(granted, now + life), granted, life, worker)
 
     def _settled(self, now: int, lease: int, used: int) -> Account:
         """The account, in memory, without the lease and with what was used of it charged."""
@@ -291,3 +322,14 @@ class Ledger:
 
     def _execute(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         return self._database.execute(sql, *values)
+
+
+def require_schedule(schedule: list[tuple[int, str]]) -> None:
+    """Raise LedgerError for what can be no schedule."""
+    if not 1 <= len(schedule) <= MAX_SCHEDULE:
+        raise LedgerError(f"a schedule has 1 to {MAX_SCHEDULE} Workers; this one has {len(schedule)}")
+    for since, worker in schedule:
+        require_integer("since", since, 0, 2**53 - 1)
+        require_id("a Worker's name", worker, MAX_WORKER_LENGTH)
+    if schedule != sorted(schedule, key=lambda planned: planned[0]):
+        raise LedgerError("a schedule must be in the order of time")

@@ -1,4 +1,4 @@
-"""The tables of one app's billing object, and how an older object's tables become the newest.
+"""The tables of one app's or site's billing object, and how an older object's tables become the newest.
 
 An object that was never opened has no tables: nothing is stored for an app that doesn't exist.
 """
@@ -68,6 +68,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DELETE FROM usage_day WHERE day = (SELECT hour / 24 FROM account)",
         "DELETE FROM usage_hour",
         "DELETE FROM lease",
+    ),
+    # Which Worker serves a site, and from when on.
+    (
+        "ALTER TABLE account ADD COLUMN schedule TEXT NOT NULL DEFAULT '[]'",  # [[since, Worker], ...]
+        "ALTER TABLE account ADD COLUMN schedule_version INTEGER NOT NULL DEFAULT 0",
     ),
 )
 

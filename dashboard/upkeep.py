@@ -1,4 +1,4 @@
-"""What is done now and then: deploys, removals and payments that were left behind."""
+"""What is done now and then: deploys, removals, payments and sites that were left behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError, GitHubRateLimitedError
 from hosting.deployments import Deployments
 from hosting.removals import Removals
+from hosting.sites import SiteHosting
 from model.app import App
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from model.progress import UNEXPLAINED
@@ -26,6 +27,7 @@ EXPIRED_PAYMENT_MS = 7 * 24 * 3_600_000  # how long is known that nobody paid; a
 EXPLAINED_MS = 1_800_000
 APPS_AT_ONCE = 20
 PAYMENTS_AT_ONCE = 20
+SITES_AT_ONCE = 20
 CHECKS_AT_ONCE = 20
 
 
@@ -40,10 +42,17 @@ class Upkeep:
     fulfilment: Fulfilment
     taking_back: TakingBack
     checks: Checks
+    site_hosting: SiteHosting
 
     async def run(self, now: int, on_failure: OnFailure) -> None:
         """Do what is due; what fails is tried again the next time, after all others."""
-        for part in (self._forget, self._finish_payments, self._finish_apps, self._make_checks):
+        for part in (
+            self._forget,
+            self._finish_payments,
+            self._finish_apps,
+            self._finish_sites,
+            self._make_checks,
+        ):
             try:
                 await part(now, on_failure)
             except Exception as error:  # whatever it was, it is no reason to leave the other parts undone
@@ -84,6 +93,15 @@ class Upkeep:
                     return
         await self._explain_failures(now, on_failure)
 
+    async def _finish_sites(self, now: int, on_failure: OnFailure) -> None:
+        """Announce what was deployed meanwhile, and tell the objects of what was decided."""
+        sites = self.site_hosting.sites
+        for name in await sites.to_be_announced(SITES_AT_ONCE):
+            await self.site_hosting.follow(name, now)
+        for site in await sites.untold(now, SITES_AT_ONCE):
+            if not await self.site_hosting.tell(site.name, now):
+                on_failure(site.name, BillingUnavailableError("the site's object could not be told"))
+
     async def _explain_failures(self, now: int, on_failure: OnFailure) -> None:
         """Ask for reasons that GitHub didn't give when a run failed: for some time, as there may be none."""
         since, before = now - EXPLAINED_MS, now - OVERDUE_MS
@@ -98,5 +116,6 @@ class Upkeep:
     async def _look_after(self, app: App, now: int) -> None:
         if not app.run_ended:
             app = await self.deployments.look_after(app, now)
+            await self.site_hosting.follow_app(app, now)
         if app.deleted_at is not None:
             await self.removals.finish(app, now)

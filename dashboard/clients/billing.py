@@ -1,9 +1,12 @@
-"""The apps' accounts: what their billing objects are asked by RPC. Every amount is an integer."""
+"""The accounts of apps and sites: what their billing objects are asked by RPC. Every amount is an integer.
+
+Each object is named as its account: by an app's id or a site's name.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -64,6 +67,17 @@ class Billing:
 
     async def close_account(self, app_id: str) -> None:
         await ask(self.objects.getByName(app_id).close_account())
+
+    async def set_schedule(self, name: str, version: int, schedule: Sequence[tuple[int, str]]) -> int:
+        """Tell a site's object which Worker serves from when on, unless it was told a later version before.
+
+        Return for how many milliseconds what was leased before can still be served by another.
+        """
+        planned = [list(item) for item in schedule]
+        result = await ask(self.objects.getByName(name).set_schedule(version, planned))
+        if isinstance(result, str):
+            raise BillingUnavailableError(f"{name} was not told its schedule: {result}")
+        return int(result["milliseconds"])
 
     async def account(self, app_id: str) -> BillingAccount | None:
         """None when it was never opened."""

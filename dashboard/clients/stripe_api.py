@@ -48,18 +48,22 @@ class StripeApi:
         ).v1
 
     async def create_checkout(
-        self, app_id: str, user_id: int | None, dashboard_url: str, idempotency_key: str
+        self, account: str, user_id: int | None, page_url: str, success_url: str, idempotency_key: str
     ) -> tuple[str, str]:
-        """Begin a top-up whose amount the customer chooses; return the session's id and its address."""
-        metadata = {"app_id": app_id} | ({} if user_id is None else {"user_id": str(user_id)})
+        """Begin a top-up whose amount the customer chooses; return the session's id and its address.
+
+        `account` is an app's id or a site's name, whose page is at `page_url`. Of `success_url` Stripe fills
+        in the session's id.
+        """
+        metadata = {"app_id": account} | ({} if user_id is None else {"user_id": str(user_id)})
         parameters = {
             "mode": "payment",
             "line_items": [{"price": self.price_id, "quantity": 1}],
-            "client_reference_id": app_id,
+            "client_reference_id": account,
             "metadata": metadata,
-            "payment_intent_data": {"metadata": metadata, "description": f"Top-up of {app_id}"},
-            "success_url": f"{dashboard_url}/checkout-sessions/{{CHECKOUT_SESSION_ID}}/success",
-            "cancel_url": f"{dashboard_url}/apps/{app_id}",
+            "payment_intent_data": {"metadata": metadata, "description": f"Top-up of {account}"},
+            "success_url": success_url,
+            "cancel_url": page_url,
         }
         options = {"idempotency_key": idempotency_key}
         session = await asked(self._client.checkout.sessions.create_async(parameters, options))
@@ -178,7 +182,7 @@ def checkout_of(session: Any) -> Checkout:
         payment_status=session.payment_status,
         currency=session.currency,
         amount_total=session.amount_total,
-        app_id=metadata.get("app_id"),
+        account=metadata.get("app_id"),
         user_id=int(user_id) if user_id.isdecimal() else None,
         payment_intent=None if intent is None else intent.id,
         intent_status=None if intent is None else intent.status,

@@ -20,7 +20,7 @@ from model.limits import HOUR_MS, LimitReachedError, Limits, until
 from model.progress import RunReport, follow
 from model.reasons import reasons_in
 from store.apps import Apps
-from store.deploys import Deploys
+from store.deploys import Deploys, ForSite
 
 INTERRUPTED = "The deploy was interrupted before the workflow began."
 VANISHED = "GitHub no longer knows the workflow's run."
@@ -49,12 +49,14 @@ class Deployments:
     namespace: str
     limits: Limits
 
-    async def deploy(self, app_id: str, user: User, source: Source, now: int) -> None:
-        """Begin a deploy. Any failure but these is the app's, and shown there.
+    async def deploy(
+        self, app_id: str, user: User, source: Source, now: int, site: ForSite | None = None
+    ) -> None:
+        """Begin a deploy, of a site's next version if it is for one. Any failure but these is the app's.
 
-        Raises AlreadyDeployedError and LimitReachedError.
+        Raises AlreadyDeployedError and LimitReachedError; that, too, where the site has a version on its way.
         """
-        if not await self.deploys.begin(app_id, user, source, now, self.limits):
+        if not await self.deploys.begin(app_id, user, source, now, self.limits, site):
             found = await self.apps.live_app_of(user, source)
             raise await self._limit(user, now) if found is None else AlreadyDeployedError(found)
         app = await self.apps.get(app_id)

@@ -14,6 +14,7 @@ from clients.cloudflare import Namespace
 from clients.github_actions import GitHubActions
 from clients.github_api import GitHubError
 from model.app import App
+from model.site import SiteError
 from store.apps import Apps
 from store.attestations import Attestations
 
@@ -29,12 +30,16 @@ class Removals:
     async def delete(self, app: App, now: int) -> None:
         """Delete an app. What fails after it was marked is raised, and done later by `finish`.
 
-        One that is deleted already asks nobody: it may be asked for as often as somebody likes.
+        One that is deleted already asks nobody: it may be asked for as often as somebody likes. Raises
+        SiteError for one that a site serves or is about to.
         """
-        if not await self.apps.mark_deleted(app.id, now):
-            return
+        has_deleted = await self.apps.mark_deleted(app.id, now)
         deleted = await self.apps.get(app.id)
         assert deleted is not None
+        if deleted.deleted_at is None:
+            raise SiteError("A site serves this app, or is about to. Have it serve another one first.")
+        if not has_deleted:
+            return
         await self.finish(deleted, now)
 
     async def finish(self, app: App, now: int) -> None:

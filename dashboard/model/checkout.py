@@ -36,7 +36,7 @@ class BadSignatureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A Checkout Session; `app_id` and `user_id` are what this system wrote into its metadata."""
+    """A Checkout Session; `account` and `user_id` are what this system wrote into its metadata."""
 
     id: str
     mode: str
@@ -44,14 +44,14 @@ class Checkout:
     payment_status: str
     currency: str | None
     amount_total: int | None
-    app_id: str | None
+    account: str | None
     user_id: int | None
     payment_intent: str | None
     intent_status: str | None
 
     @property
     def state(self) -> State:
-        if self.mode != "payment" or not self.app_id:
+        if self.mode != "payment" or not self.account:
             return "foreign"
         if self.status != "complete":
             return "expired" if self.status == "expired" else "open"

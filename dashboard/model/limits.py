@@ -11,7 +11,8 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Runs of the deploy workflow that a user may have at once, begin in an hour and in a day; apps that a
-    user may have; runs that all may begin in a day; addresses that a user may have looked up in an hour.
+    user may have; runs that all may begin in a day; addresses that a user may have looked up in an hour;
+    sites that a user may have, deleted ones included.
 
     Each run costs the operator minutes of GitHub Actions, each look-up up to seven questions to GitHub.
     """
@@ -22,6 +23,7 @@ class Limits:
     apps: int
     all_deploys_per_day: int
     lookups_per_hour: int
+    sites: int
 
     @property
     def on_deploys(self) -> tuple[int, ...]:

@@ -1,10 +1,10 @@
 """Crediting what was paid, exactly once.
 
 Webhooks and the success page only name what changed; the facts come from Stripe. They are noted in D1 first,
-and then booked in the app's object under Stripe's own id, which books each id once. So every step can be
+and then booked in the account's object under Stripe's own id, which books each id once. So every step can be
 repeated, by anyone, in any order, and the cron trigger finishes what a crash left undone.
 
-What was paid and can't be credited, or was credited to an app that can't be served, is noted to be refunded.
+What was paid and can't be credited, or was credited to what can't be served, is noted to be refunded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Protocol
 
 from clients.billing import Billing, BillingUnavailableError
 from model.checkout import Checkout
-from store.apps import Apps
 from store.payments import Payment, Payments
 
 # Stripe knows a session for longer; a key of another account that was set by mistake is noticed before.
@@ -36,7 +35,6 @@ class Fulfilment:
     Raises PaymentsUnavailableError and BillingUnavailableError: then it is to be repeated.
     """
 
-    apps: Apps
     payments: Payments
     billing: Billing
     stripe: Callable[[], Stripe]
@@ -44,11 +42,11 @@ class Fulfilment:
     async def fulfil(self, session_id: str, now: int) -> Payment | None:
         """Credit a session if it is paid; return how far it is, None if it is no top-up of this system."""
         checkout = await self.stripe().checkout(session_id)
-        app_id = None if checkout is None or checkout.state == "foreign" else checkout.app_id
-        if checkout is None or app_id is None or await self.apps.get(app_id) is None:
+        account = None if checkout is None or checkout.state == "foreign" else checkout.account
+        if checkout is None or account is None or not await self.payments.has_account(account):
             await self.payments.give_up(session_id, now - UNKNOWN_MS)
             return None
-        await self._follow(checkout, app_id, now)
+        await self._follow(checkout, account, now)
         return await self.payments.get(session_id)
 
     async def session_of_intent(self, payment_intent: str) -> str | None:
@@ -56,21 +54,21 @@ class Fulfilment:
         checkout = await self.stripe().checkout_of_intent(payment_intent)
         return None if checkout is None else checkout.id
 
-    async def _follow(self, checkout: Checkout, app_id: str, now: int) -> None:
+    async def _follow(self, checkout: Checkout, account: str, now: int) -> None:
         match checkout.state:
             case "paid":
-                await self._credit(checkout, app_id, now)
+                await self._credit(checkout, account, now)
             case "currency" | "nothing":
                 await self.payments.record_uncredited(checkout, checkout.state, now)
             case "processing" | "failed" | "expired":
-                await self.payments.add_open(checkout.id, app_id, None, now)
+                await self.payments.add_open(checkout.id, account, None, now)
                 await self.payments.mark(checkout.id, checkout.state)
 
-    async def _credit(self, checkout: Checkout, app_id: str, now: int) -> None:
+    async def _credit(self, checkout: Checkout, account: str, now: int) -> None:
         assert checkout.amount_total is not None
         await self.payments.record_paid(checkout, now)
         try:
-            await self.billing.add_funds(app_id, checkout.id, checkout.amount_total)
+            await self.billing.add_funds(account, checkout.id, checkout.amount_total)
         except BillingUnavailableError as error:
             await self.payments.mark_failed(checkout.id, error.reason, now)
             raise

@@ -90,7 +90,7 @@ class TakingBack:
         await self.reversals.mark_tried(reversal, now + pause_ms(reversal.tries))
         try:
             await self.billing.set_reversal(
-                reversal.app_id, reversal.id, reversal.amount_cents, reversal.version
+                reversal.account, reversal.id, reversal.amount_cents, reversal.version
             )
         except BillingUnavailableError as error:
             await self.reversals.mark_failed(reversal, error.reason, now)

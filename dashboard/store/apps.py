@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from model.app import App, Source, User
 from store.database import Database, Row, Value
+from store.sites import IS_SERVING
 
 SELECT = "SELECT apps.*, login, name FROM apps JOIN users ON users.id = user_id"
 IS_UNFINISHED = "(run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NULL))"
@@ -92,10 +93,10 @@ class Apps:
         await self.database.execute("UPDATE apps SET asked_at = ? WHERE id = ?", now, app_id)
 
     async def mark_deleted(self, app_id: str, now: int) -> bool:
-        """Delete an app, once; False if it was. Its row stays, as its id means this source for ever."""
+        """Delete an app, once; False if it was, or serves a site. Its row stays: its id is this source's."""
         rows = await self.database.execute(
-            "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "
-            "asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL RETURNING id",
+            "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "  # noqa: S608
+            f"asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL AND NOT {IS_SERVING} RETURNING id",
             *(now, app_id),
         )
         return bool(rows)

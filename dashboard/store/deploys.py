@@ -20,6 +20,11 @@ MAY_BEGIN = (
     f"({UNENDED}) < ?3 AND (SELECT count(*) {OF_USER} ?2 - {HOUR_MS}) < ?4 "
     f"AND (SELECT count(*) {OF_USER} ?2 - {DAY_MS}) < ?5 AND (SELECT count(*) {OF_ALL} ?2 - {DAY_MS}) < ?6"
 )
+# A site, ?13, is live and has no version on its way.
+HAS_ROOM = (
+    "(EXISTS (SELECT 1 FROM sites WHERE name = ?13 AND deleted_at IS NULL) AND NOT EXISTS "
+    "(SELECT 1 FROM site_versions WHERE site = ?13 AND ended_at IS NULL))"
+)
 # An app whose script is still to be removed counts, too.
 APPS = "SELECT count(*) FROM apps WHERE user_id = ?1 AND removed_at IS NULL"
 # In the transaction of what began it: nothing, if nothing was begun.
@@ -27,6 +32,14 @@ NOTE = (
     "INSERT INTO deploys (app_id, user_id, began_at) SELECT id, user_id, run_began_at FROM apps WHERE id = ? "
 )
 NOTE += "ON CONFLICT DO NOTHING"
+
+
+@dataclass(frozen=True, slots=True)
+class ForSite:
+    """Which site a deploy is for, and who asked for it; None where its branch was followed."""
+
+    name: str
+    asker: User | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +56,28 @@ class Use:
 class Deploys:
     database: Database
 
-    async def begin(self, app_id: str, user: User, source: Source, now: int, limits: Limits) -> bool:
-        """Add a pending app; False if the user has a live one of this source, or a limit is reached."""
-        begun, _ = await self.database.batch(
+    async def begin(
+        self,
+        app_id: str,
+        user: User,
+        source: Source,
+        now: int,
+        limits: Limits,
+        site: ForSite | None = None,
+    ) -> bool:
+        """Add a pending app, as a site's next version if it is for one.
+
+        False if the user has a live one of this source, a limit is reached, or the site has another on its
+        way.
+        """
+        name = None if site is None else site.name
+        asker = None if site is None or site.asker is None else site.asker.id
+        begun, *_ = await self.database.batch(
             (
                 "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, "
                 "changed_at, asked_at, run_began_at) SELECT ?8, ?1, ?9, ?10, ?11, ?12, ?2, ?2, ?2, ?2 "
-                f"WHERE {MAY_BEGIN} AND ({APPS}) < ?7 ON CONFLICT DO NOTHING RETURNING id",
+                f"WHERE {MAY_BEGIN} AND ({APPS}) < ?7 AND (?13 IS NULL OR {HAS_ROOM}) "
+                "ON CONFLICT DO NOTHING RETURNING id",
                 (
                     *values_of(user, now, limits),
                     limits.apps,
@@ -58,9 +86,15 @@ class Deploys:
                     source.git_ref,
                     source.commit_hash,
                     source.directory,
+                    name,
                 ),
             ),
             (NOTE, (app_id,)),
+            (
+                "INSERT INTO site_versions (site, app_id, user_id, asked_at, is_made) "
+                "SELECT ?2, id, ?3, ?4, 1 FROM apps WHERE id = ?1 AND ?2 IS NOT NULL ON CONFLICT DO NOTHING",
+                (app_id, name, asker, now),
+            ),
         )
         return bool(begun)
 

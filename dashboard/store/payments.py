@@ -14,8 +14,15 @@ PaymentStatus = Literal["open", "processing", "paid", "credited", "expired", "fa
 RefundReason = Literal["deleted", "missing", "currency", "nothing"]
 # What can still change, as the index says it.
 IS_UNFINISHED = "status IN ('open', 'processing', 'paid')"
+# Of an account's name, ?2: the site, and the version that it has now; or the app.
+SITE = "(SELECT sites.name FROM sites WHERE sites.name = ?2)"
+APP = (
+    "coalesce((SELECT site_events.app_id FROM site_events WHERE site_events.site = ?2 "
+    "AND site_events.app_id IS NOT NULL ORDER BY at DESC LIMIT 1), ?2)"
+)
 SELECT = (
-    "SELECT payments.*, login, coalesce((SELECT sum(reversals.amount_cents) FROM reversals "
+    "SELECT payments.*, coalesce(payments.site, payments.app_id) AS account, login, "
+    "coalesce((SELECT sum(reversals.amount_cents) FROM reversals "
     "WHERE payment_id = payments.id), 0) AS taken_back, coalesce(amount_cents, paid_amount) AS paid "
     "FROM payments LEFT JOIN users ON users.id = user_id"
 )
@@ -25,12 +32,15 @@ SELECT = (
 class Payment:
     """A row of `payments` with the payer's login, and what its refunds and disputes took back.
 
+    `account` is named as the site or the app that it is for.
+
     `currency` and `paid_amount`, in the currency's smallest unit, are of one that could not be credited;
     `taken_back` is in cents, or in that unit. `failure` is why the object could not book it.
     """
 
     id: str
-    app_id: str
+    account: str
+    site: str | None
     login: str | None
     status: PaymentStatus
     amount_cents: int | None
@@ -43,6 +53,11 @@ class Payment:
     paid_amount: int | None
     failed_at: int | None
     failure: str | None
+
+    @property
+    def page(self) -> str:
+        """The path of the page of what it is for."""
+        return f"/apps/{self.account}" if self.site is None else f"/sites/{self.account}"
 
     @property
     def word(self) -> str:
@@ -67,36 +82,44 @@ class Payment:
 class Payments:
     database: Database
 
-    async def add_open(self, session_id: str, app_id: str, user_id: int | None, now: int) -> None:
+    async def has_account(self, name: str) -> bool:
+        """Whether there is, or was, an app or a site that is named so."""
+        rows = await self.database.execute(
+            "SELECT id FROM apps WHERE id = ?1 UNION ALL SELECT name FROM sites WHERE name = ?1", name
+        )
+        return bool(rows)
+
+    async def add_open(self, session_id: str, account: str, user_id: int | None, now: int) -> None:
         await self.database.execute(
-            "INSERT INTO payments (id, app_id, user_id, status, created_at) VALUES (?, ?, ?, 'open', ?) "
-            "ON CONFLICT DO NOTHING",
-            *(session_id, app_id, user_id, now),
+            "INSERT INTO payments (id, app_id, site, user_id, status, created_at) "  # noqa: S608
+            f"VALUES (?1, {APP}, {SITE}, ?3, 'open', ?4) ON CONFLICT DO NOTHING",
+            *(session_id, account, user_id, now),
         )
 
     async def record_paid(self, checkout: Checkout, now: int) -> None:
         """Note that a session is paid, once; whether or not it was noted when it was opened."""
         await self.database.execute(
-            "INSERT INTO payments (id, app_id, user_id, status, amount_cents, payment_intent, created_at, "
-            "paid_at) VALUES (?, ?, (SELECT id FROM users WHERE id = ?), 'paid', ?, ?, ?, ?) "
+            "INSERT INTO payments (id, app_id, site, user_id, status, amount_cents, payment_intent, "  # noqa: S608
+            f"created_at, paid_at) VALUES (?1, {APP}, {SITE}, (SELECT id FROM users WHERE id = ?3), 'paid', "
+            "?4, ?5, ?6, ?6) "
             "ON CONFLICT (id) DO UPDATE SET status = 'paid', amount_cents = excluded.amount_cents, "
             "payment_intent = excluded.payment_intent, paid_at = excluded.paid_at "
             "WHERE status NOT IN ('paid', 'credited')",
-            *(checkout.id, checkout.app_id, checkout.user_id, checkout.amount_total),
-            *(checkout.payment_intent, now, now),
+            *(checkout.id, checkout.account, checkout.user_id, checkout.amount_total),
+            *(checkout.payment_intent, now),
         )
 
     async def record_uncredited(self, checkout: Checkout, reason: RefundReason, now: int) -> None:
         """Note that a session is over and can't be credited, once."""
         await self.database.execute(
-            "INSERT INTO payments (id, app_id, user_id, status, refund_reason, currency, paid_amount, "
-            "payment_intent, created_at) "
-            "VALUES (?, ?, (SELECT id FROM users WHERE id = ?), 'failed', ?, ?, ?, ?, ?) "
+            "INSERT INTO payments (id, app_id, site, user_id, status, refund_reason, currency, "  # noqa: S608
+            f"paid_amount, payment_intent, created_at) VALUES (?1, {APP}, {SITE}, "
+            "(SELECT id FROM users WHERE id = ?3), 'failed', ?4, ?5, ?6, ?7, ?8) "
             "ON CONFLICT (id) DO UPDATE SET status = 'failed', refund_reason = excluded.refund_reason, "
             "currency = excluded.currency, paid_amount = excluded.paid_amount, "
             "payment_intent = excluded.payment_intent "
             "WHERE status NOT IN ('paid', 'credited') AND refund_reason IS NULL",
-            *(checkout.id, checkout.app_id, checkout.user_id, reason, checkout.currency),
+            *(checkout.id, checkout.account, checkout.user_id, reason, checkout.currency),
             *(checkout.amount_total or 0, checkout.payment_intent, now),
         )
 
@@ -109,14 +132,16 @@ class Payments:
         )
 
     async def mark_credited(self, session_id: str) -> None:
-        """Note that the object has booked a payment, and whether it was for an app that can't be served.
+        """Note that the object has booked a payment, and whether it was for what can't be served.
 
-        An app is marked as deleted before its account is closed: what is booked later is noted so.
+        What is deleted is marked so before its account is closed: what is booked later is noted so. A site
+        whose Worker is missing can serve another from its balance.
         """
         await self.database.execute(
             "UPDATE payments SET status = 'credited', failed_at = NULL, failure = NULL, refund_reason = "
-            "(SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' "
+            "CASE WHEN site IS NULL THEN (SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' "
             "WHEN missing_since IS NOT NULL THEN 'missing' END FROM apps WHERE apps.id = app_id) "
+            "ELSE (SELECT 'deleted' FROM sites WHERE sites.name = site AND deleted_at IS NOT NULL) END "
             "WHERE id = ? AND status = 'paid'",
             session_id,
         )
@@ -155,8 +180,16 @@ class Payments:
     async def of_app(self, app_id: str, limit: int) -> list[Payment]:
         """What was paid, or is about to be, newest first."""
         return await self._payments(
-            "app_id = ? AND status IN ('processing', 'paid', 'credited') ORDER BY created_at DESC LIMIT ?",
+            "app_id = ? AND site IS NULL AND status IN ('processing', 'paid', 'credited') "
+            "ORDER BY created_at DESC LIMIT ?",
             *(app_id, limit),
+        )
+
+    async def of_site(self, name: str, limit: int) -> list[Payment]:
+        """The same of a site."""
+        return await self._payments(
+            "site = ? AND status IN ('processing', 'paid', 'credited') ORDER BY created_at DESC LIMIT ?",
+            *(name, limit),
         )
 
     async def of_user(self, user_id: int, limit: int) -> list[Payment]:

@@ -14,19 +14,22 @@ from dataclasses import dataclass
 
 from store.database import Database, Value
 
-SELECT = "SELECT reversals.*, app_id, payment_intent FROM reversals JOIN payments ON payments.id = payment_id"
-# What is to be taken back from an app was credited to it before.
+SELECT = (
+    "SELECT reversals.*, coalesce(site, app_id) AS account, payment_intent FROM reversals "
+    "JOIN payments ON payments.id = payment_id"
+)
+# What is to be taken back from an account was credited to it before.
 IS_DUE = "booked_version < version AND status = 'credited'"
 
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """A row of `reversals` with the app of its payment. Amounts are US cents."""
+    """A row of `reversals` with the account of its payment. Amounts are US cents."""
 
     id: str
     payment_id: str
     payment_intent: str
-    app_id: str
+    account: str
     amount_cents: int
     version: int
     tries: int

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from model.app import APP_ID, App, User
+from model.site import Site
+from model.site_names import is_site_name
 from web.services import Services
 
 
@@ -57,3 +59,23 @@ async def app_of(request: Request) -> App | None:
     services: Services = request.state.services
     app_id = request.path_params["app_id"]
     return await services.apps.get(app_id) if APP_ID.fullmatch(app_id) else None
+
+
+async def visible_site(request: Request) -> Site:
+    """The site in the path, for everyone once a version of it was announced, for its owner before."""
+    services: Services = request.state.services
+    name = request.path_params["name"]
+    found = await services.sites.get(name) if is_site_name(name) else None
+    if found is None:
+        raise HTTPException(404)
+    if not found.is_owned_by(request.state.viewer) and not await services.sites.count_versions(name):
+        raise HTTPException(404)
+    return found
+
+
+async def own_site(request: Request) -> Site:
+    """The site in the path, for its owner only."""
+    viewer, found = require_viewer(request), await visible_site(request)
+    if not found.is_owned_by(viewer):
+        raise HTTPException(403, "Only the owner of this site can do that.")
+    return found

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from clients.billing import BillingUnavailableError
 from clients.github_api import GitHubError
 from hosting.deployments import AlreadyDeployedError
 from hosting.repository_url import RepositoryUrl, SourceError
 from hosting.source import Choice, ChooseDirectoryError, resolve
-from model.app import APP_ID, App, User, new_id
+from model.app import APP_ID, User, new_id
 from model.left_out import LeftOut
 from model.limits import LimitReachedError
 from web.access import own_app, require_viewer, visible_app
+from web.accounts import billing_of, can_top_up
 from web.bodies import form_field
-from web.charts import requests_per_day, requests_per_hour
 from web.errors import limited
 from web.pages import page
 from web.rates import spend
@@ -34,7 +31,6 @@ APPS_PER_PAGE = 50
 PAYMENTS_SHOWN = 50
 PAGE_START = re.compile(r"[0-9]{1,20}")
 FAR_FUTURE = 10**15  # milliseconds; a JavaScript number still is exact
-CHART_HOURS, CHART_DAYS = 48, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +100,12 @@ async def app(request: Request) -> Response:
         can_top_up=can_top_up(services, found),
         payments=await services.payments.of_app(found.id, PAYMENTS_SHOWN),
         left_out=await services.checks.store.left_out(found.id) if found.is_public else LeftOut(),
-        **await billing_of(request, found),
+        **await billing_of(request, found.id),
     )
     if "hx-request" in request.headers and not found.is_unfinished:
         # The page followed the deploy, which is over: all of it is new now.
         response.headers["hx-refresh"] = "true"
     return response
-
-
-async def billing_of(request: Request, app: App) -> dict[str, Any]:
-    """What the page shows of an app's account; that it can't be read is shown, too."""
-    services: Services = request.state.services
-    try:
-        account, usage = await asyncio.gather(
-            services.billing.account(app.id),
-            services.billing.usage(app.id, CHART_HOURS, CHART_DAYS),
-        )
-    except BillingUnavailableError:
-        return {"account": None, "billing_failed": True, "charts": []}
-    now = services.now()
-    charts = [requests_per_hour(usage.hours, now), requests_per_day(usage.days, now)] if account else []
-    return {"account": account, "billing_failed": False, "charts": charts}
 
 
 async def payment_required(request: Request) -> Response:
@@ -151,12 +132,8 @@ async def payment_required(request: Request) -> Response:
         app=found,
         account=account,
         has_payments=services.settings.has_payments,
-        can_top_up=found is not None and can_top_up(services, found),
+        can_top_up=can_top_up(services, found),
     )
-
-
-def can_top_up(services: Services, app: App) -> bool:
-    return app.is_served and services.settings.has_payments
 
 
 async def retry(request: Request) -> Response:

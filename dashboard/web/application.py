@@ -11,7 +11,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from web import app_pages, attestation_pages, errors, health, login, operator_page, payment_pages, webhooks
+from web import (
+    app_pages,
+    attestation_pages,
+    errors,
+    health,
+    login,
+    operator_page,
+    payment_pages,
+    site_pages,
+    webhooks,
+)
 from web.access import LoginRequiredError, login_required
 from web.finishing import FinishingMiddleware, Keep
 from web.pages import page
@@ -39,6 +49,17 @@ def application(make_services: MakeServices, keep: Keep = lambda work: None) -> 
             Route("/apps/{app_id}/retry", app_pages.retry, methods=["POST"]),
             Route("/apps/{app_id}/delete", app_pages.delete, methods=["POST"]),
             Route("/apps/{app_id}/top-up", payment_pages.top_up, methods=["POST"]),
+            Route("/sites", site_pages.sites, methods=["GET", "POST"]),
+            Route("/sites/{name}", site_pages.site),
+            Route("/sites/{name}/402", site_pages.payment_required),
+            Route("/sites/{name}/history.json", site_pages.history),
+            Route("/sites/{name}/deploy", site_pages.deploy, methods=["POST"]),
+            Route("/sites/{name}/switch", site_pages.switch, methods=["POST"]),
+            Route("/sites/{name}/back", site_pages.go_back, methods=["POST"]),
+            Route("/sites/{name}/withdraw", site_pages.withdraw, methods=["POST"]),
+            Route("/sites/{name}/notice", site_pages.change_notice, methods=["POST"]),
+            Route("/sites/{name}/delete", site_pages.delete, methods=["POST"]),
+            Route("/sites/{name}/top-up", payment_pages.top_up_site, methods=["POST"]),
             Route("/checkout-sessions/{session_id}/success", payment_pages.success),
             Route("/payments", payment_pages.payments),
             Route("/operator", operator_page.operator),

@@ -40,8 +40,14 @@ async def limited_body(request: Request, most: int = MAX_BYTES) -> bytes:
 
 async def form_field(request: Request, name: str) -> str:
     """One field of a form (application/x-www-form-urlencoded), '' when it isn't there."""
+    return (await form_fields(request, name))[name]
+
+
+async def form_fields(request: Request, *names: str) -> dict[str, str]:
+    """Fields of a form, '' for those that aren't there."""
     body = (await limited_body(request, MAX_FORM_BYTES)).decode(errors="replace")
     try:
-        return parse_qs(body, keep_blank_values=True, max_num_fields=20).get(name, [""])[0]
+        fields = parse_qs(body, keep_blank_values=True, max_num_fields=20)
     except ValueError:
         raise HTTPException(400, "The form can't be read.") from None
+    return {name: fields.get(name, [""])[0] for name in names}

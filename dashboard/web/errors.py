@@ -16,8 +16,10 @@ from starlette.types import Receive, Scope, Send
 from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError
+from hosting.repository_url import SourceError
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from model.limits import LimitReachedError
+from model.site import SiteError
 from web.pages import page
 from web.security import WEBHOOKS
 
@@ -74,6 +76,13 @@ def limited(response: Response, error: LimitReachedError) -> Response:
     return response
 
 
+async def not_by_the_rules(request: Request, error: Exception) -> Response:
+    """What a site or its address doesn't allow; the message says why."""
+    request_id = log_refusal(request.url.path, 409, str(error), request.headers)
+    words = {"title": "This can't be done now", "message": str(error), "request_id": None}
+    return with_id(page(request, "error.html", 409, **words), request_id)
+
+
 async def payments_not_set_up(request: Request, error: Exception) -> Response:
     """Nothing to try again, and nothing that the operator has to be told."""
     title = "Payments are not set up here"
@@ -98,6 +107,8 @@ HANDLERS: dict[Any, Any] = {
     HTTPException: http_error,
     **dict.fromkeys(UNAVAILABLE, unavailable),
     LimitReachedError: limit_reached,
+    SiteError: not_by_the_rules,
+    SourceError: not_by_the_rules,
     PaymentsNotConfiguredError: payments_not_set_up,
     Exception: server_error,
 }

@@ -15,6 +15,7 @@ from starlette.templating import Jinja2Templates
 
 from model.app import User
 from model.money import amount, cents, dollars
+from model.site import notice_word
 from web.services import Services
 from web.settings import Settings
 
@@ -36,6 +37,10 @@ class Links:
 
     def commit(self, full_name: str, commit_hash: str) -> str:
         return f"{self.github(full_name)}/commit/{quote(commit_hash)}"
+
+    def compare(self, full_name: str, before: str, after: str) -> str:
+        """The commits between two."""
+        return f"{self.github(full_name)}/compare/{quote(before)}...{quote(after)}"
 
     def run(self, run_id: int) -> str:
         return f"{self.github(self.settings.github_repository)}/actions/runs/{run_id}"
@@ -73,4 +78,5 @@ templates.env.filters |= {
     "amount": amount,
     "count": "{:,}".format,
     "when": when,
+    "notice": notice_word,
 }

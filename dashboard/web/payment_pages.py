@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import uuid
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from model.app import User
+from model.app import App, User
 from model.checkout import SESSION_ID
-from web.access import require_viewer, visible_app
-from web.app_pages import can_top_up
+from store.payments import Payment
+from web.access import require_viewer, visible_app, visible_site
+from web.accounts import begin_top_up, can_top_up
 from web.pages import page
 from web.rates import spend
 from web.services import Services
+from web.site_pages import serving_app
 
 PAYMENTS_SHOWN = 100
 
 
 async def top_up(request: Request) -> Response:
-    """Begin a payment for a live app, by anyone, and go to Stripe's page for it."""
-    services: Services = request.state.services
-    app, viewer = await visible_app(request), request.state.viewer
+    """Begin a payment for a live app."""
+    app = await visible_app(request)
     if not app.is_served:
         raise HTTPException(409, "This app isn't running, so it can't be topped up.")
-    await spend(request, "top-ups")
-    user_id = None if viewer is None else viewer.id
-    session_id, address = await services.stripe().create_checkout(
-        app.id, user_id, services.settings.dashboard_url, idempotency_key=str(uuid.uuid4())
-    )
-    await services.payments.add_open(session_id, app.id, user_id, services.now())
-    return RedirectResponse(address, 303)
+    return await begin_top_up(request, app.id, f"/apps/{app.id}")
+
+
+async def top_up_site(request: Request) -> Response:
+    """Begin a payment for a live site."""
+    site = await visible_site(request)
+    app = await serving_app(request.state.services, site)
+    if app is None or not app.is_served:
+        raise HTTPException(409, "This site isn't running, so it can't be topped up.")
+    return await begin_top_up(request, site.name, f"/sites/{site.name}")
 
 
 async def success(request: Request) -> Response:
@@ -45,10 +47,18 @@ async def success(request: Request) -> Response:
         raise HTTPException(404)
     await spend(request, "payments")
     payment = await services.fulfilment.fulfil(session_id, services.now())
-    app = None if payment is None else await services.apps.get(payment.app_id)
-    if payment is None or app is None:
+    if payment is None:
         raise HTTPException(404)
+    app = await payable_app(services, payment)
     return page(request, "payment.html", payment=payment, can_top_up=can_top_up(services, app))
+
+
+async def payable_app(services: Services, payment: Payment) -> App | None:
+    """The app that a payment is for, or that its site serves now."""
+    if payment.site is None:
+        return await services.apps.get(payment.account)
+    site = await services.sites.get(payment.site)
+    return None if site is None else await serving_app(services, site)
 
 
 async def payments(request: Request) -> Response:

@@ -20,6 +20,8 @@ from hosting.deployments import Deployments
 from hosting.presence import Presence
 from hosting.removals import Removals
 from hosting.signatures import Signatures
+from hosting.site_making import SiteMaking
+from hosting.sites import SiteHosting
 from model.checkout import PaymentsNotConfiguredError
 from model.rates import Rates
 from payments.fulfilment import Fulfilment
@@ -31,6 +33,7 @@ from store.deploys import Deploys
 from store.looks import Looks
 from store.payments import Payments
 from store.reversals import Reversals
+from store.sites import Sites
 from store.users import Users
 from upkeep import Upkeep
 from web.settings import Settings
@@ -54,12 +57,15 @@ class Services:
     users: Users
     apps: Apps
     deploys: Deploys
+    sites: Sites
     billing: Billing
     login: GitHubLogin
     repositories: GitHubRepositories
     actions: GitHubActions
     namespace: Namespace
     deployments: Deployments
+    site_hosting: SiteHosting
+    site_making: SiteMaking
     checks: Checks
     presence: Presence
     removals: Removals
@@ -105,7 +111,7 @@ class Services:
         def stripe() -> StripeApi:
             return connect_to_stripe(settings, fetch)
 
-        fulfilment = Fulfilment(apps, payments, billing, stripe)
+        fulfilment = Fulfilment(payments, billing, stripe)
         taking_back = TakingBack(payments, reversals, fulfilment, billing, stripe)
         attestations = Attestations(database)
         signatures = Signatures(attestations, GitHubAttestations(as_operator, settings.github_repository))
@@ -113,6 +119,19 @@ class Services:
         deploys = Deploys(database)
         deployments = Deployments(
             apps, deploys, signatures, billing, actions, settings.dispatch_namespace, settings.limits
+        )
+        repositories, sites = GitHubRepositories(as_app), Sites(database)
+        site_hosting = SiteHosting(sites, apps, deployments, billing, repositories, settings.github_url)
+        site_making = SiteMaking(
+            sites,
+            apps,
+            site_hosting,
+            deployments,
+            billing,
+            repositories,
+            settings.github_url,
+            settings.apps_domain,
+            settings.dashboard_url,
         )
         checks = Checks(
             apps,
@@ -138,12 +157,15 @@ class Services:
             users=users,
             apps=apps,
             deploys=deploys,
+            sites=sites,
             billing=billing,
             login=login,
-            repositories=GitHubRepositories(as_app),
+            repositories=repositories,
             actions=actions,
             namespace=namespace,
             deployments=deployments,
+            site_hosting=site_hosting,
+            site_making=site_making,
             checks=checks,
             presence=presence,
             removals=removals,
@@ -153,7 +175,16 @@ class Services:
             taking_back=taking_back,
             stripe=stripe,
             upkeep=Upkeep(
-                apps, deploys, users, payments, deployments, removals, fulfilment, taking_back, checks
+                apps,
+                deploys,
+                users,
+                payments,
+                deployments,
+                removals,
+                fulfilment,
+                taking_back,
+                checks,
+                site_hosting,
             ),
             rates=rates,
             now=now,

@@ -18,6 +18,7 @@ LIMITS = {
     "apps": "APPS_PER_USER",
     "all_deploys_per_day": "ALL_DEPLOYS_PER_DAY",
     "lookups_per_hour": "LOOKUPS_PER_HOUR",
+    "sites": "SITES_PER_USER",
 }
 
 ACCOUNT_ID = re.compile(r"[0-9]{1,18}")

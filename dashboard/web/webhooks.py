@@ -43,7 +43,9 @@ async def github(request: Request) -> Response:
     if report is not None:
         app_id = report.app_id or await services.apps.id_of_run(report.run_id)
         if app_id is not None:
-            await services.deployments.report(app_id, report, services.now())
+            app = await services.deployments.report(app_id, report, services.now())
+            if app is not None:
+                await services.site_hosting.follow_app(app, services.now())
     return Response(status_code=204)
 
 

@@ -21,7 +21,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from clients.http import TIMEOUT_SECONDS, Answer, Receive, UnreachableError
-from ledger import Ledger
+from ledger import LEASE_MS, Ledger
 from model.app import App, Source, User
 from model.limits import Limits
 from model.rates import Rates
@@ -62,6 +62,7 @@ VARIABLES: dict[str, Any] = {
     "APPS_PER_USER": 100,
     "ALL_DEPLOYS_PER_DAY": 1_000,
     "LOOKUPS_PER_HOUR": 60,
+    "SITES_PER_USER": 20,
 }
 SECRETS = {
     "GITHUB_CLIENT_SECRET": "the-client-secret",
@@ -205,6 +206,12 @@ class BillingObject:
     async def close_account(self) -> str:
         await self._objects.ready()
         return self._ledger.close(self._now)
+
+    async def set_schedule(self, version: int, schedule: list[list[Any]]) -> dict[str, int] | str:
+        await self._objects.ready()
+        planned = [(since, worker) for since, worker in schedule]
+        result = self._ledger.set_schedule(self._now, version, planned)
+        return {"milliseconds": LEASE_MS} if result == "set" else result
 
     async def get_worker_billing(self) -> dict[str, str | None] | None:
         await self._objects.ready()

@@ -1,0 +1,208 @@
+"""Sites: what is done in which order, so that each step can be repeated.
+
+A new version is an app like any other, tied to its site in the statement that begins its deploy. When it is
+deployed it is announced, by an event in D1; then the site's object is told all that is in force, under the
+`at` of the newest event. Whoever dies on the way leaves what the upkeep finds: a version that was deployed
+and not announced, or a site whose object doesn't know its newest event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from clients.billing import Billing, BillingUnavailableError
+from clients.github_repositories import GitHubRepositories
+from hosting.deployments import MOST_WRITERS, AlreadyDeployedError, Deployments
+from hosting.source import resolve
+from model.app import App, Source, User
+from model.limits import LimitReachedError
+from model.site import (
+    Event,
+    Site,
+    SiteError,
+    Standing,
+    announcement,
+    change_of_notice,
+    deletion,
+    going_back,
+    schedule_of,
+    standing_of,
+    withdrawal,
+)
+from store.apps import Apps
+from store.deploys import ForSite
+from store.sites import Sites
+
+ON_ITS_WAY = "A version of this site is on its way already."
+NOT_THERE = "This version can't serve: its Worker isn't there any more."
+TOO_MANY = "This site had too many changes within a day. Try again tomorrow."
+# How long an object is left alone that could not be told.
+PAUSE_MS = 120_000
+
+# What becomes of a site as it is: an event, and the site with what it changes.
+Decide = Callable[[Site, Standing], tuple[Event, Site]]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHosting:
+    """Times are milliseconds since 1970. Raises SiteError where the rules of sites don't allow it.
+
+    What was decided holds when it is in D1; that the object can't be told it now is no failure.
+    """
+
+    sites: Sites
+    apps: Apps
+    deployments: Deployments
+    billing: Billing
+    repositories: GitHubRepositories
+    github_url: str
+
+    async def standing(self, name: str, now: int) -> Standing:
+        return standing_of(await self.sites.switches(name), now)
+
+    # New versions.
+
+    async def deploy_newest(self, site: Site, app_id: str, asker: User | None, now: int) -> str:
+        """Have the branch's newest commit become the next version; return the id of its app.
+
+        That is `app_id` unless the owner has an app of this source already. Raises SourceError, GitHubError
+        and LimitReachedError, too.
+        """
+        if await self.sites.version_on_its_way(site.name) is not None:
+            raise SiteError(ON_ITS_WAY)
+        await self.deployments.require_lookup(site.owner, now)
+        source = await resolve(address_of(site, self.github_url), self.github_url, self.repositories)
+        return await self.deploy_source(site, app_id, source, asker, now)
+
+    async def deploy_source(
+        self, site: Site, app_id: str, source: Source, asker: User | None, now: int
+    ) -> str:
+        """The same of what is known to be the newest."""
+        try:
+            await self.deployments.deploy(app_id, site.owner, source, now, ForSite(site.name, asker))
+        except AlreadyDeployedError as error:
+            await self.take(site, error.app, asker, now)
+            return error.app.id
+        except LimitReachedError:
+            if await self.sites.version_on_its_way(site.name) is not None:
+                raise SiteError(ON_ITS_WAY) from None
+            raise
+        return app_id
+
+    async def take(self, site: Site, app: App, asker: User | None, now: int) -> None:
+        """Have an app of the owner's that is there, or on its way, become the next version."""
+        last = (await self.standing(site.name, now)).last
+        if last is not None and last.app_id == app.id:
+            raise SiteError("This version serves already, or is about to.")
+        if not await self.sites.add_version(site.name, app, asker, now):
+            raise SiteError(ON_ITS_WAY)
+        if app.status == "failed":
+            await self.deployments.retry(app, now)
+        await self.follow(site.name, now)
+
+    async def follow_app(self, app: App, now: int) -> None:
+        """Go on with the sites that an app is on its way to, when its deploy has ended."""
+        if not app.is_unfinished:
+            for name in await self.sites.waiting_for(app.id):
+                await self.follow(name, now)
+
+    async def follow(self, name: str, now: int) -> None:
+        """Announce the version that a site waits for when it is deployed, or wait no more if it failed."""
+        waiting = await self.sites.version_on_its_way(name)
+        app = None if waiting is None else await self.apps.get(waiting.app_id)
+        if waiting is None or app is None:
+            return
+        if app.deleted_at is not None or (app.status == "failed" and app.run_ended):
+            await self.sites.end_version(name, app.id, now)
+        elif app.status == "deployed":
+            asker = waiting.asker
+            try:
+                await self._change(
+                    name,
+                    now,
+                    lambda site, standing: (
+                        announcement(site, standing, app.id, "version", asker, now),
+                        site,
+                    ),
+                )
+            except SiteError:  # it serves already, or can't be announced: it stays ready to be switched to
+                await self.sites.end_version(name, app.id, now)
+
+    # Changes.
+
+    async def switch(self, name: str, app_id: str, user: User, now: int) -> None:
+        """Have a version that is there serve, after the notice."""
+        if not await self.sites.has_version(name, app_id):
+            raise SiteError("This site has no such version.")
+        await self._change(
+            name,
+            now,
+            lambda site, standing: (announcement(site, standing, app_id, "switch", user, now), site),
+        )
+
+    async def go_back(self, name: str, user: User, now: int) -> None:
+        await self._change(name, now, lambda site, standing: (going_back(site, standing, user, now), site))
+
+    async def withdraw(self, name: str, announced_at: int, user: User, now: int) -> None:
+        await self._change(
+            name, now, lambda site, standing: (withdrawal(site, standing, announced_at, user, now), site)
+        )
+
+    async def change_notice(self, name: str, notice_ms: int, user: User, now: int) -> None:
+        await self._change(name, now, lambda site, _: change_of_notice(site, notice_ms, user, now))
+
+    async def delete(self, name: str, user: User, now: int) -> None:
+        """Its account is closed; its history and its apps stay."""
+        await self._change(name, now, lambda site, _: deletion(site, user, now))
+
+    async def _change(self, name: str, now: int, decide: Decide) -> None:
+        """Decide, and write it unless another was quicker: then decide again."""
+        for _ in range(MOST_WRITERS):
+            site = await self.sites.get(name)
+            assert site is not None
+            event, changed = decide(site, await self.standing(name, now))
+            if await self.sites.add(site, event, changed):
+                await self.sites.retire(name, now)
+                await self.tell(name, now)
+                return
+            found = await self.sites.get(name)
+            if found is not None and found.changed_at == site.changed_at:
+                app = event.app_id and await self.apps.get(event.app_id)
+                raise SiteError(NOT_THERE if app and not app.is_served else TOO_MANY)
+        raise RuntimeError(f"too many changes at once of the site {name}")
+
+    # The object.
+
+    async def tell(self, name: str, now: int) -> bool:
+        """Tell a site's object what is in force; False if it can't be told now: the upkeep does it then."""
+        site = await self.sites.get(name)
+        if site is None or site.is_told:
+            return True
+        try:
+            certain_at = await self._tell(site, now)
+        except BillingUnavailableError:
+            await self.sites.try_later(name, now + PAUSE_MS)
+            return False
+        await self.sites.mark_told(site, certain_at)
+        return True
+
+    async def _tell(self, site: Site, now: int) -> int:
+        """Return when it is certain that what was told is what serves."""
+        if site.deleted_at is not None:
+            await self.billing.close_account(site.name)
+            return now
+        # Read after the site: what is told may be newer than the version that it is told under, never older.
+        switches = schedule_of(await self.standing(site.name, now))
+        if not switches:
+            return now
+        planned = [(switch.serves_from, switch.app_id) for switch in switches]
+        return now + await self.billing.set_schedule(site.name, site.changed_at, planned)
+
+
+def address_of(site: Site, github_url: str) -> str:
+    """Where the newest code of a site is, as GitHub addresses it."""
+    return (
+        f"{github_url}/{quote(site.repository)}/tree/{quote(f'{site.branch}/{site.directory}'.rstrip('/'))}"
+    )

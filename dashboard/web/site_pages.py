@@ -1,0 +1,245 @@
+"""`/sites`, a site's own pages, and what its owner can do there."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from clients.github_api import GitHubError
+from hosting.repository_url import SourceError
+from model.app import APP_ID, App, User, new_id
+from model.limits import LimitReachedError
+from model.site import NOTICES, VERSIONS_KEPT, Site, SiteError, Standing
+from model.site_names import refusal_of
+from store.sites import Version
+from web.access import own_site, require_viewer, visible_site
+from web.accounts import billing_of, can_top_up
+from web.app_pages import FAR_FUTURE, PAGE_START
+from web.bodies import form_field, form_fields
+from web.errors import limited
+from web.pages import page
+from web.services import Services
+from web.site_history import history_document
+
+SITES_SHOWN = 100
+EVENTS_SHOWN = 50
+HISTORY_EVENTS = 1_000
+PAYMENTS_SHOWN = 50
+MOST_READY = 2 * VERSIONS_KEPT
+OPEN = {"access-control-allow-origin": "*"}
+FIELDS = ("name", "repository", "notice", "app")
+NOTICE_WORDS = {"none": "None", "hour": "An hour", "day": "A day", "week": "A week"}
+
+
+@dataclass(frozen=True, slots=True)
+class NameCheck:
+    """What is said of a name while it is typed."""
+
+    is_free: bool
+    words: str
+
+
+async def sites(request: Request) -> Response:
+    """A user's sites, and the form that makes one."""
+    viewer, services = require_viewer(request), services_of(request)
+    if request.method == "GET":
+        typed = {field: request.query_params.get(field, "") for field in FIELDS}
+        return await sites_page(request, viewer, typed, None)
+    typed = await form_fields(request, *FIELDS)
+    try:
+        site = await services.site_making.create(
+            viewer,
+            typed["name"],
+            typed["repository"],
+            typed["app"],
+            notice_of(typed["notice"]),
+            services.now(),
+        )
+    except LimitReachedError as error:
+        return limited(await sites_page(request, viewer, typed, str(error)), error)
+    except (SiteError, SourceError, GitHubError) as error:
+        return await sites_page(request, viewer, typed, str(error))
+    return see_site(site)
+
+
+async def sites_page(request: Request, viewer: User, typed: dict[str, str], error: str | None) -> Response:
+    services = services_of(request)
+    app_id = typed["app"]
+    app = await services.apps.get(app_id) if APP_ID.fullmatch(app_id) else None
+    if app is not None and not app.is_deployed_by(viewer):
+        app = None
+    return page(
+        request,
+        "sites.html",
+        200 if error is None else 422,
+        form=typed,
+        error=error,
+        app=app,
+        check=await name_check(services, typed["name"]) if typed["name"] else None,
+        notices=NOTICE_WORDS,
+        github_url=services.settings.github_url,
+        sites=await services.sites.of_user(viewer, SITES_SHOWN),
+    )
+
+
+async def name_check(services: Services, name: str) -> NameCheck:
+    settings = services.settings
+    refusal = refusal_of(name, settings.apps_domain, settings.dashboard_url)
+    if refusal is not None:
+        return NameCheck(False, refusal)
+    if await services.sites.get(name) is not None:
+        return NameCheck(False, "Somebody has this name already.")
+    return NameCheck(True, f"{settings.app_url(name)} is free.")
+
+
+async def site(request: Request) -> Response:
+    """Everybody may know what serves, what comes, and what there was."""
+    services, viewer = services_of(request), request.state.viewer
+    found, now = await visible_site(request), services.now()
+    standing = await services.site_hosting.standing(found.name, now)
+    waiting = await services.sites.version_on_its_way(found.name)
+    current = await serving_app(services, found)
+    is_owner = found.is_owned_by(viewer) and found.deleted_at is None
+    events = await services.sites.events(found.name, before_of(request), EVENTS_SHOWN + 1)
+    response = page(
+        request,
+        "site.html",
+        site=found,
+        now=now,
+        standing=standing,
+        waiting=None if waiting is None else await services.apps.get(waiting.app_id),
+        is_owner=is_owner,
+        ready=await ready_versions(services, found, standing) if is_owner else [],
+        notices=NOTICE_WORDS,
+        events=events[:EVENTS_SHOWN],
+        more=events[EVENTS_SHOWN - 1].at if len(events) > EVENTS_SHOWN else None,
+        can_top_up=can_top_up(services, current),
+        payments=await services.payments.of_site(found.name, PAYMENTS_SHOWN),
+        **await billing_of(request, found.name),
+    )
+    if "hx-request" in request.headers and waiting is None:
+        response.headers["hx-refresh"] = "true"  # the page followed a deploy, which is over
+    return response
+
+
+async def serving_app(services: Services, site: Site) -> App | None:
+    """The app that a live site serves now."""
+    if site.deleted_at is not None:
+        return None
+    current = (await services.site_hosting.standing(site.name, services.now())).current
+    return None if current is None else await services.apps.get(current.app_id)
+
+
+async def ready_versions(services: Services, site: Site, standing: Standing) -> list[Version]:
+    """Those that can be switched to."""
+    last = standing.last
+    found = await services.sites.versions(site.name, MOST_READY)
+    return [version for version in found if last is None or version.app_id != last.app_id]
+
+
+def before_of(request: Request) -> int:
+    """Where a page of older events begins, in milliseconds since 1970."""
+    text = request.query_params.get("before", "")
+    return min(int(text), FAR_FUTURE) if PAGE_START.fullmatch(text) else FAR_FUTURE
+
+
+async def history(request: Request) -> Response:
+    """The document that docs/sites.md describes: what serves, what comes, and all that there was."""
+    try:
+        found = await visible_site(request)
+    except HTTPException:
+        return JSONResponse({"error": "no_such_site", "message": "There is no such site."}, 404, OPEN)
+    services = services_of(request)
+    now = services.now()
+    standing = await services.site_hosting.standing(found.name, now)
+    events = await services.sites.events(found.name, before_of(request), HISTORY_EVENTS + 1)
+    document = history_document(found, standing, events[:HISTORY_EVENTS], services.settings, now)
+    if len(events) > HISTORY_EVENTS:
+        path = f"/sites/{found.name}/history.json?before={events[HISTORY_EVENTS - 1].at}"
+        document["older"] = services.settings.dashboard_url + path
+    document["versions"] = await services.sites.count_versions(found.name)
+    return JSONResponse(document, headers=OPEN)
+
+
+async def payment_required(request: Request) -> Response:
+    """Where browsers are sent when a site has used up its prepaid requests."""
+    services, found = services_of(request), await visible_site(request)
+    account = await services.billing.account(found.name)
+    if account is None:
+        raise HTTPException(404)
+    return page(
+        request,
+        "site_payment_required.html",
+        site=found,
+        account=account,
+        has_payments=services.settings.has_payments,
+        can_top_up=can_top_up(services, await serving_app(services, found)),
+    )
+
+
+# What the owner can do.
+
+
+async def deploy(request: Request) -> Response:
+    found = await own_site(request)
+    services = services_of(request)
+    app_id = new_id(secrets.choice)
+    await services.site_hosting.deploy_newest(found, app_id, request.state.viewer, services.now())
+    return see_site(found.name)
+
+
+async def switch(request: Request) -> Response:
+    found = await own_site(request)
+    services, app_id = services_of(request), await form_field(request, "app")
+    await services.site_hosting.switch(found.name, app_id, request.state.viewer, services.now())
+    return see_site(found.name)
+
+
+async def go_back(request: Request) -> Response:
+    found = await own_site(request)
+    services = services_of(request)
+    await services.site_hosting.go_back(found.name, request.state.viewer, services.now())
+    return see_site(found.name)
+
+
+async def withdraw(request: Request) -> Response:
+    found = await own_site(request)
+    services, announced_at = services_of(request), await form_field(request, "announced_at")
+    if not PAGE_START.fullmatch(announced_at):
+        raise HTTPException(400, "The form names no version that is announced.")
+    await services.site_hosting.withdraw(found.name, int(announced_at), request.state.viewer, services.now())
+    return see_site(found.name)
+
+
+async def change_notice(request: Request) -> Response:
+    found = await own_site(request)
+    services, notice = services_of(request), notice_of(await form_field(request, "notice"))
+    await services.site_hosting.change_notice(found.name, notice, request.state.viewer, services.now())
+    return see_site(found.name)
+
+
+async def delete(request: Request) -> Response:
+    found = await own_site(request)
+    services = services_of(request)
+    await services.site_hosting.delete(found.name, request.state.viewer, services.now())
+    return see_site(found.name)
+
+
+def notice_of(word: str) -> int:
+    """Milliseconds."""
+    if word not in NOTICES:
+        raise HTTPException(400, "The form names no notice.")
+    return NOTICES[word]
+
+
+def see_site(name: str) -> Response:
+    return RedirectResponse(f"/sites/{name}", 303)
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.state.services
+    return services

@@ -1,0 +1,267 @@
+"""Sites against a plain model: whatever is deployed, switched, withdrawn and noticed when, and whoever dies.
+
+All that is asked for goes on step by step, meets others at any step, and dies at any. At every moment the
+history only grows and keeps what was promised to who read it; when all is quiet and the upkeep has run, the
+site's object serves what a plain reading of the history says, now and at every time to come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from hosting.site_making import new_site
+from ledger import LEASE_MS, Lease
+from model.app import Source
+from model.site import NOTICES, WITHDRAW_MS, Event, SiteError
+from store.deploys import ForSite
+from tests.dashboard.dashboard_site import ALICE, UNLIMITED, Site
+from tests.dashboard.turns import Actor, take_turns
+
+Result = TypeVar("Result")
+NAME = "example"
+HOUR_MS = 3_600_000
+which = st.integers(0, 99)
+steps = st.integers(0, 12)
+notices = st.sampled_from(sorted(NOTICES.values()))
+
+
+class Sites(RuleBasedStateMachine):
+    @initialize(notice=notices)
+    def start(self, notice: int) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.site = Site()
+        self.hosting = self.site.services.site_hosting
+        self.seen: list[Event] = []
+        self.actors: list[Actor] = []
+        self.apps: list[str] = []
+        self.run(self.open(notice))
+
+    def teardown(self) -> None:
+        if not hasattr(self, "loop"):
+            return
+        try:
+            self.run(self.quieten())
+            self.compare()
+        finally:
+            self.loop.close()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return self.loop.run_until_complete(work)
+
+    async def open(self, notice: int) -> None:
+        await self.site.log_in(ALICE)
+        source = Source("alice/hello", "main", "0" * 40, "")
+        made = new_site(NAME, ALICE, source, "main", notice, self.site.now)
+        assert await self.hosting.sites.create(made, 1)
+        assert not await self.hosting.sites.create(made, 1)
+        take_turns(self.site)
+
+    # What people and GitHub do; each takes so many steps now, and the others later or never.
+
+    def begin(self, work: Coroutine[Any, Any, Any], now: int) -> None:
+        async def start() -> None:
+            actor = Actor(work)
+            await actor.settle()
+            for _ in range(now):
+                await actor.step()
+            self.actors.append(actor)
+
+        self.run(start())
+        self.end_actors()
+
+    def end_actors(self) -> None:
+        for actor in [actor for actor in self.actors if actor.is_done]:
+            self.actors.remove(actor)
+            if not actor.task.cancelled():
+                error = actor.task.exception()
+                assert error is None or isinstance(error, SiteError), error
+
+    @rule(asked_by_push=st.booleans(), now=steps)
+    def deploy(self, asked_by_push: bool, now: int) -> None:
+        number = len(self.apps)
+        app_id = "bcdf" + "".join("ghjkmnpq"[int(digit)] for digit in f"{number:08o}")
+        self.apps.append(app_id)
+        source = Source("alice/hello", "main", f"{number:040x}", "")
+        asker = None if asked_by_push else ALICE
+        deploys = self.site.services.deploys
+        self.begin(deploys.begin(app_id, ALICE, source, self.site.now, UNLIMITED, ForSite(NAME, asker)), now)
+
+    @rule(succeeds=st.sampled_from([True, True, False]), is_told=st.booleans(), now=steps)
+    def end_deploy(self, succeeds: bool, is_told: bool, now: int) -> None:
+        waiting = self.run(self.hosting.sites.version_on_its_way(NAME))
+        if waiting is None:
+            return
+        outcome = "'deployed', deployed_at = 1" if succeeds else "'failed', failure = 'It failed.'"
+        self.site.database.connection.execute(
+            f"UPDATE apps SET status = {outcome}, run_ended = 1 WHERE id = ? AND run_ended = 0 "
+            "AND status <> 'deleted'",
+            (waiting.app_id,),
+        )
+        if is_told:
+            app = self.run(self.site.app(waiting.app_id))
+            self.begin(self.hosting.follow_app(app, self.site.now), now)
+
+    @rule(number=which, now=steps)
+    def switch(self, number: int, now: int) -> None:
+        if self.apps:
+            app_id = self.apps[number % len(self.apps)]
+            self.begin(self.hosting.switch(NAME, app_id, ALICE, self.site.now), now)
+
+    @rule(now=steps)
+    def go_back(self, now: int) -> None:
+        self.begin(self.hosting.go_back(NAME, ALICE, self.site.now), now)
+
+    @rule(number=which, now=steps)
+    def withdraw(self, number: int, now: int) -> None:
+        announced = [event for event in self.seen if event.serves_from is not None]
+        if announced:
+            at = announced[-1 - number % len(announced)].at
+            self.begin(self.hosting.withdraw(NAME, at, ALICE, self.site.now), now)
+
+    @rule(notice=notices, now=steps)
+    def change_notice(self, notice: int, now: int) -> None:
+        self.begin(self.hosting.change_notice(NAME, notice, ALICE, self.site.now), now)
+
+    @rule(number=which)
+    def delete_app(self, number: int) -> None:
+        if self.apps:
+            app_id = self.apps[number % len(self.apps)]
+            self.begin(self.site.services.apps.mark_deleted(app_id, self.site.now), 1)
+
+    @rule(number=which, now=st.integers(1, 12), dies=st.sampled_from([False, False, True]))
+    def go_on(self, number: int, now: int, dies: bool) -> None:
+        if not self.actors:
+            return
+        actor = self.actors[number % len(self.actors)]
+
+        async def work() -> None:
+            for _ in range(now):
+                await actor.step()
+            if dies:
+                await actor.die()
+
+        self.run(work())
+        self.end_actors()
+
+    @rule(milliseconds=st.one_of(st.integers(-5_000, 120_000), st.integers(0, 8 * 24 * HOUR_MS)))
+    def clock(self, milliseconds: int) -> None:
+        self.site.now += milliseconds
+
+    @rule(down=st.booleans())
+    def break_or_mend_billing(self, down: bool) -> None:
+        self.site.billing.is_down = down
+
+    @rule(now=st.integers(0, 30))
+    def upkeep(self, now: int) -> None:
+        self.begin(self.site.services.upkeep._finish_sites(self.site.now, lambda *_: None), now)
+
+    # What holds at every moment.
+
+    def events(self) -> list[Event]:
+        return self.run(self.hosting.sites.events(NAME, 10**15, 10_000))[::-1]
+
+    @invariant()
+    def the_history_only_grows_and_keeps_its_promises(self) -> None:
+        if not hasattr(self, "loop"):
+            return
+        events = self.events()
+        assert events[: len(self.seen)] == self.seen
+        for event in events[len(self.seen) :]:
+            require_promised(event, [other for other in events if other.at < event.at])
+        assert [event.at for event in events] == sorted({event.at for event in events})
+        self.seen = events
+
+    @invariant()
+    def the_object_serves_nothing_before_its_time(self) -> None:
+        if not hasattr(self, "loop"):
+            return
+        lease = self.site.billing.getByName(NAME)._ledger.take_lease(self.site.now, 2)
+        if not isinstance(lease, Lease):
+            return
+        begun = {event.app_id for event in self.seen if (event.serves_from or self.site.now) <= self.latest}
+        assert lease.worker in begun
+        assert 0 < lease.milliseconds <= LEASE_MS
+
+    @property
+    def latest(self) -> int:
+        """What the clock may have shown: an event can be as late as the latest before it, and more."""
+        return max(self.site.now, self.seen[-1].at)
+
+    # In the end.
+
+    async def quieten(self) -> None:
+        self.site.billing.is_down = False
+        for actor in self.actors:
+            await actor.finish()
+        self.end_actors()
+        failures: list[str] = []
+        for _ in range(2):
+            self.site.now += 10 * 60_000
+            await self.site.services.upkeep._finish_sites(
+                self.site.now, lambda subject, _: failures.append(subject)
+            )
+        assert failures == []
+        site = await self.hosting.sites.get(NAME)
+        assert site is not None
+        assert site.is_told
+
+    def compare(self) -> None:
+        events = self.events()
+        account = self.site.billing.getByName(NAME)._ledger._read()
+        times = {event.serves_from or 0 for event in events} | {self.site.now}
+        for time in sorted(time for time in times if time >= self.site.now):
+            expected = served(events, time)
+            assert expected == (None if account is None else account.serving(time)[0])
+        for app_id in {served(events, time) for time in times if time >= self.site.now} - {None}:
+            app = self.run(self.site.app(app_id))  # type: ignore[arg-type]
+            assert app.status == "deployed"
+
+
+def served(events: list[Event], time: int) -> str | None:
+    """A plain reading of the history: what serves at a time."""
+    withdrawn = {event.withdraws for event in events}
+    begun = [
+        (event.serves_from, event.at, event.app_id)
+        for event in events
+        if event.serves_from is not None and event.at not in withdrawn and event.serves_from <= time
+    ]
+    return max(begun)[2] if begun else None
+
+
+def require_promised(event: Event, before: list[Event]) -> None:
+    """Whoever read the history at any time before an event was told the truth."""
+    if event.kind == "withdrawal":
+        announced = next(other for other in before if other.at == event.withdraws)
+        assert announced.serves_from is not None
+        assert announced.serves_from >= event.at + WITHDRAW_MS
+    if event.serves_from is None or not any(other.serves_from for other in before):
+        return
+    if event.kind == "return":
+        now = served(before, event.at)
+        others = [time for time in {other.serves_from or 0 for other in before} if time <= event.at]
+        known = [served(before, time) for time in sorted(others)]
+        assert event.app_id in known
+        assert event.app_id != now
+        assert event.serves_from == event.at
+        return
+    told = [other for other in before if other.notice_ms is not None]
+    ends = [*(other.at for other in told[1:]), event.at]
+    for other, end in zip(told, ends, strict=True):
+        # It was there to be read, the last time right before the next one.
+        assert other.notice_ms is not None
+        assert event.serves_from >= min(end, event.at) + other.notice_ms
+
+
+TestSites = Sites.TestCase
+TestSites.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
