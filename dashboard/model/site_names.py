@@ -34,9 +34,8 @@ def refusal_of(name: str, apps_domain: str, dashboard_url: str) -> str | None:
         return "A name can't have two hyphens after its second character."
     if APP_ID_FORM.fullmatch(name):
         return "This could be an app's id. Use a vowel, or another length."
-    host = urlsplit(dashboard_url).hostname or ""
-    own = host.removesuffix(f".{apps_domain.partition(':')[0]}").rpartition(".")[2]
-    if name in RESERVED or (host != own and name == own):
+    own = urlsplit(dashboard_url).hostname or ""
+    if name in RESERVED or f".{own}".endswith(f".{name}.{apps_domain.partition(':')[0]}"):
         return "This name is reserved."
     return None
 

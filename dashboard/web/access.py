@@ -73,6 +73,13 @@ async def visible_site(request: Request) -> Site:
     return found
 
 
+async def named_site(request: Request) -> Site | None:
+    """The site that is named where an app's id could be, as a host names either."""
+    services: Services = request.state.services
+    name = request.path_params["app_id"]
+    return await services.sites.get(name) if is_site_name(name) else None
+
+
 async def own_site(request: Request) -> Site:
     """The site in the path, for its owner only."""
     viewer, found = require_viewer(request), await visible_site(request)

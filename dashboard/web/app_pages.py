@@ -18,7 +18,7 @@ from hosting.source import Choice, ChooseDirectoryError, resolve
 from model.app import APP_ID, User, new_id
 from model.left_out import LeftOut
 from model.limits import LimitReachedError
-from web.access import own_app, require_viewer, visible_app
+from web.access import named_site, own_app, require_viewer, visible_app
 from web.accounts import billing_of, can_top_up
 from web.bodies import form_field
 from web.errors import limited
@@ -109,8 +109,11 @@ async def app(request: Request) -> Response:
 
 
 async def payment_required(request: Request) -> Response:
-    """Where dispatch sends browsers when an app has used up its prepaid requests."""
+    """Where dispatch sends browsers when an app, or a site, has used up its prepaid requests."""
     services: Services = request.state.services
+    site = await named_site(request)
+    if site is not None:
+        return RedirectResponse(f"/sites/{site.name}/402")
     app_id = request.path_params["app_id"]
     if not APP_ID.fullmatch(app_id):
         raise HTTPException(404)

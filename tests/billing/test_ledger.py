@@ -561,6 +561,7 @@ def deaths(database: DyingDatabase, call: Callable[[], object]) -> Iterator[None
         ("release_requests", 1),
         ("add_funds", LATER, "payment", 30),
         ("set_reversal", LATER, "re_1", 30, 7),
+        ("set_schedule", LATER, 1, [(LATER, "worker")]),
     ],
     ids=str,
 )
@@ -667,3 +668,55 @@ def test_books_outlive_the_object_that_wrote_them(database: SqliteDatabase, ledg
     lease = take_to_settle(ledger, 50)
     Ledger(database, PRICE).settle_lease(NOW, lease, 20)
     assert used(Ledger(database, PRICE)) == 20
+
+
+# The schedule of a site.
+
+SITE = [(NOW - 1, "first"), (NOW + 20_000, "second")]
+
+
+def test_a_lease_says_which_worker_to_call_and_ends_at_the_next_switch(ledger: Ledger) -> None:
+    assert ledger.set_schedule(NOW, 1, SITE) == "set"
+    for now, worker, milliseconds in (
+        (NOW - 5, "first", 20_005),  # a clock that is behind the one that decided
+        (NOW, "first", 20_000),
+        (NOW + 18_999, "first", 1_001),
+        (NOW + 20_000, "second", LEASE_MS),
+    ):
+        lease = ledger.take_lease(now, 10)
+        assert isinstance(lease, Lease)
+        assert (lease.worker, lease.requests) == (worker, 10)
+        assert lease.milliseconds == min(milliseconds, LEASE_MS)
+
+
+def test_right_before_a_switch_each_request_is_charged_as_it_comes(ledger: Ledger) -> None:
+    ledger.set_schedule(NOW, 1, SITE)
+    assert ledger.take_lease(NOW + 19_001, 10) == Lease(None, 1, 999, "first")
+    assert ledger.take_lease(NOW + 20_000, 1) == Lease(None, 1, LEASE_MS, "second")
+
+
+def test_the_newest_schedule_counts_in_whatever_order_they_come(ledger: Ledger) -> None:
+    for version, worker in ((5, "five"), (3, "three"), (5, "other"), (9, "nine"), (4, "four")):
+        assert ledger.set_schedule(NOW, version, [(NOW, worker)]) == "set"
+    assert ledger.take_lease(NOW, 1) == Lease(None, 1, LEASE_MS, "nine")
+
+
+def test_a_schedule_opens_an_account_and_no_closed_one(database: SqliteDatabase) -> None:
+    ledger = Ledger(database, PRICE)
+    assert ledger.set_schedule(NOW, 1, SITE) == "set"
+    assert ledger.open(NOW) == "opened"
+    assert Ledger(database, PRICE).take_lease(NOW + 20_000, 1) == Lease(None, 1, LEASE_MS, "second")
+    ledger.close(NOW)
+    assert ledger.set_schedule(NOW, 2, SITE) == "closed"
+
+
+@pytest.mark.parametrize(
+    ("version", "schedule"),
+    [(0, SITE), (1, []), (1, SITE[::-1]), (1, [(NOW, "")]), (1, [(-1, "x")]), (1, SITE * 20)],
+    ids=str,
+)
+def test_what_can_be_no_schedule_is_refused(
+    ledger: Ledger, version: int, schedule: list[tuple[int, str]]
+) -> None:
+    with pytest.raises(LedgerError):
+        ledger.set_schedule(NOW, version, schedule)
