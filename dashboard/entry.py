@@ -45,9 +45,13 @@ class Default(WorkerEntrypoint):
             return refused(urlsplit(request.url).path, status, "the body's length", request.headers)
         return await asgi.fetch(app, request, self.env)
 
-    async def is_script_missing(self, app_id: str) -> bool:
-        """Whether an app's Worker is not there at all. Dispatch asks, by RPC; nobody else can."""
-        return await services_of(self.env).presence.is_missing(app_id, now_ms())
+    async def is_script_missing(self, name: str) -> bool:
+        """Whether the Worker of an app, or of a site, is not there at all.
+
+        Dispatch asks, by RPC; nobody else can.
+        """
+        services, now = services_of(self.env), now_ms()
+        return await services.presence.is_missing(await services.site_hosting.worker_of(name, now), now)
 
     async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:
         await services_of(self.env).upkeep.run(now_ms(), errors.log_upkeep)

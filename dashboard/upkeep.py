@@ -9,6 +9,7 @@ from clients.billing import BillingUnavailableError
 from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError, GitHubRateLimitedError
 from hosting.deployments import Deployments
+from hosting.following import LOOK_MS, Following
 from hosting.removals import Removals
 from hosting.sites import SiteHosting
 from model.app import App
@@ -43,6 +44,7 @@ class Upkeep:
     taking_back: TakingBack
     checks: Checks
     site_hosting: SiteHosting
+    following: Following
 
     async def run(self, now: int, on_failure: OnFailure) -> None:
         """Do what is due; what fails is tried again the next time, after all others."""
@@ -51,6 +53,7 @@ class Upkeep:
             self._finish_payments,
             self._finish_apps,
             self._finish_sites,
+            self._follow_branches,
             self._make_checks,
         ):
             try:
@@ -96,11 +99,24 @@ class Upkeep:
     async def _finish_sites(self, now: int, on_failure: OnFailure) -> None:
         """Announce what was deployed meanwhile, and tell the objects of what was decided."""
         sites = self.site_hosting.sites
-        for name in await sites.to_be_announced(SITES_AT_ONCE):
+        for name in await self.site_hosting.versions.to_be_announced(SITES_AT_ONCE):
             await self.site_hosting.follow(name, now)
         for site in await sites.untold(now, SITES_AT_ONCE):
             if not await self.site_hosting.tell(site.name, now):
                 on_failure(site.name, BillingUnavailableError("the site's object could not be told"))
+
+    async def _follow_branches(self, now: int, on_failure: OnFailure) -> None:
+        """Look whether branches have new commits, and deploy what could not be deployed before."""
+        sites = self.following.sites
+        for site in await sites.wanting(now, SITES_AT_ONCE):
+            await self.following.go_on(site.name, now)
+        for site in await sites.to_be_looked_at(now - LOOK_MS, SITES_AT_ONCE):
+            try:
+                await self.following.look(site, now)
+            except GitHubError as error:
+                on_failure(site.name, error)
+                if isinstance(error, GitHubRateLimitedError):
+                    return
 
     async def _explain_failures(self, now: int, on_failure: OnFailure) -> None:
         """Ask for reasons that GitHub didn't give when a run failed: for some time, as there may be none."""
@@ -116,6 +132,6 @@ class Upkeep:
     async def _look_after(self, app: App, now: int) -> None:
         if not app.run_ended:
             app = await self.deployments.look_after(app, now)
-            await self.site_hosting.follow_app(app, now)
+            await self.following.follow_app(app, now)
         if app.deleted_at is not None:
             await self.removals.finish(app, now)

@@ -16,7 +16,7 @@ CREATE TABLE sites (
     try_at      INTEGER NOT NULL DEFAULT 0,       -- when its object is to be told next
     follows     INTEGER NOT NULL DEFAULT 0,       -- whether its branch is looked at now and then
     looked_at   INTEGER NOT NULL DEFAULT 0,
-    etag        TEXT,                             -- of GitHub's answer then
+    head        TEXT,                             -- the commit that it had then
     hook_number INTEGER NOT NULL DEFAULT 0,       -- of its webhook's secret, 0 without any
     wanted_at   INTEGER,                          -- since when its branch's newest commit is to be deployed
     wanted_try_at INTEGER NOT NULL DEFAULT 0,     -- when that is to be tried next

@@ -22,7 +22,10 @@ from codius.provenance import (
     verify_signature,
 )
 from codius.rebuild import rebuild
+from codius.site import Site, check_history
 
+# Of a site two more: what it says of itself, and with --history what it has served.
+SITE, HISTORY = "site", "history"
 NAMES = ("document", "manifest", "deployed", "attestation", "signature", "identity", "source")
 PATH = "/.well-known/codius"
 Status = Literal["ok", "failed", "error", "unchecked"]
@@ -30,13 +33,14 @@ Status = Literal["ok", "failed", "error", "unchecked"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`url` is the app's address, without a path."""
+    """`url` is the address of an app or a site, without a path."""
 
     url: str
     signer: TrustedSigner | None = None
     bundle: Path | None = None
     trusted_root: Path | None = None
     rebuild: bool = False
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Report:
     on_check: Callable[[Check], None] = lambda check: None
     checks: list[Check] = field(default_factory=list)
     document: Document | None = None
+    site: Site | None = None
     signer: Signer | None = None
 
     @property
@@ -89,10 +94,10 @@ class Report:
 
 
 def run_checks(report: Report) -> None:
-    """Check an app as the report's options say, and write the report."""
+    """Check an app or a site as the report's options say, and write the report."""
     options = report.options
     with report.check("document") as words:
-        report.document = document_of(options.url)
+        report.document, report.site = document_of(options.url)
         words.append(f"{options.url}{PATH} is that of {report.document.app_id}")
     document = report.document
     if document is not None:
@@ -100,6 +105,24 @@ def run_checks(report: Report) -> None:
     names = (*NAMES, "rebuild") if options.rebuild else NAMES
     for name in names[len(report.checks) :]:
         report.add(name, "unchecked")
+    if options.history and report.site is None and report.is_ok("document"):
+        report.add(HISTORY, "failed", "this is an app, which has no history: it never changes")
+    if document is not None and report.site is not None:
+        check_site(report, document, report.site)
+
+
+def check_site(report: Report, document: Document, site: Site) -> None:
+    """Say what the site says, if it still serves what was checked."""
+    options = report.options
+    with report.check(SITE) as words:
+        serves = document_of(options.url)[0].app_id
+        if serves != document.app_id:
+            raise UncheckableError(f"it has switched to {serves} meanwhile: check it again")
+        words.append(site.words)
+    if options.history:
+        with report.check(HISTORY) as words:
+            verifier = verifier_of(options.trusted_root, is_offline=False)
+            words.append(check_history(document, site, verifier, options.signer))
 
 
 def check_document(report: Report, document: Document) -> None:
@@ -159,15 +182,20 @@ def attempt_of(options: Options, document: Document, verifier: Any, bundle: Any)
     return attempt
 
 
-def document_of(url: str) -> Document:
+def document_of(url: str) -> tuple[Document, Site | None]:
+    """The document of an app, or of what a site serves, with what the site says of itself."""
     status, content = fetch_json(url + PATH)
     if status == 404:
         raise CheckFailedError("no such app is deployed")
     if status != 200:
         message = content.get("message") if isinstance(content, dict) else None
         raise UncheckableError(f"{url}{PATH} answers with status {status}: {message or 'no reason given'}")
-    host = urlsplit(url).hostname or ""
-    document = Document.read(host, content)
-    if document.app_id != host.partition(".")[0]:
+    name, _, domain = (urlsplit(url).hostname or "").partition(".")
+    app_id = content.get("appId") if isinstance(content, dict) else None
+    document = Document.read(f"{app_id}.{domain}", content)
+    if document.app_id == name:
+        return document, None
+    site = Site.read(content["site"]) if "site" in content else None
+    if site is None or site.name != name:
         raise CheckFailedError(f"the document is that of another app: {document.app_id}")
-    return document
+    return document, site

@@ -1,4 +1,4 @@
-"""`codius verify`: check which source code an app runs.
+"""`codius verify`: check which source code an app or a site runs.
 
 Exit status: 0 if every check passes, 1 if one fails, 2 if one could not be made.
 """
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bundle=given.offline,
         trusted_root=given.trusted_root,
         rebuild=given.rebuild,
+        history=given.history,
     )
     report = Report(options) if given.json else Report(options, print_check)
     try:
@@ -52,7 +53,7 @@ def parser_of() -> argparse.ArgumentParser:
     verify = parser.add_subparsers(required=True, metavar="verify").add_parser(
         "verify", help="check an app", description=__doc__
     )
-    verify.add_argument("url", help="the app's address: https://<id>.<apps domain>")
+    verify.add_argument("url", help="the address of an app or a site: https://<id>.<apps domain>")
     verify.add_argument(
         "--signer-repo",
         metavar="OWNER/NAME[@BRANCH]",
@@ -64,6 +65,9 @@ def parser_of() -> argparse.ArgumentParser:
         "--trusted-root", metavar="FILE", type=Path, help="use a Sigstore other than the public one"
     )
     verify.add_argument("--rebuild", action="store_true", help="build it again here, and compare the bytes")
+    verify.add_argument(
+        "--history", action="store_true", help="check the attestation of every version of a site, too"
+    )
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -119,6 +123,15 @@ def described(report: Report) -> dict[str, Any]:
             "directory": source.directory,
         },
         "signer": report.signer.workflow if report.signer else None,
+        "site": report.site
+        and {
+            "name": report.site.name,
+            "since": report.site.since,
+            "next": report.site.next_commit
+            and {"commit": report.site.next_commit, "servesFrom": report.site.next_from},
+            "versions": report.site.versions,
+            "history": report.site.history_url,
+        },
     }
 
 

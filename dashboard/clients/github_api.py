@@ -41,23 +41,35 @@ class GitHubApi:
     url: str
     authorization: str = field(repr=False)
 
-    async def get(self, path: str, accept: str = JSON, receive: Receive | None = None) -> Answer:
-        """Ask for something; an answer of 404, 409 or 422 is returned, other failures are raised."""
-        return await self._ask("GET", path, accept, None, receive)
+    async def get(
+        self, path: str, accept: str = JSON, receive: Receive | None = None, known: str | None = None
+    ) -> Answer:
+        """Ask for something; an answer of 404, 409 or 422 is returned, other failures are raised.
+
+        With the ETag that is `known`, what has not changed is answered 304, which costs nothing of the rate
+        limit ("Use conditional requests if appropriate").
+        """
+        return await self._ask("GET", path, accept, None, receive, known)
 
     async def post(self, path: str, content: dict[str, Any] | None = None) -> Answer:
         """Ask for a change; refusals as for `get`."""
         return await self._ask("POST", path, JSON, None if content is None else json.dumps(content))
 
     async def _ask(
-        self, method: str, path: str, accept: str, body: str | None, receive: Receive | None = None
+        self,
+        method: str,
+        path: str,
+        accept: str,
+        body: str | None,
+        receive: Receive | None = None,
+        known: str | None = None,
     ) -> Answer:
         headers = {
             "accept": accept,
             "authorization": self.authorization,
             "user-agent": USER_AGENT,
             "x-github-api-version": API_VERSION,
-        }
+        } | ({} if known is None else {"if-none-match": known})
         try:
             answer = await self.fetch(method, self.url + path, headers, body, receive)
         except UnreachableError as error:
@@ -68,7 +80,7 @@ class GitHubApi:
 
 def raise_for(answer: Answer) -> None:
     """Raise for an answer that is about the asking, not about what was asked for."""
-    if answer.is_success or answer.status in (404, 409, 422):
+    if answer.is_success or answer.status in (304, 404, 409, 422):
         return
     if answer.status >= 500:
         raise GitHubUnreachableError(f"GitHub answered with an error ({answer.status}).")

@@ -82,10 +82,16 @@ class GitHubRepositories:
         path = f"/repos/{quote(full_name)}/git/matching-refs/{kind}/{quote(beginning)}"
         return [item["ref"].removeprefix(f"refs/{kind}/") for item in items(await self.api.get(path))]
 
-    async def commit(self, full_name: str, ref: str) -> str | None:
-        """The hash of the commit that a branch, a tag or a shortened hash means; None when nothing does."""
+    async def commit(self, full_name: str, ref: str, known: str | None = None) -> str | None:
+        """The hash of the commit that a branch, a tag or a shortened hash means; None when nothing does.
+
+        Where it is the one that is `known`, asking costs nothing: the hash is its own ETag ("Get a commit").
+        """
         path = f"/repos/{quote(full_name)}/commits/{quote(ref, safe='')}"
-        answer = await self.api.get(path, accept="application/vnd.github.sha")
+        etag = None if known is None else f'"{known}"'
+        answer = await self.api.get(path, accept="application/vnd.github.sha", known=etag)
+        if answer.status == 304:
+            return known
         if not answer.is_success:
             return None
         commit = answer.body.decode("ascii", "replace").strip()

@@ -109,7 +109,7 @@ def new_site(name: str, owner: User, source: Source, branch: str, notice_ms: int
         certain_at=0,
         follows=False,
         looked_at=0,
-        etag=None,
+        head=None,
         hook_number=0,
         wanted_at=None,
     )

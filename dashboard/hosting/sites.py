@@ -20,6 +20,7 @@ from model.app import App, Source, User
 from model.limits import LimitReachedError
 from model.site import (
     Event,
+    OnItsWayError,
     Site,
     SiteError,
     Standing,
@@ -31,11 +32,12 @@ from model.site import (
     standing_of,
     withdrawal,
 )
+from model.site_names import is_site_name
 from store.apps import Apps
 from store.deploys import ForSite
+from store.site_versions import SiteVersions
 from store.sites import Sites
 
-ON_ITS_WAY = "A version of this site is on its way already."
 NOT_THERE = "This version can't serve: its Worker isn't there any more."
 TOO_MANY = "This site had too many changes within a day. Try again tomorrow."
 # How long an object is left alone that could not be told.
@@ -53,6 +55,7 @@ class SiteHosting:
     """
 
     sites: Sites
+    versions: SiteVersions
     apps: Apps
     deployments: Deployments
     billing: Billing
@@ -62,6 +65,11 @@ class SiteHosting:
     async def standing(self, name: str, now: int) -> Standing:
         return standing_of(await self.sites.switches(name), now)
 
+    async def worker_of(self, name: str, now: int) -> str:
+        """The Worker that answers under a name: of a site its current version, of an app itself."""
+        current = (await self.standing(name, now)).current if is_site_name(name) else None
+        return name if current is None else current.app_id
+
     # New versions.
 
     async def deploy_newest(self, site: Site, app_id: str, asker: User | None, now: int) -> str:
@@ -70,8 +78,8 @@ class SiteHosting:
         That is `app_id` unless the owner has an app of this source already. Raises SourceError, GitHubError
         and LimitReachedError, too.
         """
-        if await self.sites.version_on_its_way(site.name) is not None:
-            raise SiteError(ON_ITS_WAY)
+        if await self.versions.on_its_way(site.name) is not None:
+            raise OnItsWayError
         await self.deployments.require_lookup(site.owner, now)
         source = await resolve(address_of(site, self.github_url), self.github_url, self.repositories)
         return await self.deploy_source(site, app_id, source, asker, now)
@@ -86,8 +94,8 @@ class SiteHosting:
             await self.take(site, error.app, asker, now)
             return error.app.id
         except LimitReachedError:
-            if await self.sites.version_on_its_way(site.name) is not None:
-                raise SiteError(ON_ITS_WAY) from None
+            if await self.versions.on_its_way(site.name) is not None:
+                raise OnItsWayError from None
             raise
         return app_id
 
@@ -96,26 +104,20 @@ class SiteHosting:
         last = (await self.standing(site.name, now)).last
         if last is not None and last.app_id == app.id:
             raise SiteError("This version serves already, or is about to.")
-        if not await self.sites.add_version(site.name, app, asker, now):
-            raise SiteError(ON_ITS_WAY)
+        if not await self.versions.add(site.name, app, asker, now):
+            raise OnItsWayError
         if app.status == "failed":
             await self.deployments.retry(app, now)
         await self.follow(site.name, now)
 
-    async def follow_app(self, app: App, now: int) -> None:
-        """Go on with the sites that an app is on its way to, when its deploy has ended."""
-        if not app.is_unfinished:
-            for name in await self.sites.waiting_for(app.id):
-                await self.follow(name, now)
-
     async def follow(self, name: str, now: int) -> None:
         """Announce the version that a site waits for when it is deployed, or wait no more if it failed."""
-        waiting = await self.sites.version_on_its_way(name)
+        waiting = await self.versions.on_its_way(name)
         app = None if waiting is None else await self.apps.get(waiting.app_id)
         if waiting is None or app is None:
             return
         if app.deleted_at is not None or (app.status == "failed" and app.run_ended):
-            await self.sites.end_version(name, app.id, now)
+            await self.versions.end(name, app.id, now)
         elif app.status == "deployed":
             asker = waiting.asker
             try:
@@ -128,13 +130,13 @@ class SiteHosting:
                     ),
                 )
             except SiteError:  # it serves already, or can't be announced: it stays ready to be switched to
-                await self.sites.end_version(name, app.id, now)
+                await self.versions.end(name, app.id, now)
 
     # Changes.
 
     async def switch(self, name: str, app_id: str, user: User, now: int) -> None:
         """Have a version that is there serve, after the notice."""
-        if not await self.sites.has_version(name, app_id):
+        if not await self.versions.has(name, app_id):
             raise SiteError("This site has no such version.")
         await self._change(
             name,
@@ -164,7 +166,7 @@ class SiteHosting:
             assert site is not None
             event, changed = decide(site, await self.standing(name, now))
             if await self.sites.add(site, event, changed):
-                await self.sites.retire(name, now)
+                await self.versions.retire(name, now)
                 await self.tell(name, now)
                 return
             found = await self.sites.get(name)

@@ -35,12 +35,11 @@ class SiteError(Exception):
     """The rules of sites don't allow it; the message says why, for who asked."""
 
 
-class NameTakenError(SiteError):
-    """Somebody owns the name already."""
+class OnItsWayError(SiteError):
+    """A version of the site is being made: another can't be begun before that has ended."""
 
-
-class ChangedMeanwhileError(Exception):
-    """Another change came first: read the site again."""
+    def __init__(self) -> None:
+        super().__init__("A version of this site is on its way already.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,8 @@ class Site:
     """A row of `sites` with its owner.
 
     `notice_ms` was chosen; until `held_until` a longer one holds that was chosen before. `told_at` is the
-    last event that the site's object knows; from `certain_at` on no lease is left from before that.
+    last event that the site's object knows; from `certain_at` on no lease is left from before that. Since
+    `wanted_at` its branch's newest commit is to be deployed; `head` was it when it was last looked at.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Site:
     certain_at: int
     follows: bool
     looked_at: int
-    etag: str | None
+    head: str | None
     hook_number: int
     wanted_at: int | None
 

@@ -1,4 +1,4 @@
-"""The queries on sites, their versions and their events. Times are milliseconds since 1970.
+"""The queries on sites and their events. Times are milliseconds since 1970.
 
 An event is decided by the rules (`model/site.py`) from the site as it was read, and written only if no other
 came since: so there is one order of events, and every rule holds when it is written.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.app import App, User
-from model.site import VERSIONS_KEPT, Event, Site, Switch
+from model.app import User
+from model.site import Event, Site, Switch
 from store.database import Database, Row, Value
 
 SELECT = "SELECT sites.*, login, users.name AS full_name FROM sites JOIN users ON users.id = user_id"
@@ -38,24 +38,6 @@ DAY_MS = 86_400_000
 # Of what is in force: what is announced, and enough of what has begun to tell what served before.
 SWITCHES_READ = 40
 UNENDED = "SELECT 1 FROM site_versions WHERE site = {site} AND ended_at IS NULL"
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """An app that was made for a site, or given its name, and can serve."""
-
-    app_id: str
-    commit_hash: str
-    git_ref: str
-    asked_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The app of a version on its way, and who asked for it; None where the branch was followed."""
-
-    app_id: str
-    asker: User | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,97 +148,65 @@ class Sites:
         )
         return bool(added)
 
-    async def count_versions(self, name: str) -> int:
-        """How many apps have served a site, or are announced."""
-        (row,) = await self.database.execute(
-            "SELECT count(DISTINCT app_id) AS versions FROM site_events WHERE site = ?", name
-        )
-        return row["versions"]  # type: ignore[return-value]
-
-    # Versions.
-
-    async def add_version(self, name: str, app: App, user: User | None, now: int) -> bool:
-        """Have an app that is there become a site's version; False while another is on its way."""
+    async def has_switches(self, name: str) -> bool:
+        """Whether an app has ever served a site, or is announced."""
         rows = await self.database.execute(
-            "INSERT INTO site_versions (site, app_id, user_id, asked_at, is_made) "  # noqa: S608
-            "SELECT name, ?2, ?3, ?4, 0 FROM sites "
-            f"WHERE name = ?1 AND deleted_at IS NULL AND NOT EXISTS ({UNENDED.format(site='?1')}) "
-            "ON CONFLICT (site, app_id) DO UPDATE SET user_id = ?3, asked_at = ?4, ended_at = NULL "
-            "RETURNING app_id",
-            *(name, app.id, None if user is None else user.id, now),
+            "SELECT 1 FROM site_events WHERE site = ? AND serves_from IS NOT NULL LIMIT 1", name
         )
         return bool(rows)
 
-    async def end_version(self, name: str, app_id: str, now: int) -> None:
-        """A version on its way comes to nothing."""
+    # Following a branch.
+
+    async def want(self, name: str, now: int) -> None:
+        """Note that a site's branch has a new commit, which is to be asked for after that."""
         await self.database.execute(
-            "UPDATE site_versions SET ended_at = ? WHERE site = ? AND app_id = ? AND ended_at IS NULL",
-            *(now, name, app_id),
+            "UPDATE sites SET wanted_at = max(coalesce(wanted_at + 1, 0), ?2), wanted_try_at = 0 "
+            "WHERE name = ?1 AND deleted_at IS NULL",
+            *(name, now),
         )
 
-    async def version_on_its_way(self, name: str) -> Waiting | None:
-        """What is made for a site, or was and isn't announced yet."""
-        rows = await self.database.execute(
-            "SELECT app_id, user_id, login, name FROM site_versions LEFT JOIN users ON users.id = user_id "
-            "WHERE site = ? AND ended_at IS NULL",
-            name,
+    async def wanting(self, now: int, limit: int) -> list[Site]:
+        """Sites with a commit to deploy and no version on its way, those that have waited longest first."""
+        return await self._sites(
+            "wanted_at IS NOT NULL AND wanted_try_at <= ? "
+            f"AND NOT EXISTS ({UNENDED.format(site='sites.name')}) ORDER BY wanted_try_at LIMIT ?",
+            *(now, limit),
         )
-        if not rows:
-            return None
-        app_id, *user = rows[0].values()
-        return Waiting(str(app_id), None if user[0] is None else User(*user))  # type: ignore[arg-type]
 
-    async def has_version(self, name: str, app_id: str) -> bool:
-        rows = await self.database.execute(
-            "SELECT 1 FROM site_versions WHERE site = ? AND app_id = ?", name, app_id
-        )
-        return bool(rows)
-
-    async def waiting_for(self, app_id: str) -> list[str]:
-        """The sites that an app is on its way to."""
-        rows = await self.database.execute(
-            "SELECT site FROM site_versions WHERE app_id = ? AND ended_at IS NULL", app_id
-        )
-        return [str(row["site"]) for row in rows]
-
-    async def to_be_announced(self, limit: int) -> list[str]:
-        """Sites with a version that is deployed, or came to nothing, and was not announced."""
-        rows = await self.database.execute(
-            "SELECT site FROM site_versions JOIN apps ON apps.id = app_id WHERE ended_at IS NULL "
-            "AND (status = 'deleted' OR (status IN ('deployed', 'failed') AND run_ended = 1)) "
-            "ORDER BY site_versions.asked_at LIMIT ?",
-            limit,
-        )
-        return [str(row["site"]) for row in rows]
-
-    async def versions(self, name: str, limit: int) -> list[Version]:
-        """A site's versions that are there, the latest that was asked for first."""
-        rows = await self.database.execute(
-            "SELECT site_versions.app_id, commit_hash, git_ref, site_versions.asked_at "
-            "FROM site_versions JOIN apps ON apps.id = site_versions.app_id "
-            "WHERE site = ? AND status = 'deployed' AND missing_since IS NULL "
-            "ORDER BY site_versions.asked_at DESC, site_versions.app_id LIMIT ?",
-            *(name, limit),
-        )
-        return [Version(**row) for row in rows]  # type: ignore[arg-type]
-
-    async def retire(self, name: str, now: int) -> None:
-        """Delete apps that were made for a site and are no longer kept ready, as a user would.
-
-        Not those that serve a site, nor those with an account of their own that somebody paid into. What they
-        leave is removed by the upkeep.
-        """
+    async def want_later(self, site: Site, next_at: int) -> None:
+        """It can't be deployed now."""
         await self.database.execute(
-            "UPDATE apps SET status = 'deleted', deleted_at = ?1, changed_at = ?1, asked_at = ?1 "  # noqa: S608
-            "WHERE id IN (SELECT app_id FROM site_versions JOIN apps ON apps.id = app_id WHERE site = ?2 "
-            "AND status = 'deployed' ORDER BY max(site_versions.asked_at, coalesce((SELECT max(at) "
-            "FROM site_events WHERE site_events.site = ?2 AND site_events.app_id = apps.id), 0)) DESC "
-            "LIMIT -1 OFFSET ?3) "
-            "AND EXISTS (SELECT 1 FROM site_versions WHERE site = ?2 AND app_id = apps.id AND is_made = 1) "
-            "AND NOT EXISTS (SELECT 1 FROM payments WHERE payments.app_id = apps.id "
-            "AND payments.site IS NULL AND payments.status IN ('processing', 'paid', 'credited')) "
-            f"AND NOT {IS_SERVING}",
-            *(now, name, VERSIONS_KEPT),
+            "UPDATE sites SET wanted_try_at = ? WHERE name = ? AND wanted_at IS NOT NULL", next_at, site.name
+        )
+
+    async def want_no_more(self, site: Site) -> None:
+        """What was wanted when the site was read is on its way, or can't be; what was wanted since stays."""
+        await self.database.execute(
+            "UPDATE sites SET wanted_at = NULL WHERE name = ? AND wanted_at IS ?", site.name, site.wanted_at
+        )
+
+    async def make_hook(self, site: Site) -> Site | None:
+        """Give a live site's webhook the next secret's number."""
+        await self.database.execute(
+            "UPDATE sites SET hook_number = hook_number + 1 WHERE name = ? AND deleted_at IS NULL", site.name
+        )
+        found = await self.get(site.name)
+        return None if found is None or found.deleted_at is not None else found
+
+    async def set_follows(self, name: str, follows: bool) -> None:
+        await self.database.execute(
+            "UPDATE sites SET follows = ?2 WHERE name = ?1 AND deleted_at IS NULL", name, int(follows)
+        )
+
+    async def to_be_looked_at(self, before: int, limit: int) -> list[Site]:
+        """Sites that follow their branch, those that nobody has looked at for longest first."""
+        return await self._sites(
+            "follows = 1 AND deleted_at IS NULL AND looked_at < ? ORDER BY looked_at LIMIT ?", before, limit
+        )
+
+    async def mark_looked_at(self, name: str, now: int, head: str | None) -> None:
+        await self.database.execute(
+            "UPDATE sites SET looked_at = ?, head = ? WHERE name = ?", now, head, name
         )
 
     # The site's object.

@@ -61,14 +61,21 @@ async def app_of(request: Request) -> App | None:
     return await services.apps.get(app_id) if APP_ID.fullmatch(app_id) else None
 
 
-async def visible_site(request: Request) -> Site:
-    """The site in the path, for everyone once a version of it was announced, for its owner before."""
+async def existing_site(request: Request) -> Site:
+    """The site in the path."""
     services: Services = request.state.services
     name = request.path_params["name"]
     found = await services.sites.get(name) if is_site_name(name) else None
     if found is None:
         raise HTTPException(404)
-    if not found.is_owned_by(request.state.viewer) and not await services.sites.count_versions(name):
+    return found
+
+
+async def visible_site(request: Request) -> Site:
+    """The site in the path, for everyone once a version of it was announced, for its owner before."""
+    services: Services = request.state.services
+    found = await existing_site(request)
+    if not found.is_owned_by(request.state.viewer) and not await services.sites.has_switches(found.name):
         raise HTTPException(404)
     return found
 

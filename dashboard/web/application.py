@@ -19,6 +19,7 @@ from web import (
     login,
     operator_page,
     payment_pages,
+    site_hooks,
     site_pages,
     webhooks,
 )
@@ -58,6 +59,10 @@ def application(make_services: MakeServices, keep: Keep = lambda work: None) -> 
             Route("/sites/{name}/back", site_pages.go_back, methods=["POST"]),
             Route("/sites/{name}/withdraw", site_pages.withdraw, methods=["POST"]),
             Route("/sites/{name}/notice", site_pages.change_notice, methods=["POST"]),
+            Route("/sites/{name}/feed.atom", site_pages.feed),
+            Route("/sites/{name}/webhook", site_hooks.make_secret, methods=["POST"]),
+            Route("/sites/{name}/webhooks/github", site_hooks.github, methods=["POST"]),
+            Route("/sites/{name}/follow", site_pages.follow, methods=["POST"]),
             Route("/sites/{name}/delete", site_pages.delete, methods=["POST"]),
             Route("/sites/{name}/top-up", payment_pages.top_up_site, methods=["POST"]),
             Route("/checkout-sessions/{session_id}/success", payment_pages.success),

@@ -61,7 +61,7 @@ async def part_of_site(request: Request, site: Site) -> tuple[dict[str, Any], in
     services: Services = request.state.services
     now = services.now()
     standing = await services.site_hosting.standing(site.name, now)
-    versions = await services.sites.count_versions(site.name)
+    versions = await services.site_versions.count(site.name)
     part = site_part(site, standing, versions, services.settings, now)
     milliseconds = BUDGET.app_ms
     if standing.next is not None:

@@ -72,6 +72,11 @@ def when(milliseconds: int) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(exact, readable)
 
 
+def timestamp(milliseconds: int) -> str:
+    """A time for programs (RFC 3339)."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
 templates.env.filters |= {
     "dollars": dollars,
     "cents": cents,
@@ -79,4 +84,5 @@ templates.env.filters |= {
     "count": "{:,}".format,
     "when": when,
     "notice": notice_word,
+    "timestamp": timestamp,
 }

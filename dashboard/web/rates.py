@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from model.limits import LimitReachedError
 from model.rates import PERIOD_SECONDS, Rate, UncountedError, network_of
 from web.errors import limit_reached, log_request
-from web.security import is_webhook
+from web.security import is_operators_webhook
 
 TOO_MANY = "Too many requests came from your network. Try again in a minute."
 
@@ -31,13 +31,13 @@ async def is_too_much(request: Request, rate: Rate, key: str) -> bool:
 
 
 class RateMiddleware:
-    """Answers 429 to a network that asks too often. Webhooks, which are signed, may come as they like."""
+    """Answers 429 to a network that asks too often. The operator's webhooks may come as they like."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_webhook(scope):
+        if scope["type"] == "http" and not is_operators_webhook(scope):
             request = Request(scope)
             network = network_of(request.headers)
             if network and await is_too_much(request, request.state.services.rates.requests, network):

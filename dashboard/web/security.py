@@ -7,6 +7,8 @@ signature instead. Headers after OWASP's "HTTP Headers Cheat Sheet".
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +29,8 @@ HEADERS = {
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WEBHOOKS = frozenset({"/webhooks/github", "/webhooks/stripe"})
+# Of a site: known by its own signature, and counted like all that strangers ask for.
+SITE_WEBHOOK = re.compile(r"/sites/[a-z0-9-]{1,63}/webhooks/github")
 LONGEST_PATH = 2_000
 
 
@@ -70,6 +74,11 @@ class SameOriginMiddleware:
 
 def is_webhook(scope: Scope) -> bool:
     """Whether a request is known by its signature: it needs neither a session nor an origin."""
+    is_site_s = scope["method"] == "POST" and SITE_WEBHOOK.fullmatch(scope["path"]) is not None
+    return is_site_s or is_operators_webhook(scope)
+
+
+def is_operators_webhook(scope: Scope) -> bool:
     return scope["method"] == "POST" and scope["path"] in WEBHOOKS
 
 

@@ -17,6 +17,7 @@ from clients.github_login import GitHubLogin
 from clients.github_repositories import GitHubRepositories
 from clients.http import Fetch
 from hosting.deployments import Deployments
+from hosting.following import Following
 from hosting.presence import Presence
 from hosting.removals import Removals
 from hosting.signatures import Signatures
@@ -33,6 +34,7 @@ from store.deploys import Deploys
 from store.looks import Looks
 from store.payments import Payments
 from store.reversals import Reversals
+from store.site_versions import SiteVersions
 from store.sites import Sites
 from store.users import Users
 from upkeep import Upkeep
@@ -58,6 +60,7 @@ class Services:
     apps: Apps
     deploys: Deploys
     sites: Sites
+    site_versions: SiteVersions
     billing: Billing
     login: GitHubLogin
     repositories: GitHubRepositories
@@ -66,6 +69,7 @@ class Services:
     deployments: Deployments
     site_hosting: SiteHosting
     site_making: SiteMaking
+    following: Following
     checks: Checks
     presence: Presence
     removals: Removals
@@ -120,8 +124,12 @@ class Services:
         deployments = Deployments(
             apps, deploys, signatures, billing, actions, settings.dispatch_namespace, settings.limits
         )
-        repositories, sites = GitHubRepositories(as_app), Sites(database)
-        site_hosting = SiteHosting(sites, apps, deployments, billing, repositories, settings.github_url)
+        repositories = GitHubRepositories(as_app)
+        sites, site_versions = Sites(database), SiteVersions(database)
+        site_hosting = SiteHosting(
+            sites, site_versions, apps, deployments, billing, repositories, settings.github_url
+        )
+        following = Following(sites, site_versions, site_hosting, repositories)
         site_making = SiteMaking(
             sites,
             apps,
@@ -158,6 +166,7 @@ class Services:
             apps=apps,
             deploys=deploys,
             sites=sites,
+            site_versions=site_versions,
             billing=billing,
             login=login,
             repositories=repositories,
@@ -166,6 +175,7 @@ class Services:
             deployments=deployments,
             site_hosting=site_hosting,
             site_making=site_making,
+            following=following,
             checks=checks,
             presence=presence,
             removals=removals,
@@ -185,6 +195,7 @@ class Services:
                 taking_back,
                 checks,
                 site_hosting,
+                following,
             ),
             rates=rates,
             now=now,

@@ -15,7 +15,7 @@ from model.app import APP_ID, App, User, new_id
 from model.limits import LimitReachedError
 from model.site import NOTICES, VERSIONS_KEPT, Site, SiteError, Standing
 from model.site_names import refusal_of
-from store.sites import Version
+from store.site_versions import Version
 from web.access import own_site, require_viewer, visible_site
 from web.accounts import billing_of, can_top_up
 from web.app_pages import FAR_FUTURE, PAGE_START
@@ -101,7 +101,7 @@ async def site(request: Request) -> Response:
     services, viewer = services_of(request), request.state.viewer
     found, now = await visible_site(request), services.now()
     standing = await services.site_hosting.standing(found.name, now)
-    waiting = await services.sites.version_on_its_way(found.name)
+    waiting = await services.site_versions.on_its_way(found.name)
     current = await serving_app(services, found)
     is_owner = found.is_owned_by(viewer) and found.deleted_at is None
     events = await services.sites.events(found.name, before_of(request), EVENTS_SHOWN + 1)
@@ -137,7 +137,7 @@ async def serving_app(services: Services, site: Site) -> App | None:
 async def ready_versions(services: Services, site: Site, standing: Standing) -> list[Version]:
     """Those that can be switched to."""
     last = standing.last
-    found = await services.sites.versions(site.name, MOST_READY)
+    found = await services.site_versions.ready(site.name, MOST_READY)
     return [version for version in found if last is None or version.app_id != last.app_id]
 
 
@@ -161,8 +161,24 @@ async def history(request: Request) -> Response:
     if len(events) > HISTORY_EVENTS:
         path = f"/sites/{found.name}/history.json?before={events[HISTORY_EVENTS - 1].at}"
         document["older"] = services.settings.dashboard_url + path
-    document["versions"] = await services.sites.count_versions(found.name)
+    document["versions"] = await services.site_versions.count(found.name)
     return JSONResponse(document, headers=OPEN)
+
+
+async def feed(request: Request) -> Response:
+    """The newest events, for who wants to be told (Atom, RFC 4287)."""
+    services, found = services_of(request), await visible_site(request)
+    response = page(
+        request,
+        "site_feed.xml",
+        site=found,
+        events=await services.sites.events(found.name, FAR_FUTURE, EVENTS_SHOWN),
+        notices=NOTICE_WORDS,
+        page=f"{services.settings.dashboard_url}/sites/{found.name}",
+    )
+    response.headers["content-type"] = "application/atom+xml; charset=utf-8"
+    response.headers.update(OPEN)
+    return response
 
 
 async def payment_required(request: Request) -> Response:
@@ -219,6 +235,13 @@ async def change_notice(request: Request) -> Response:
     found = await own_site(request)
     services, notice = services_of(request), notice_of(await form_field(request, "notice"))
     await services.site_hosting.change_notice(found.name, notice, request.state.viewer, services.now())
+    return see_site(found.name)
+
+
+async def follow(request: Request) -> Response:
+    found = await own_site(request)
+    services = services_of(request)
+    await services.sites.set_follows(found.name, await form_field(request, "follows") == "yes")
     return see_site(found.name)
 
 

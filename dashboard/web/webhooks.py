@@ -45,7 +45,7 @@ async def github(request: Request) -> Response:
         if app_id is not None:
             app = await services.deployments.report(app_id, report, services.now())
             if app is not None:
-                await services.site_hosting.follow_app(app, services.now())
+                await services.following.follow_app(app, services.now())
     return Response(status_code=204)
 
 

@@ -89,7 +89,10 @@ class RepositoryEndpoints:
         if commit is None:
             raise RestError(422, f"No commit found for SHA: {ref}")
         if SHA_MEDIA_TYPE in request.headers.get("accept", ""):
-            return PlainTextResponse(commit.sha)
+            etag = {"etag": f'"{commit.sha}"'}
+            if request.headers.get("if-none-match") == etag["etag"]:
+                return Response(status_code=304, headers=etag)
+            return PlainTextResponse(commit.sha, headers=etag)
         return JSONResponse(self._payloads.commit(repository, commit))
 
     async def tree(self, request: Request) -> Response:

@@ -24,7 +24,7 @@ VALUES: dict[object, Any] = {int: 1, str: "x", bool: True, dict: {}, Mapping: {"
 # These read an index from its end, up to a LIMIT.
 NEWEST_FIRST = {"Apps.latest", "Apps.latest_failed", "Payments.to_refund"}
 # These read all that is under way, which has an index of its own.
-UNDER_WAY = {"Payments.unfinished", "Sites.to_be_announced"}
+UNDER_WAY = {"Payments.unfinished", "SiteVersions.to_be_announced"}
 # These count or add up everything, for the operator alone.
 OPERATOR_S = {"Apps.counts", "Users.count", "Payments.total_cents"}
 

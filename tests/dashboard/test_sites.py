@@ -152,7 +152,7 @@ def test_from_a_branch_to_a_site_that_is_announced_switched_and_goes_back(tmp_pa
 
 
 async def waiting(site: Site) -> str:
-    found = await site.services.sites.version_on_its_way(NAME)
+    found = await site.services.site_versions.on_its_way(NAME)
     assert found is not None
     return found.app_id
 
@@ -298,7 +298,7 @@ def test_a_failed_deploy_changes_nothing() -> None:
             app_id_of(3), ALICE, other, site.now, UNLIMITED, for_site
         )
         await end_deploy(site, failing, conclusion="failure")
-        assert await site.services.sites.version_on_its_way(NAME) is None
+        assert await site.services.site_versions.on_its_way(NAME) is None
         assert worker(site) == first
         assert [event["kind"] for event in (await history(site))["history"]] == ["version", "creation"]
 

@@ -94,7 +94,7 @@ class Sites(RuleBasedStateMachine):
 
     @rule(succeeds=st.sampled_from([True, True, False]), is_told=st.booleans(), now=steps)
     def end_deploy(self, succeeds: bool, is_told: bool, now: int) -> None:
-        waiting = self.run(self.hosting.sites.version_on_its_way(NAME))
+        waiting = self.run(self.hosting.versions.on_its_way(NAME))
         if waiting is None:
             return
         outcome = "'deployed', deployed_at = 1" if succeeds else "'failed', failure = 'It failed.'"
@@ -105,7 +105,7 @@ class Sites(RuleBasedStateMachine):
         )
         if is_told:
             app = self.run(self.site.app(waiting.app_id))
-            self.begin(self.hosting.follow_app(app, self.site.now), now)
+            self.begin(self.site.services.following.follow_app(app, self.site.now), now)
 
     @rule(number=which, now=steps)
     def switch(self, number: int, now: int) -> None:

@@ -14,7 +14,16 @@ from tests.system.running import ROOT, RunningStack
 AXE = (ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 WIDTHS, THEMES = (375, 1280), ("light", "dark")
 # Every page there is, but an app's own.
-PATHS = ("/", "/apps", "/apps/hello/402", "/nothing", "/operator", "/payments", "/login/github/callback")
+PATHS = (
+    "/",
+    "/apps",
+    "/apps/hello/402",
+    "/nothing",
+    "/operator",
+    "/payments",
+    "/sites",
+    "/login/github/callback",
+)
 
 
 def test_the_first_page_says_what_this_is(stack: RunningStack, page: Page):

@@ -1,0 +1,106 @@
+"""The journey of a site's owner and its visitors in a browser, against the running system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.with_github import git
+from tests.system.conftest import NewPage
+from tests.system.journeys import DEPLOY_MS, address, log_in
+from tests.system.running import RunningStack, soon
+
+SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+# A switch that is made at once is served everywhere when the leases from before it are over.
+LEASE_SECONDS = 120
+
+
+def commit_version(stack: RunningStack, version: str) -> None:
+    folder = next(
+        Path(path) for path in stack.settings["REPOSITORIES"].split(":") if path.endswith("changing")
+    )
+    (folder / "index.js").write_text(f'export default {{ fetch: () => new Response("{version}") }};\n')
+    git(folder, "commit", "--all", "--quiet", "--message", version)
+
+
+def wait_until_shown(page: Page, text: str, scripts: bool) -> None:
+    found = page.get_by_role("row").filter(has_text=text).first
+    if scripts:
+        expect(found).to_be_visible(timeout=DEPLOY_MS)
+        return
+    for _ in range(DEPLOY_MS // 500):
+        page.reload()
+        if found.count():
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError(f"{text!r} was not shown in time:\n{page.content()}")
+
+
+def serves(stack: RunningStack, site: str, text: str) -> bool:
+    return soon(lambda: stack.get(site).text == text, LEASE_SECONDS)
+
+
+@SCRIPTS
+def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scripts: bool) -> None:
+    user, site = ("alice", "journey-a") if scripts else ("bob", "journey-b")
+    commit_version(stack, f"{site} 1")
+    page = new_page(java_script_enabled=scripts)
+    log_in(page, stack, user)
+    page.get_by_role("link", name="Sites").click()
+    if scripts:
+        page.get_by_label("Name", exact=True).press_sequentially("healthz")
+        expect(page.get_by_text("This name is reserved.")).to_be_visible()
+        page.get_by_label("Name", exact=True).fill(site)
+        expect(page.get_by_text(f"http://{site}.localhost:{stack.port}/ is free.")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill(site)
+    repository = f"http://127.0.0.1:{stack.port}/alice/changing/tree/main"
+    page.get_by_label("GitHub Repository").fill(repository)
+    page.get_by_role("button", name="Make Site").click()
+    page.wait_for_url(address(stack, f"/sites/{site}"))
+    wait_until_shown(page, "New version", scripts)
+    page.get_by_role("link", name=f"http://{site}.localhost:{stack.port}/").click()
+    assert page.inner_text("body") == f"{site} 1"
+    document = stack.get(site, "/.well-known/codius").json()
+    assert (document["site"]["name"], document["site"]["versions"]) == (site, 1)
+    # The next version, without a notice.
+    commit_version(stack, f"{site} 2")
+    page.goto(address(stack, f"/sites/{site}"))
+    page.get_by_role("button", name="Deploy the Newest Commit").click()
+    expect(page.get_by_text("A new version is on its way")).to_be_visible()
+    rows = page.get_by_role("row").filter(has_text="New version")
+    assert soon(lambda: shown_again(page, scripts) and rows.count() == 2, DEPLOY_MS / 1_000)
+    assert serves(stack, site, f"{site} 2")
+    # Back at once, and forth again after a week, which is withdrawn.
+    page.get_by_role("button", name="Go Back").click()
+    expect(page.get_by_role("row").filter(has_text="Back to")).to_be_visible()
+    assert serves(stack, site, f"{site} 1")
+    page.get_by_label("Notice").select_option("week")
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_role("row").filter(has_text="Notice: a week")).to_be_visible()
+    page.get_by_role("button", name="Switch").click()
+    announced = page.get_by_role("table", name="Announced")
+    expect(announced.get_by_role("link", name="Compare")).to_be_visible()
+    visitor = new_page(java_script_enabled=scripts)
+    visitor.goto(address(stack, f"/sites/{site}"))
+    expect(visitor.get_by_role("table", name="Announced")).to_be_visible()
+    expect(visitor.get_by_role("button", name="Withdraw")).to_have_count(0)
+    page.get_by_role("button", name="Withdraw").click()
+    expect(announced).to_have_count(0)
+    # It is deleted, and its history stays.
+    page.locator("summary", has_text="Delete Site").click()
+    page.get_by_role("button", name=f"Delete {site}").click()
+    expect(page.get_by_text("This site was deleted on")).to_be_visible()
+    assert soon(lambda: stack.get(site).status_code == 404, LEASE_SECONDS)
+    visitor.goto(address(stack, f"/sites/{site}"))
+    expect(visitor.get_by_role("row").filter(has_text="Site deleted")).to_be_visible()
+
+
+def shown_again(page: Page, scripts: bool) -> bool:
+    """Without scripts a page shows what is new when it is loaded again."""
+    if scripts:
+        page.wait_for_timeout(500)
+    else:
+        page.reload()
+    return True
