@@ -10,7 +10,7 @@ import pytest
 
 from codius.main import main
 from pipeline.manifest import Manifest
-from tests.cli.conftest import APP, ARTIFACT, SOURCE, Internet, Signer, statement_of
+from tests.cli.conftest import APP, ARTIFACT, SIGNER, SOURCE, Internet, Signer, statement_of
 from tests.cli.test_cli_verify import verify
 
 NAME, HISTORY = "example", "/sites/example/history.json"
@@ -104,7 +104,7 @@ def test_a_version_that_is_not_what_the_history_says_fails(
     elif forged == "app":
         told["appId"] = "dfghjkmnpqrs"
     elif forged == "signer":
-        other = {"workflow_ref": "else/where/.github/workflows/deploy-worker.yml@refs/heads/main"}
+        other = {"job_workflow_uri": SIGNER.replace("operator/", "else/")}
         publish(site, OLD, signer.sign(statement_of(OLD), claims=other))
     elif forged == "none":
         publish(site, OLD, None)
