@@ -11,11 +11,13 @@ from typing import Any
 
 import rfc8785
 
-from codius.errors import CheckFailedError, UncheckableError
+from codius.errors import CheckFailedError, GoneError, UncheckableError
 from codius.fetch import web_address
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+# No site's name is of this form: at such an address is one app for ever.
+APP_ID = re.compile(r"[b-df-hjkmnp-tv-xz][b-df-hjkmnp-tv-xz2-9]{11}")
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+")
 SETTINGS = {
     "main": "main module",
@@ -70,7 +72,7 @@ class Document:
         if document.get("manifest") is None or attestation is None:
             raise CheckFailedError("the app has no attestation")
         if document.get("deployed") is None:
-            raise CheckFailedError("nothing is deployed at Cloudflare")
+            raise GoneError("nothing is deployed at Cloudflare")
         attestation = mapping(attestation, "attestation")
         return cls(
             host=host,
@@ -192,8 +194,8 @@ def mapping(value: Any, name: str) -> Json:
     return value
 
 
-def text(content: Json, name: str, form: re.Pattern[str] | None = None) -> str:
+def text(content: Json, name: str, form: re.Pattern[str] | None = None, of: str = "the document") -> str:
     value = content.get(name)
     if not isinstance(value, str) or (form is not None and not form.fullmatch(value)):
-        raise CheckFailedError(f"the document's {name} is missing or not of its form")
+        raise CheckFailedError(f"{of}'s {name} is missing or not of its form")
     return value

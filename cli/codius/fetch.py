@@ -20,16 +20,16 @@ MAX_REDIRECTS = 3
 HEADERS = {"accept": "application/json", "user-agent": "codius"}
 
 
-def fetch_json(url: str) -> tuple[int, Any]:
+def fetch_json(url: str, redirects: int = MAX_REDIRECTS) -> tuple[int, Any]:
     """Return the answer's status, and its body as JSON, None where it is something else.
 
     Raises UncheckableError.
     """
-    status, body = fetch(url)
+    status, body = fetch(url, redirects)
     return status, parse(body)
 
 
-def fetch(url: str) -> tuple[int, bytes]:
+def fetch(url: str, redirects: int = MAX_REDIRECTS) -> tuple[int, bytes]:
     """Return the answer's status and body. Raises UncheckableError."""
     parts = web_address(url)
     if parts is None:
@@ -44,7 +44,7 @@ def fetch(url: str) -> tuple[int, bytes]:
         url = parts._replace(netloc=f"127.0.0.1:{port}").geturl()
     # Only redirects are followed: a server that says "Retry-After" could have this wait for days.
     retries = urllib3.Retry(
-        total=MAX_REDIRECTS, connect=0, read=0, status=0, other=0, respect_retry_after_header=False
+        total=redirects, connect=0, read=0, status=0, other=0, respect_retry_after_header=False
     )
     try:
         with urllib3.PoolManager(timeout=TIMEOUT, server_hostname=tls_name) as pool:

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from codius.checks import Check, Options, Report, run_checks
 from codius.document import REPOSITORY
 from codius.fetch import web_address
 from codius.printing import printable, say
 from codius.provenance import TrustedSigner
+from codius.report import Check, Options, Report, VersionCheck
+from codius.site import said
+from codius.verify import run_checks
 
 WORDS = {"ok": "ok", "failed": "FAIL", "error": "ERROR", "unchecked": "-"}
 VERIFIED, FAILED, UNCHECKED = 0, 1, 2
@@ -27,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.rebuild and given.signer_repo is None:
         parser.error("--rebuild runs the signer's build on this machine: --signer-repo must name it")
+    if given.history and given.offline is not None:
+        parser.error("--history asks for the attestation of each version, --offline has one: use either")
     options = Options(
         url=address(parser, given.url),
         signer=given.signer_repo,
@@ -34,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trusted_root=given.trusted_root,
         rebuild=given.rebuild,
         history=given.history,
+        dashboard=given.dashboard and address(parser, given.dashboard, "a dashboard: https://<host>").lower(),
     )
-    report = Report(options) if given.json else Report(options, print_check)
+    report = Report(options) if given.json else Report(options, print_check, print_version)
     try:
         run_checks(report)
     except KeyboardInterrupt:
@@ -68,6 +73,9 @@ def parser_of() -> argparse.ArgumentParser:
     verify.add_argument(
         "--history", action="store_true", help="check the attestation of every version of a site, too"
     )
+    verify.add_argument(
+        "--dashboard", metavar="URL", help="the operator's dashboard that a site's history must come from"
+    )
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -79,10 +87,12 @@ def trusted_signer(value: str) -> TrustedSigner:
     return TrustedSigner(repository, branch) if branch else TrustedSigner(repository)
 
 
-def address(parser: argparse.ArgumentParser, url: str) -> str:
+def address(
+    parser: argparse.ArgumentParser, url: str, what: str = "an app: https://<id>.<apps domain>"
+) -> str:
     parts = web_address(url if "://" in url else f"https://{url}")
     if parts is None or parts.hostname != (parts.hostname or "").strip("."):
-        parser.error(f"{printable(url)} is not the address of an app: https://<id>.<apps domain>")
+        parser.error(f"{printable(url)} is not the address of {what}")
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -91,15 +101,28 @@ def print_check(check: Check) -> None:
     say(f"{WORDS[check.status]:<6}{check.name:<13}{detail}")
 
 
+def print_version(check: VersionCheck) -> None:
+    """A line of the table: when it came to serve, app, commit and digest, and what was found."""
+    version = check.version
+    when = "withdrawn" if version.serves_from is None else said(version.serves_from)
+    digest = version.manifest_sha256 or "unknown"
+    line = f"{WORDS[check.status]:<6}{when:<25}{version.app_id:<14}{version.commit[:12]:<14}{digest[:12]:<14}"
+    say(line + printable(check.detail))
+
+
 def summary(report: Report) -> str:
-    source = report.document.source if report.document else None
-    if report.is_verified and source is not None:
-        place = f"{source.url} at {source.commit[:12]}"
+    document = report.document
+    if report.is_verified and document is not None:
+        place = f"{document.source.url} at {document.source.commit[:12]}"
         verdict = f"\nVerified: {report.options.url} runs what was built from {printable(place)}"
-        if report.options.signer is not None or report.signer is None:
-            return f"{verdict}."
-        signer = printable(report.signer.workflow)
-        return f"{verdict},\nif you trust its signer, {signer} (see --signer-repo)."
+        if report.options.signer is None and report.signer is not None:
+            signer = printable(report.signer.workflow)
+            verdict = f"{verdict},\nif you trust its signer, {signer} (see --signer-repo)"
+        if report.site is not None:
+            verdict = (
+                f"{verdict}.\nThat this name stands for the app {document.app_id} is the operator's word"
+            )
+        return f"{verdict}."
     if report.has_failed:
         return f"\nNOT verified: {report.options.url} could not be shown to run its stated source."
     return f"\nNot checked: {report.options.url} could not be checked. Try again."
@@ -123,15 +146,33 @@ def described(report: Report) -> dict[str, Any]:
             "directory": source.directory,
         },
         "signer": report.signer.workflow if report.signer else None,
-        "site": report.site
-        and {
-            "name": report.site.name,
-            "since": report.site.since,
-            "next": report.site.next_commit
-            and {"commit": report.site.next_commit, "servesFrom": report.site.next_from},
-            "versions": report.site.versions,
-            "history": report.site.history_url,
-        },
+        "site": described_site(report),
+        "versions": [
+            {
+                "appId": check.version.app_id,
+                "commit": check.version.commit,
+                "manifestSha256": check.version.manifest_sha256,
+                "servesFrom": check.version.serves_from,
+                "status": check.status,
+                "detail": check.detail,
+            }
+            for check in report.versions
+        ],
+    }
+
+
+def described_site(report: Report) -> dict[str, Any] | None:
+    site = report.site
+    if site is None:
+        return None
+    coming = site.next
+    return {
+        "name": site.name,
+        "since": site.since,
+        "next": coming
+        and {"appId": coming.app_id, "commit": coming.commit, "servesFrom": coming.serves_from},
+        "versions": site.versions,
+        "history": site.history_url,
     }
 
 

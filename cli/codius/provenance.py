@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class Signer:
         return None if found is None else f"{found['server']}/{found['repository']}"
 
 
+@cache
 def verifier_of(trusted_root: Path | None, is_offline: bool) -> Verifier:
     """What Sigstore's public instance is verified by, or what a file says. Raises UncheckableError."""
     try:

@@ -93,9 +93,9 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 @dataclass
 class Internet:
-    """An app's address and GitHub's: answers by path, JSON or bytes.
+    """The addresses of apps, the dashboard and GitHub: answers by path, or by app and path, JSON or bytes.
 
-    An answer may be a tuple: its status (otherwise 200), its content, and headers.
+    An answer may be a tuple: its status (otherwise 200), its content, and headers; or what returns an answer.
     """
 
     port: int = 0
@@ -128,11 +128,17 @@ class Internet:
     def publish_document(self, source: Source = SOURCE) -> None:
         """The app is deployed as `statement_of(source)` says."""
         self.manifest = Manifest.of(source, ARTIFACT)
-        manifest = json.loads(self.manifest.encoded)
+        self.answers["/.well-known/codius"] = self.document_of(source)
+
+    def document_of(self, source: Source) -> dict[str, Any]:
+        """What an app says of itself that is deployed as `statement_of(source)` says."""
+        made = Manifest.of(source, ARTIFACT)
+        manifest = json.loads(made.encoded)
         settings = ("main", "compatibilityDate", "compatibilityFlags", "vars", "modules")
-        self.answers["/.well-known/codius"] = {
-            "appId": APP,
-            "url": self.app_url + "/",
+        place = self.attestation_path.rpartition(":")[0]
+        return {
+            "appId": source.app_id,
+            "url": f"http://{source.app_id}.localhost:{self.port}/",
             "source": {
                 "repository": f"https://github.example/{source.repository}",
                 "commit": source.commit,
@@ -140,12 +146,12 @@ class Internet:
                 "directory": source.directory,
             },
             "manifest": manifest,
-            "manifestSha256": self.manifest.sha256,
+            "manifestSha256": made.sha256,
             "deployed": copy.deepcopy({name: manifest[name] for name in settings}),
             "agrees": True,
             "differences": [],
             "attestation": {
-                "url": f"http://127.0.0.1:{self.port}{self.attestation_path}",
+                "url": f"http://127.0.0.1:{self.port}{place}:{made.sha256}",
                 "signer": SIGNER,
                 "issuer": "https://token.actions.githubusercontent.com",
                 "run": "https://github.example/operator/platform/actions/runs/77",
@@ -163,7 +169,10 @@ def internet(signer: Signer) -> Iterator[Internet]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             internet.asked.append((self.headers["host"], self.path))
-            content = internet.answers.get(self.path, (404, {"error": "not found"}))
+            unknown = (404, {"error": "not found"})
+            app = self.headers["host"].partition(".")[0]
+            content = internet.answers.get(app + self.path, internet.answers.get(self.path, unknown))
+            content = content() if callable(content) else content
             status, content, *rest = content if isinstance(content, tuple) else (200, content)
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)

@@ -1,155 +1,153 @@
-"""`codius verify` of a site: its version as ever, what the site says, and every version it has had."""
+"""`codius verify` of a site: its version as ever, what the site says, and a switch meanwhile."""
 
 from __future__ import annotations
 
-import copy
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from codius.main import main
-from pipeline.manifest import Manifest
-from tests.cli.conftest import APP, ARTIFACT, SIGNER, SOURCE, Internet, Signer, statement_of
-from tests.cli.test_cli_verify import verify
+from tests.cli.conftest import APP, Change, Internet, Signer
+from tests.cli.site_of import NAME, OLD, publish_site, site_part, verify_site
+from tests.cli.test_cli_verify import NAMES, flip, verify
 
-NAME, HISTORY = "example", "/sites/example/history.json"
-SINCE = "2026-11-26T01:00:00.000Z"
-OLD = replace(SOURCE, app_id="cdfghjkmnpqr", commit="b" * 40)
-
-
-def event(source: Any, kind: str = "version") -> dict[str, Any]:
-    digest = Manifest.of(source, ARTIFACT).sha256
-    told = {"appId": source.app_id, "commit": source.commit, "manifestSha256": digest}
-    return {"at": SINCE, "kind": kind, "by": "alice", "servesFrom": SINCE, **told}
+LATER = "2026-11-26T02:00:00.000Z"
+NEXT = {"appId": "dfghjkmnpqrs", "commit": "c" * 40, "servesFrom": "2026-11-27T01:00:00.000Z"}
 
 
 @pytest.fixture
 def site(internet: Internet, signer: Signer) -> Internet:
-    """One that serves the app, and has served another before."""
-    internet.document["site"] = {
-        "name": NAME,
-        "url": f"http://{NAME}.localhost:{internet.port}/",
-        "since": SINCE,
-        "next": None,
-        "notice": {"seconds": 0, "heldUntil": None},
-        "versions": 2,
-        "history": f"http://127.0.0.1:{internet.port}{HISTORY}",
-    }
-    creation = {"at": SINCE, "kind": "creation", "by": "alice", "noticeSeconds": 0}
-    internet.answers[HISTORY] = {
-        "name": NAME,
-        "source": {
-            "repository": "https://github.example/alice/hello",
-            "branch": "main",
-            "directory": "worker",
-        },
-        "serving": {"appId": APP},
-        "announced": [],
-        "versions": 2,
-        "history": [event(SOURCE, "return"), event(OLD), event(SOURCE), creation],
-    }
-    publish(internet, OLD, signer.sign(statement_of(OLD)))
+    publish_site(internet, signer)
     return internet
 
 
-def publish(internet: Internet, source: Any, bundle: Any) -> None:
-    """GitHub has this attestation of a version's manifest."""
-    digest = Manifest.of(source, ARTIFACT).sha256
-    path = internet.attestation_path.rpartition(":")[0] + f":{digest}"
-    internet.answers[path] = {"attestations": [{"repository_id": 1, "bundle": bundle}]}
+def in_turn(*answers: Any) -> Callable[[], Any]:
+    """Each once, the last one ever after."""
+    rest = list(answers)
+    return lambda: rest.pop(0) if len(rest) > 1 else rest[0]
 
 
-def verify_site(
-    internet: Internet, signer: Signer, *options: str
-) -> tuple[int, dict[str, Any], dict[str, str]]:
-    status, report = verify(internet, signer, *options, url=f"http://{NAME}.localhost:{internet.port}")
-    return status, report, {check["name"]: check["detail"] for check in report["checks"]}
+def switched(site: Internet) -> dict[str, Any]:
+    """What the site answers when it has switched to its other version."""
+    return site.document_of(OLD) | {"site": site_part(site, since=LATER)}
 
 
 def test_a_site_is_verified_and_says_since_when_and_what_comes(site: Internet, signer: Signer) -> None:
-    site.document["site"]["next"] = {"commit": "c" * 40, "servesFrom": "2026-11-27T01:00:00.000Z"}
     status, report, details = verify_site(site, signer)
     assert status == 0, report
+    assert [check["name"] for check in report["checks"]] == [*NAMES, "site"]
     assert details["site"] == (
-        f"{NAME} serves it since {SINCE}, after 2 versions in all; cccccccccccc is announced "
-        "from 2026-11-27T01:00:00.000Z on"
+        "it says that example serves this since 2026-11-26 01:00:00 UTC; nothing is announced; "
+        "2 versions in all (the operator's word)"
     )
-    assert (report["appId"], report["site"]["versions"]) == (APP, 2)
-    assert report["site"]["next"] == {"commit": "c" * 40, "servesFrom": "2026-11-27T01:00:00.000Z"}
-
-
-def test_every_version_of_the_history_is_checked(site: Internet, signer: Signer) -> None:
-    status, report, details = verify_site(site, signer, "--history", "--signer-repo", "operator/platform")
+    site.document["site"]["next"] = NEXT
+    status, report, details = verify_site(site, signer)
     assert status == 0, report
-    assert details["history"] == "2 of 2 versions are signed, each of its commit"
-    # Also when it is told in several parts.
-    whole = site.answers[HISTORY]
-    older = copy.deepcopy(whole) | {"history": whole["history"][2:]}
-    site.answers[HISTORY + "?before=1"] = older
-    site.answers[HISTORY] = whole | {
-        "history": whole["history"][:2],
-        "older": f"http://127.0.0.1:{site.port}{HISTORY}?before=1",
-    }
-    assert verify_site(site, signer, "--history")[0] == 0
+    assert "cccccccccccc is announced from 2026-11-27 01:00:00 UTC on" in details["site"]
+    assert (report["appId"], report["site"]["versions"], report["site"]["next"]) == (APP, 2, NEXT)
 
 
-@pytest.mark.parametrize("forged", ["commit", "app", "signer", "none", "digest"])
-def test_a_version_that_is_not_what_the_history_says_fails(
-    site: Internet, signer: Signer, forged: str
+def test_that_the_name_is_the_operator_s_word_is_said(
+    site: Internet, signer: Signer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = site.answers[HISTORY]["history"][1]
-    if forged == "commit":
-        told["commit"] = "d" * 40
-    elif forged == "app":
-        told["appId"] = "dfghjkmnpqrs"
-    elif forged == "signer":
-        other = {"job_workflow_uri": SIGNER.replace("operator/", "else/")}
-        publish(site, OLD, signer.sign(statement_of(OLD), claims=other))
-    elif forged == "none":
-        publish(site, OLD, None)
-    else:
-        publish(site, OLD, signer.sign())
-    status, report, details = verify_site(site, signer, "--history", "--signer-repo", "operator/platform")
-    assert status == 1, report
-    assert details["history"].startswith(f"{told['appId']}: ")
-    assert [check["name"] for check in report["checks"] if check["status"] == "failed"] == ["history"]
+    url = f"http://{NAME}.localhost:{site.port}"
+    assert main(["verify", url, "--trusted-root", signer.trusted_root]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"That this name stands for the app {APP} is the operator's word."
 
 
-def test_a_switch_during_the_check_is_told_and_no_failure(site: Internet, signer: Signer) -> None:
-    site.answers[HISTORY]["serving"] = {"appId": OLD.app_id}
-    status, report, details = verify_site(site, signer, "--history")
-    assert status == 2, report
-    assert details["history"] == f"the site has switched to {OLD.app_id} since: check it again"
+PARTS: list[tuple[Change, str]] = [
+    (lambda part: part.update(name="other"), "another site"),
+    (lambda part: part.update(name=None), "name"),
+    (lambda part: part.update(since=None), "since"),
+    (lambda part: part.update(since="\x1b[2J"), "since"),
+    (lambda part: part.update(versions=0), "versions"),
+    (lambda part: part.update(versions=True), "versions"),
+    (lambda part: part.update(next=NEXT | {"commit": "x"}), "commit"),
+    (lambda part: part.update(next=NEXT | {"servesFrom": "soon"}), "servesFrom"),
+    (lambda part: part.update(next=[]), "site.next"),
+    (lambda part: part.pop("history"), "history"),
+]
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"name": "other"}, "another app"),
-        ({"since": None}, "since"),
-        ({"versions": 0}, "versions"),
-        ({"next": {"commit": "x", "servesFrom": SINCE}}, "commit"),
-    ],
-    ids=str,
-)
-def test_a_site_part_that_is_not_of_its_form_fails(
-    site: Internet, signer: Signer, change: dict[str, Any], words: str
+@pytest.mark.parametrize(("change", "words"), PARTS)
+def test_a_part_of_another_form_or_site_fails(
+    site: Internet, signer: Signer, change: Change, words: str
 ) -> None:
-    site.document["site"] |= change
+    change(site.document["site"])
     status, report, details = verify_site(site, signer)
     assert status == 1, report
     assert words in details["document"]
+
+
+def test_a_name_without_the_part_fails(internet: Internet, signer: Signer) -> None:
+    status, report, details = verify_site(internet, signer)
+    assert status == 1, report
+    assert "another app" in details["document"]
+
+
+def test_no_site_answers_in_the_place_of_an_app(site: Internet, signer: Signer) -> None:
+    """At an app's address is that app for ever, whatever the document says."""
+    other = "dfghjkmnpqrs"
+    site.document["site"]["name"] = other
+    status, report = verify(site, signer, url=f"http://{other}.localhost:{site.port}")
+    assert status == 1, report
+    assert "another app" in report["checks"][0]["detail"]
+
+
+def test_a_version_that_is_not_what_is_signed_fails(site: Internet, signer: Signer) -> None:
+    flip(site.document)
+    status, report, details = verify_site(site, signer)
+    assert status == 1, report
+    assert "index.js changed" in details["deployed"]
+
+
+def test_a_switch_during_the_check_is_told_and_all_is_checked_again(site: Internet, signer: Signer) -> None:
+    site.answers["/.well-known/codius"] = in_turn(site.document, switched(site))
+    status, report, details = verify_site(site, signer)
+    assert status == 0, report
+    assert [check["name"] for check in report["checks"]] == ["switch", *NAMES, "site"]
+    assert details["switch"] == (
+        f"it switched to {OLD.app_id} on 2026-11-26 02:00:00 UTC: all is checked again"
+    )
+    assert report["appId"] == OLD.app_id
+
+
+def test_a_switch_there_and_back_is_one(site: Internet, signer: Signer) -> None:
+    back = site.document | {"site": site_part(site, since=LATER)}
+    site.answers["/.well-known/codius"] = in_turn(site.document, back)
+    status, report, details = verify_site(site, signer)
+    assert status == 0, report
+    assert "switch" in details
+
+
+def test_one_switch_after_another_is_no_failure(site: Internet, signer: Signer) -> None:
+    site.answers["/.well-known/codius"] = in_turn(*[site.document, switched(site)] * 2)
+    status, report, details = verify_site(site, signer)
+    assert status == 2, report
+    assert details["switch"].endswith("check it later")
+    assert report["verified"] is False
+
+
+def test_what_failed_before_a_switch_stays_failed(site: Internet, signer: Signer) -> None:
+    good = switched(site)
+    flip(site.document)
+    site.answers["/.well-known/codius"] = in_turn(site.document, good)
+    status, report, details = verify_site(site, signer)
+    assert status == 1, report
+    assert "index.js changed" in details["deployed"]
+    assert "after what failed here" in details["switch"]
+
+
+def test_a_site_that_is_gone_meanwhile_is_told(site: Internet, signer: Signer) -> None:
+    site.answers["/.well-known/codius"] = in_turn(site.document, (404, {}))
+    status, report, details = verify_site(site, signer)
+    assert status == 1, report
+    assert "no such app is deployed" in details["site"]
 
 
 def test_an_app_has_no_history(internet: Internet, signer: Signer) -> None:
     status, report = verify(internet, signer, "--history")
     assert status == 1
     assert "never changes" in report["checks"][-1]["detail"]
-
-
-def test_it_is_said_in_lines(site: Internet, signer: Signer, capsys: pytest.CaptureFixture[str]) -> None:
-    url = f"http://{NAME}.localhost:{site.port}"
-    assert main(["verify", url, "--trusted-root", signer.trusted_root, "--history"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith(f"ok    site         {NAME} serves it since") for line in lines)
