@@ -2,7 +2,8 @@
 
 Prints tables, and writes them to docs/performance.md and all figures to bench/results.json. Settings, from
 the environment: BENCH_ROUNDS (default 5; at most 3 but for one hot app) and
-BENCH_SECONDS (default 2), how long a turn is.
+BENCH_SECONDS (default 2), how long a turn is; BENCH_STORAGE, "memory" (default) or "disk": where the objects
+of both systems keep their rows.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench import dashboard
-from bench.cases import CONNECTIONS, FAR, FAR_HOT, HOT, MANY, MAX_ROUNDS, Bench, Case, Turns
-from bench.dashboard import DashboardTimes
+from bench import dashboard, starts
+from bench.cases import CASES, CONNECTIONS, MAX_ROUNDS, Bench
 from bench.load import LoadError
-from bench.report import PAGE, RESULTS, Report
+from bench.report import RESULTS, Report
+from bench.tables import PAGE
 from bench.workerd import Workerd, WorkerdError
 from local.staging import ROOT
 
 MAX_SECONDS = 60
-DASHBOARD_ROUNDS = 3
+START_ROUNDS = 3
+# A folder in memory has the same files as one on disk, and nobody waits for them.
+STORAGES = {"memory": Path("/dev/shm"), "disk": ROOT / ".local"}  # noqa: S108 - a new folder in it, of a name that is new
 
 
 class BenchError(Exception):
@@ -42,24 +45,37 @@ def number_setting(name: str, default: int, most: int) -> int:
     return int(value)
 
 
-async def measure(rounds: int, seconds: int) -> tuple[dict[Case, Turns], DashboardTimes]:
+def storage_setting() -> Path:
+    """The folder for the run's folder, in memory or on disk."""
+    storage = os.environ.get("BENCH_STORAGE") or "memory"
+    if storage not in STORAGES:
+        raise BenchError(f"BENCH_STORAGE must be memory or disk; it is {storage!r}")
+    folder = STORAGES[storage]
+    if not os.access(folder, os.W_OK):
+        raise BenchError(f"{folder} can't be written to: set BENCH_STORAGE=disk")
+    return folder
+
+
+async def measure(storage: Path, rounds: int, seconds: int, setting: Mapping[str, str | int]) -> Report:
     turns = {}
-    # Not in /tmp, which may be in memory: the objects' storage is meant to be on disk.
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / ".local") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=storage) as folder:
         with step("starting workerd"):
             workerd = await Workerd(Path(folder)).start()
         try:
             bench = Bench(workerd, Path(folder))
             with step("opening accounts"):
                 await bench.open_accounts()
-            for case in (HOT, FAR, FAR_HOT, MANY):
+            for case in CASES:
                 with step(case.title):
                     turns[case] = await bench.measure(case, rounds, seconds)
+            methods = await workerd.methods()
         finally:
             await workerd.stop()
-        with step("dashboard"):
-            times = await dashboard.measure(Path(folder), min(rounds, DASHBOARD_ROUNDS))
-    return turns, times
+        with step("cold starts"):
+            cold = await starts.measure(Path(folder), min(rounds, START_ROUNDS))
+        with step("the dashboard's pages"):
+            pages = await dashboard.page_times(Path(folder) / "state")
+    return Report(turns, methods, cold, pages, setting)
 
 
 @contextlib.contextmanager
@@ -96,20 +112,18 @@ async def run() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     rounds = number_setting("BENCH_ROUNDS", 5, MAX_ROUNDS)
     seconds = number_setting("BENCH_SECONDS", 2, MAX_SECONDS)
-    print(f"Measuring on {os.cpu_count()} cores, for about 3 minutes unless shortened:", flush=True)
+    storage = storage_setting()
+    setting = {
+        "rounds": rounds,
+        "seconds": seconds,
+        "storage": "disk" if storage == STORAGES["disk"] else "memory",
+        "connections": CONNECTIONS,
+        "cores": os.cpu_count() or 0,
+        "workerd": workerd_version(),
+    }
+    print(f"Measuring on {os.cpu_count()} cores, for about 6 minutes unless shortened:", flush=True)
     with alone():
-        turns, times = await measure(rounds, seconds)
-    report = Report(
-        turns,
-        times,
-        {
-            "rounds": rounds,
-            "seconds": seconds,
-            "connections": CONNECTIONS,
-            "cores": os.cpu_count() or 0,
-            "workerd": workerd_version(),
-        },
-    )
+        report = await measure(storage, rounds, seconds, setting)
     report.save()
     print(f"\n{report.tables()}\n\nWritten to {RESULTS.relative_to(ROOT)} and {PAGE.relative_to(ROOT)}.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,28 +12,35 @@ from bench.workerd import Workerd
 
 CONNECTIONS = 16
 MANY_APPS = 1_000
+FAR_APPS = 100
 MAX_ROUNDS = 100
 WARM_SECONDS = 1.0
-# With many apps, at the rate of this case: an app's first leases are of 1, 4 and 16 requests. So many
-# passes bring each to its lease of 16; in so many more each uses it up and takes the next.
-GROWING_PASSES = 6
-STEADY_PASSES = 16
-# Dispatch settles an app's lease after 5 s without a request.
-QUIET_SECONDS = 5.5
-SETTLE_POLL_SECONDS = 0.5
+# What goes once through its apps takes some seconds; on the slowest machine it is cut off after so many.
+MOST_SECONDS = 20.0
+# An app whose requests come at a pace is asked for so long: its leases grow in the first minute, live one
+# minute, and are counted in the second.
+PACED_SECONDS = 60
+# So many apps at a pace that each minute takes the same number of requests, as far as there are so many apps.
+APPS_PER_PACED_SECOND = 80
 
 Turns = dict[str, list[Turn]]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`apps` are asked for in turn, over so many connections; of `far` systems the objects are far away."""
+    """`apps` are asked for in turn, over so many connections; of `far` systems the objects are far away.
+
+    `quiet` apps are each asked once, and of each the lease before has gone. Those with a `pace` are asked
+    once in so many seconds, by a clock that each request moves on.
+    """
 
     title: str
     systems: tuple[str, ...]
     apps: int = 1
     connections: int = CONNECTIONS
     far: bool = False
+    quiet: bool = False
+    pace: float | None = None
     most_rounds: int = 3
 
     def hosts(self, passes: int) -> list[list[str]]:
@@ -42,11 +48,31 @@ class Case:
         names = [f"{name}.localhost" for name in app_names(self.apps)] * passes
         return [names[number :: self.connections] for number in range(self.connections)]
 
+    @property
+    def passes(self) -> int:
+        """How often each app is asked for in a minute."""
+        return max(1, round(PACED_SECONDS / self.pace)) if self.pace else 1
+
+
+def at_pace(pace: float) -> Case:
+    apps = min(MANY_APPS, int(pace * APPS_PER_PACED_SECOND))
+    return Case(f"each app once in {pace:g} s", ("source", "ours"), apps, pace=pace, most_rounds=2)
+
 
 HOT = Case("one hot app", ("source", "ours", "bare"), most_rounds=MAX_ROUNDS)
 FAR = Case(f"one app, +{OBJECT_DELAY_MS} ms, 1 connection", ("source", "ours"), connections=1, far=True)
 FAR_HOT = Case(f"one hot app, +{OBJECT_DELAY_MS} ms", ("source", "ours"), far=True)
-MANY = Case(f"{MANY_APPS:,} apps in turn", ("source", "ours", "bare"), MANY_APPS)
+QUIET = Case(f"{MANY_APPS:,} quiet apps", ("source", "ours", "bare"), MANY_APPS, quiet=True, most_rounds=5)
+QUIET_FAR = Case(
+    f"quiet apps, +{OBJECT_DELAY_MS} ms, 1 connection",
+    ("source", "ours"),
+    FAR_APPS,
+    connections=1,
+    far=True,
+    quiet=True,
+)
+PACED = tuple(at_pace(pace) for pace in (0.5, 1, 2, 5, 10, 20, 60))
+CASES = (HOT, FAR, FAR_HOT, QUIET, QUIET_FAR, *PACED)
 
 
 def app_names(apps: int) -> list[str]:
@@ -69,38 +95,49 @@ class Bench:
         turns: Turns = {system: [] for system in case.systems}
         for number in range(min(rounds, case.most_rounds)):
             for system in case.systems[:: -1 if number % 2 else 1]:
-                take_turn = self._leasing_turn if case is MANY and system == "ours" else self._turn
-                turns[system].append(await take_turn(case, system, seconds))
+                turns[system].append(await self._turn(case, system, seconds))
+                if system == "ours":
+                    await self._workerd.forget_leases()
         return turns
 
     async def _turn(self, case: Case, system: str, seconds: float) -> Turn:
+        if case.quiet:
+            return await self._quiet_turn(case, system)
+        if case.pace is not None and system == "ours":
+            return await self._paced_turn(case, case.pace)
         hosts = case.hosts(passes=case.connections)
         await self._put(case, system, hosts, WARM_SECONDS)
         return await self._counted(case, system, hosts, seconds)
 
-    async def _leasing_turn(self, case: Case, system: str, _: float) -> Turn:
-        """Whole passes, so that each app's leases count as they do in the long run."""
-        await self._put(case, system, case.hosts(GROWING_PASSES), None)
-        turn = await self._counted(case, system, case.hosts(STEADY_PASSES), None)
-        await self._wait_until_settled()
-        return turn
+    async def _quiet_turn(self, case: Case, system: str) -> Turn:
+        """Once through all apps, after a pass that has started their objects."""
+        await self._put(case, system, case.hosts(1), MOST_SECONDS, once=True)
+        if system == "ours":
+            await self._workerd.forget_leases()
+        return await self._counted(case, system, case.hosts(1), MOST_SECONDS, once=True)
 
-    async def _counted(self, case: Case, system: str, hosts: list[list[str]], seconds: float | None) -> Turn:
-        before = await self._counts(system)
-        result = await self._put(case, system, hosts, seconds)
-        return Turn(result, await self._counts(system) - before)
+    async def _paced_turn(self, case: Case, pace: float) -> Turn:
+        """A minute in which the leases grow, then the one that counts."""
+        warm = await self._put(case, "ours", case.hosts(1), MOST_SECONDS, once=True)
+        await self._workerd.forget_leases()
+        await self._workerd.pace(1_000 * pace / case.apps, warm.requests_per_second)
+        hosts = case.hosts(case.passes)
+        await self._put(case, "ours", hosts, MOST_SECONDS, once=True)
+        return await self._counted(case, "ours", hosts, MOST_SECONDS, once=True)
 
-    async def _put(self, case: Case, system: str, hosts: list[list[str]], seconds: float | None) -> Load:
+    async def _counted(
+        self, case: Case, system: str, hosts: list[list[str]], seconds: float, once: bool = False
+    ) -> Turn:
+        before, processor = await self._counts(system), self._workerd.processor_seconds()
+        result = await self._put(case, system, hosts, seconds, once)
+        used = self._workerd.processor_seconds() - processor
+        return Turn(result, await self._counts(system) - before, used)
+
+    async def _put(
+        self, case: Case, system: str, hosts: list[list[str]], seconds: float, once: bool = False
+    ) -> Load:
         port = self._workerd.ports[f"{system}-far" if case.far else system]
-        return await load.put(self._folder, port, hosts, seconds)
+        return await load.put(self._folder, port, hosts, seconds, once)
 
     async def _counts(self, system: str) -> Counts:
         return Counts(0, 0, 0) if system == "bare" else await self._workerd.counts(system)
-
-    async def _wait_until_settled(self) -> None:
-        """Let the leases of many apps go back before another system has its turn."""
-        await asyncio.sleep(QUIET_SECONDS)
-        before = None
-        while (counts := await self._counts("ours")) != before:
-            before = counts
-            await asyncio.sleep(SETTLE_POLL_SECONDS)

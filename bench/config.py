@@ -29,7 +29,10 @@ class Embed:
 
 
 def write(folder: Path, ports: dict[str, int]) -> Path:
-    """Write the config of all that is measured at once into an empty folder; return its path."""
+    """Write the config of all that is measured at once into an empty folder; return its path.
+
+    The objects' storage is there, too: where the folder is in memory, nobody waits for a disk.
+    """
     disks = [disk(folder / name) for name in ("source-objects", "billing-objects")]
     return write_config(folder, workers() + disks, ports)
 
@@ -74,6 +77,8 @@ def workers() -> list[Struct]:
         objects("BILLING", "billing"),
         service("COUNTS", "billing", "Counts"),
         service("DISPATCH_MEMORY", "ours", "Memory"),
+        service("LEASES", "ours", "Leases"),
+        service("LEASES_FAR", "ours-far", "Leases"),
     ]
     return [
         worker("app", javascript("app.js")),

@@ -12,6 +12,9 @@ DISPATCH_REQUESTS = 0.30
 OBJECT_REQUESTS = 0.15
 ROWS_WRITTEN = 1.00
 ROWS_READ = 0.001
+PROCESSOR_MS = 0.02
+# Where a system's ratio to another differs more than this between rounds, a bound within can't be judged.
+MOST_SPREAD = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +48,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One system under load once, and what its objects did meanwhile."""
+    """One system under load once, what its objects did meanwhile, and workerd's processor time in seconds."""
 
     load: Load
     counts: Counts
+    processor_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One system's turns: medians of rates and percentiles, sums of counts."""
+    """One system's turns: medians of rates and percentiles, sums of counts.
+
+    `processor_us` is workerd's for a request, in microseconds: the server, the app, and what is between.
+    """
 
     requests_per_second: float
     p50: float
@@ -61,6 +68,7 @@ class Summary:
     calls: float
     rows_read: float
     rows_written: float
+    processor_us: float
 
     @classmethod
     def of(cls, turns: Sequence[Turn]) -> Summary:
@@ -77,6 +85,7 @@ class Summary:
             calls=per_thousand("calls"),
             rows_read=per_thousand("rows_read"),
             rows_written=per_thousand("rows_written"),
+            processor_us=1e6 * sum(turn.processor_seconds for turn in turns) / sent,
         )
 
     @property
@@ -92,15 +101,37 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return sorted(values)[max(1, math.ceil(len(values) * percent / 100)) - 1]
 
 
-def throughput_ratio(ours: Sequence[Turn], source: Sequence[Turn]) -> float:
-    """Median of the rounds' ratios of requests/s."""
-    pairs = zip(ours, source, strict=True)
-    return median(one.load.requests_per_second / other.load.requests_per_second for one, other in pairs)
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What the rounds found: each a value, of which the median counts."""
+
+    rounds: Sequence[float]
+
+    @property
+    def value(self) -> float:
+        return median(self.rounds)
+
+    @property
+    def spread(self) -> float:
+        """How far apart the rounds are, as a part of their median."""
+        return (max(self.rounds) - min(self.rounds)) / self.value if self.value else 0.0
+
+    def reaches(self, bound: float, more_is_better: bool) -> bool | None:
+        """None: the rounds are too far apart, on both sides of the bound, to tell."""
+        if self.spread > MOST_SPREAD and min(self.rounds) < bound < max(self.rounds):
+            return None
+        return self.value >= bound if more_is_better else self.value <= bound
 
 
-def p50_ratio(ours: Sequence[Turn], source: Sequence[Turn]) -> float:
-    """Median of the rounds' ratios of the median latency."""
-    pairs = zip(ours, source, strict=True)
-    return median(
-        percentile(one.load.durations, 50) / percentile(other.load.durations, 50) for one, other in pairs
+def throughput_ratio(ours: Sequence[Turn], others: Sequence[Turn]) -> Figure:
+    """The rounds' ratios of requests/s."""
+    pairs = zip(ours, others, strict=True)
+    return Figure([one.load.requests_per_second / other.load.requests_per_second for one, other in pairs])
+
+
+def p50_ratio(ours: Sequence[Turn], others: Sequence[Turn]) -> Figure:
+    """The rounds' ratios of the median latency."""
+    pairs = zip(ours, others, strict=True)
+    return Figure(
+        [percentile(one.load.durations, 50) / percentile(other.load.durations, 50) for one, other in pairs]
     )

@@ -35,10 +35,13 @@ class LoadError(Exception):
     """The load could not be put on, or not every answer was the app's."""
 
 
-async def put(folder: Path, port: int, hosts: Sequence[Sequence[str]], seconds: float | None) -> Load:
-    """A list of hosts for each connection, in turn for some seconds, or once through; see `load.mjs`."""
+async def put(
+    folder: Path, port: int, hosts: Sequence[Sequence[str]], seconds: float, once: bool = False
+) -> Load:
+    """A list of hosts for each connection, in turn for so long, or at most `once` through; see `load.mjs`."""
     plan = folder / "plan.json"
-    plan.write_text(json.dumps({"port": port, "headers": HEADERS, "hosts": hosts, "seconds": seconds}))
+    asked = {"port": port, "headers": HEADERS, "hosts": hosts, "seconds": seconds, "once": once}
+    plan.write_text(json.dumps(asked))
     group = await ProcessGroup.start(NODE, SCRIPT, plan, env=os.environ, cwd=ROOT)
     try:
         output, _ = await asyncio.wait_for(group.process.communicate(), TIMEOUT_SECONDS)

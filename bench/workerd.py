@@ -62,10 +62,34 @@ class Workerd:
     async def counts(self, system: str) -> Counts:
         return Counts(**await self._ask(system, []))
 
+    async def forget_leases(self) -> None:
+        """Settle all leases, and have dispatch forget all apps."""
+        await self._get("forget")
+
+    async def pace(self, step_ms: float, requests_per_second: float) -> None:
+        """Have each request move dispatch's clock on by so much, until the leases are forgotten."""
+        await self._get(f"pace?step={step_ms}&rate={requests_per_second}")
+
+    async def methods(self) -> dict[str, list[int]]:
+        """Of each of the billing object's methods: its calls, their statements, the rows they wrote."""
+        found: dict[str, list[int]] = (await self._get("methods")).json()
+        return found
+
+    def processor_seconds(self) -> float:
+        """The processor time that workerd has used ("proc(5)": utime and stime)."""
+        stat = Path(f"/proc/{self._group.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
     async def dispatch_memory(self) -> int:
         """The bytes of Python's linear memory in dispatch."""
-        async with httpx.AsyncClient(timeout=CALL_SECONDS) as client:
-            return int((await client.get(f"{self._control}memory")).text)
+        return int((await self._get("memory")).text)
+
+    async def _get(self, path: str) -> httpx.Response:
+        try:
+            async with httpx.AsyncClient(timeout=CALL_SECONDS) as client:
+                return (await client.get(f"{self._control}{path}")).raise_for_status()
+        except httpx.HTTPError as error:
+            raise WorkerdError(f"the control Worker failed: {error!r}. {self.state()}") from error
 
     async def _ask(self, system: str, names: list[str]) -> dict[str, int]:
         """See `control.js`."""

@@ -33,7 +33,7 @@ from usage import Usage
 MAX_LEASE_REQUESTS = 1_000
 LEASE_FRACTION = 100  # a lease is at most this part of what remains
 MAX_LEASES = 256  # more at once, and every request is charged as it comes: the row stays short
-LEASE_MS = 30_000
+LEASE_MS = 60_000
 REMEMBER_EXPIRED_MS = 600_000
 # No lease reaches beyond a switch to another Worker. Shortly before one each request is charged as it comes.
 SHORTEST_LEASE_MS = 1_000

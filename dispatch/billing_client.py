@@ -1,9 +1,11 @@
-"""The billing object of one app, as dispatch calls it."""
+"""The billing object of one app, as dispatch calls it: by RPC over the object's raw stub."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+from promises import Promises
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,27 +17,30 @@ class Grant:
     milliseconds: int
 
 
+@dataclass(frozen=True, slots=True)
 class BillingClient:
-    """Calls by RPC over the object's raw stub; each raises JsException when it can't be reached."""
+    """`objects` is the binding. What is asked for a request is a JavaScript promise; see `read_grant`."""
 
-    def __init__(self, stub: Any) -> None:
-        self._object = stub
+    objects: Any
+    promises: Promises
 
-    async def take(self, wanted: int) -> Grant | str:
-        """Return a grant, or the word for why there is none."""
-        return grant(await self._object.take_lease(wanted))
+    def take(self, app_id: str, wanted: int) -> Any:
+        return self.promises.call(self.objects.getByName(app_id), "take_lease", wanted)
 
-    async def renew(self, lease: int, used: int, wanted: int) -> Grant | str:
-        return grant(await self._object.renew_lease(lease, used, wanted))
+    def renew(self, app_id: str, lease: int, used: int, wanted: int) -> Any:
+        return self.promises.call(self.objects.getByName(app_id), "renew_lease", lease, used, wanted)
 
-    async def settle(self, lease: int, used: int) -> None:
-        await self._object.settle_lease(lease, used)
+    async def settle(self, app_id: str, lease: int, used: int) -> None:
+        """Raises JsException when the object can't be reached."""
+        await self.objects.getByName(app_id).settle_lease(lease, used)
 
-    async def release(self, count: int) -> None:
-        await self._object.release_requests(count)
+    async def release(self, app_id: str, count: int) -> None:
+        """Raises JsException when the object can't be reached."""
+        await self.objects.getByName(app_id).release_requests(count)
 
 
-def grant(result: Any) -> Grant | str:
+def read_grant(result: Any) -> Grant | str:
+    """A grant, or the word for why there is none."""
     if isinstance(result, str):
         return result
     # A lease without id comes as JavaScript's null, which is not an int.

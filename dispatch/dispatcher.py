@@ -10,6 +10,7 @@ from pyodide.ffi import JsException
 
 import answers
 from answers import Asker
+from billing_client import BillingClient
 from calls import in_background, now_ms
 from dashboard_client import DashboardClient, Document
 from exchange import (
@@ -28,16 +29,17 @@ from exchange import (
     respond,
 )
 from hosts import app_id_of, authority_of
-from lease_keeper import GRANTED, MISSING, UNAVAILABLE, LeaseKeeper
+from lease_keeper import GRANTED, MISSING, NO_ACCOUNT, UNAVAILABLE, LeaseKeeper
 from paths import PLATFORM_PATH, may_be_platforms, platform_path
 from promises import Promises, lasting_callback
 from settings import Settings
+from settlement import Settlement
 from visitors import TooManyInVainError, Visitors, network_of
 
 # What Cloudflare says when there is no such Worker. An app can say so, too.
 NO_WORKER = "Worker not found"
 ERROR_NAMES = re.compile("^(Error: )+")
-NO_ACCOUNT, TOO_MANY = "no_account", "too_many"
+TOO_MANY = "too_many"
 # No app has this id: the dashboard's have twelve characters, and no vowels.
 HEALTH_ID, HEALTH_PATH = "healthz", "/healthz"
 SWITCHING_PROTOCOLS = 101
@@ -54,12 +56,16 @@ class Dispatcher:
         self._unknown_apps = env.UNKNOWN_APPS
         self._dashboard = DashboardClient(env.DASHBOARD, self._settings.dashboard_url)
         self._visitors = Visitors(self._is_one_too_many, now_ms)
-        self._leases = LeaseKeeper(env.BILLING, self._settings.billing_timeout_ms)
+        self._promises = Promises()
+        billing = BillingClient(env.BILLING, self._promises)
+        self._settlement = Settlement(billing)
+        self._leases = LeaseKeeper(
+            billing, self._settlement, self._settings.billing_timeout_ms, self._promises, self._end_question
+        )
         self._meters = self._leases.meters
         limits = {"cpuMs": self._settings.cpu_ms, "subRequests": self._settings.sub_requests}
         self._no_arguments = object_of({})
         self._options = object_of({"limits": limits})
-        self._promises = Promises()
         # As `names.some(headers.has, headers)`: one step into JavaScript for all of them.
         self._has_any = js.Array.of(REQUEST_ID_HEADER, *VERSION_HEADERS).some
         self._of_headers = js.Headers.prototype.has
@@ -78,9 +84,37 @@ class Dispatcher:
         if may_be_platforms(url) and (path := platform_path(path_of(url))) is not None:
             return self._tell_what_answers(request, app_id, path)
         meter = self._meters.get(app_id)
-        if meter is not None and meter.spend(now_ms()):
+        now = now_ms()
+        if meter is not None and meter.spend(now):
+            if now >= self._settlement.watch_from:
+                self._settlement.watch(now)
             return self._forward(request, app_id)
-        return self._wait_and_forward(request, app_id)
+        return self._ask_for_lease(request, app_id)
+
+    # A request without a lease at hand.
+
+    def _ask_for_lease(self, request: Any, app_id: str) -> Any:
+        # Looked for here, where it costs the requests that have a lease nothing.
+        if app_id == HEALTH_ID:
+            is_asked = path_of(request.url) == HEALTH_PATH
+            return respond((answers.health if is_asked else answers.no_such_app)(asker_of(request)))
+        began_at = 0
+        if self._leases.is_stranger(app_id):
+            try:
+                began_at = self._visitors.begin(visitor_of(request))
+            except TooManyInVainError:
+                return self._refuse(asker_of(request), app_id, TOO_MANY)
+        return self._leases.take_request(request, app_id, began_at)
+
+    def _end_question(self, request: Any, app_id: str, began_at: int, outcome: str) -> Any:
+        """Answer a request that has asked for a lease; count it where it was in vain."""
+        if began_at and outcome == NO_ACCOUNT:
+            in_background(self._count_in_vain(visitor_of(request), began_at))
+        elif began_at:
+            self._visitors.end(visitor_of(request), began_at)
+        if outcome == GRANTED:
+            return self._forward(request, app_id)
+        return self._refuse(asker_of(request), app_id, outcome)
 
     # The platform's own path.
 
@@ -163,28 +197,11 @@ class Dispatcher:
         else:
             answer.resolve(self._app_failed(asker, app_id, message))
 
-    async def _wait_and_forward(self, request: Any, app_id: str) -> Any:
-        """Wait for a lease, then pass the request on; or say why not."""
-        # Looked for here, where no lease is at hand: it costs the requests that have one nothing.
-        if app_id == HEALTH_ID:
-            is_asked = path_of(request.url) == HEALTH_PATH
-            return respond((answers.health if is_asked else answers.no_such_app)(asker_of(request)))
+    async def _count_in_vain(self, network: str, began_at: int) -> None:
         try:
-            outcome = await self._take_request(request, app_id)
-        except TooManyInVainError:
-            outcome = TOO_MANY
-        if outcome == GRANTED:
-            return await self._forward(request, app_id)
-        return self._refuse(asker_of(request), app_id, outcome)
-
-    async def _take_request(self, request: Any, app_id: str) -> str:
-        if not self._leases.is_stranger(app_id):
-            return await self._leases.take_request(app_id)
-        return await self._visitors.ask(
-            visitor_of(request),
-            lambda: self._leases.take_request(app_id),
-            lambda outcome: outcome == NO_ACCOUNT,
-        )
+            await self._visitors.count(network)
+        finally:
+            self._visitors.end(network, began_at)
 
     async def _is_one_too_many(self, network: str) -> bool:
         """Count one question that was asked in vain; if that can't be counted, it wasn't too many."""

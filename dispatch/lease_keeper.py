@@ -1,154 +1,186 @@
-"""Keeps the leases of one instance: fetches, renews, settles them (runs in the Workers runtime only)."""
+"""Keeps the leases of one instance: fetches and renews them (runs in the Workers runtime only).
+
+A request that needs a lease and has nobody before it goes no way through asyncio: the object's promise is
+chained to what follows by JavaScript's own functions. Requests that come meanwhile wait for that one call.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import js
+from pyodide.ffi import JsException
+from workers import wait_until
 
-from billing_client import BillingClient, Grant
-from calls import STALE_CALL_MS, in_background, now_ms
+from billing_client import BillingClient, read_grant
+from calls import in_background, now_ms
 from exchange import log
-from leases import Lease, Meter
+from leases import Meter
+from promises import Promises, lasting_callback
+from settlement import Settlement
 
 MAX_METERS = 10_000
-SETTLE_RETRY_SECONDS = (0.5, 2.0)
 
 GRANTED = "granted"
 UNAVAILABLE = "unavailable"
 MISSING = "missing"
+NO_ACCOUNT = "no_account"
 # For so long a missing Worker is not asked for again.
 MISSING_MS = 60_000
 
+# Answers a request of an app, told how it ended: GRANTED, UNAVAILABLE or the object's word. The number is its
+# caller's.
+AnswerRequest = Callable[[Any, str, int, str], Any]
+
 
 class LeaseKeeper:
-    """`meters` are those of the apps that were asked for lately, by id; `billing` is the objects' binding."""
+    """`meters` are those of the apps that were asked for lately, by id; `answer` gets each request once."""
 
-    def __init__(self, billing: Any, timeout_ms: int) -> None:
+    def __init__(
+        self,
+        billing: BillingClient,
+        settlement: Settlement,
+        timeout_ms: int,
+        promises: Promises,
+        answer: AnswerRequest,
+    ) -> None:
         self.meters: dict[str, Meter] = {}
-        self._billing, self._timeout_ms = billing, timeout_ms
-
-    async def take_request(self, app_id: str) -> str:
-        """Charge one request, on a lease that is waited for if need be.
-
-        Returns GRANTED, or why it wasn't: UNAVAILABLE, or the billing object's word.
-        """
-        until = now_ms() + self._timeout_ms
-        while now_ms() < until:
-            meter = self._meter(app_id)
-            if meter.spend(now_ms()):
-                return GRANTED
-            outcome = await self._next_lease(app_id, meter, until)
-            if outcome != GRANTED:
-                return outcome
-        return UNAVAILABLE
+        self._most_meters = MAX_METERS
+        self._billing, self._settlement, self._timeout_ms = billing, settlement, timeout_ms
+        self._promises, self._answer = promises, answer
+        self._on_answer = lasting_callback(self._go_on)
+        self._on_failure = lasting_callback(self._fail)
+        self._on_late_answer = lasting_callback(self._note_late)
+        self._on_late_failure = lasting_callback(self._note_failure)
 
     def is_stranger(self, app_id: str) -> bool:
         """Whether a request for an app would call its object, of which nothing is known here."""
         meter = self.meters.get(app_id)
         if meter is None:
             return True
-        return meter.lease is None and not meter.is_refused(now_ms()) and not self._is_taking(meter)
+        now = now_ms()
+        return meter.lease is None and not meter.is_refused(now) and not meter.is_asking(now)
 
     def stop(self, app_id: str) -> None:
         """Serve an app, whose Worker is missing, no more for a while; uncharge the request that found out."""
-        self._meter(app_id).stop(MISSING, now_ms(), MISSING_MS)
+        now = now_ms()
+        self._meter(app_id, now).stop(MISSING, now, MISSING_MS)
         self.give_back(app_id)
 
     def give_back(self, app_id: str) -> None:
         """Uncharge a request that no Worker could serve."""
         meter = self.meters.get(app_id)
         if meter is None or not meter.unspend():
-            in_background(self._client(app_id).release(1))
+            in_background(self._settlement.release(app_id, 1))
 
-    async def _next_lease(self, app_id: str, meter: Meter, until: int) -> str:
-        """Wait for the one call that fetches the app's next lease; start it if there is none."""
+    def take_request(self, request: Any, app_id: str, number: int) -> Any:
+        """Charge a request to a lease that is asked for, and answer it; a promise or a coroutine."""
         now = now_ms()
+        meter = self._meter(app_id, now)
         if meter.is_refused(now):
-            return str(meter.refusal)
-        if not self._is_taking(meter):
-            # A JavaScript promise, as one request may not resume another: the runtime resumes each of
-            # those that wait for it in its own context.
-            meter.taking, meter.taking_since = js.Promise.withResolvers(), now
-            in_background(self._take(app_id, meter))
+            return self._answer(request, app_id, number, str(meter.refusal))
+        if meter.is_asking(now):
+            return self._wait(request, app_id, number, meter)
+        meter.asked_at = now
         try:
-            return str(await asyncio.wait_for(meter.taking.promise, (until - now) / 1000))
-        except TimeoutError:
-            return UNAVAILABLE
+            meter.asked = self._ask(app_id, meter, now)
+        except JsException as error:
+            return self._fail(request, app_id, number, error)
+        # A lease is noted also where its visitor has gone.
+        wait_until(self._promises.ended(meter.asked))
+        soon = self._promises.within(meter.asked, self._timeout_ms)
+        return self._promises.then(soon, self._on_answer, self._on_failure, request, app_id, number)
 
-    async def _take(self, app_id: str, meter: Meter) -> None:
-        """Fetch the app's next lease, tell all who wait, and settle it in the end."""
-        billing, taking = self._client(app_id), meter.taking
-        try:
-            granted = await self._call_for_lease(billing, app_id, meter)
-        except Exception as error:  # whatever the runtime raises: without an answer nothing is served
-            log("billing_failed", app_id, None, str(error))
-            granted = UNAVAILABLE
-        if meter.taking is taking:
-            meter.taking = None
-        if isinstance(granted, Lease):
-            taking.resolve(GRANTED)
-            await self._watch(billing, app_id, meter, granted)
+    # One call for a lease.
+
+    def _ask(self, app_id: str, meter: Meter, now: int) -> Any:
+        """The promise of the next lease; the last one is settled by the same call."""
+        last, block = meter.lease, meter.next_block(now)
+        if last is None or last.id is None or last.is_settled:
+            return self._billing.take(app_id, block)
+        meter.renewed = last
+        self._settlement.take_over(last)
+        return self._billing.renew(app_id, last.id, last.used, block)
+
+    def _go_on(self, request: Any, app_id: str, number: int, result: Any) -> Any:
+        """Answer the request that asked; `result` is the object's, or None when its time is up."""
+        if result is not None:
+            return self._answer(request, app_id, number, self._note(app_id, result, is_spent=True))
+        meter = self._meter(app_id, now_ms())
+        self._promises.then(meter.asked, self._on_late_answer, self._on_late_failure, app_id)
+        return self._answer(request, app_id, number, UNAVAILABLE)
+
+    def _fail(self, request: Any, app_id: str, number: int, error: Any) -> Any:
+        self._note_failure(app_id, error)
+        return self._answer(request, app_id, number, UNAVAILABLE)
+
+    def _note_late(self, app_id: str, result: Any) -> None:
+        self._note(app_id, result, is_spent=False)
+
+    def _note_failure(self, app_id: str, error: Any) -> None:
+        meter = self._meter(app_id, now_ms())
+        renewed, meter.asked_at, meter.asked, meter.renewed = meter.renewed, None, None, None
+        log("billing_failed", app_id, None, str(getattr(error, "message", error)))
+        if renewed is not None:
+            in_background(self._settlement.settle(app_id, renewed))
+        self._tell(meter, UNAVAILABLE)
+
+    def _note(self, app_id: str, result: Any, is_spent: bool) -> str:
+        """Hold the lease that the object gave, and tell all who wait; return how the call ended."""
+        now = now_ms()
+        meter = self._meter(app_id, now)
+        asked_at, outcome, granted = meter.asked_at or now, GRANTED, read_grant(result)
+        meter.asked_at, meter.asked, meter.renewed = None, None, None
+        if isinstance(granted, str):
+            outcome = granted
+            meter.refuse(outcome, now)
         else:
-            taking.resolve(granted)
+            lease = meter.grant(granted.lease, granted.requests, asked_at, granted.milliseconds)
+            if is_spent and not meter.spend(now):
+                outcome = UNAVAILABLE
+            if lease.is_owed:
+                self._settlement.add(app_id, lease, now)
+        self._tell(meter, outcome)
+        return outcome
 
-    async def _call_for_lease(self, billing: BillingClient, app_id: str, meter: Meter) -> Lease | str:
-        """Take a lease, and settle the one before in the same call."""
-        asked_at, last = now_ms(), meter.lease
-        block = meter.next_block(asked_at)
-        if last is not None and last.id is not None and not last.is_settled:
-            last.is_settled = True
+    # Those who wait for a call that another request has made.
+
+    async def _wait(self, request: Any, app_id: str, number: int, meter: Meter) -> Any:
+        until = now_ms() + self._timeout_ms
+        while (now := now_ms()) < until:
+            if meter.spend(now):
+                return await answered(self._answer(request, app_id, number, GRANTED))
+            if not meter.is_asking(now):
+                return await answered(self.take_request(request, app_id, number))
+            if meter.waiting is None:
+                # A JavaScript promise, as one request may not resume another: the runtime resumes each of
+                # those that wait for it in its own context.
+                meter.waiting = js.Promise.withResolvers()
             try:
-                result = await billing.renew(last.id, last.used, block)
-            except Exception:
-                in_background(self._settle(billing, app_id, last))
-                raise
-        else:
-            result = await billing.take(block)
-        if isinstance(result, Grant):
-            return meter.grant(result.lease, result.requests, asked_at, result.milliseconds)
-        meter.refuse(result, now_ms())
-        return result
-
-    async def _watch(self, billing: BillingClient, app_id: str, meter: Meter, lease: Lease) -> None:
-        """Settle a lease when its app goes quiet or its time ends, unless that was done before."""
-        while lease.is_owed and (wait := lease.settle_in(now_ms())) > 0:
-            await asyncio.sleep(wait / 1000)
-        if not lease.is_owed:
-            return
-        lease.is_settled = True
-        if meter.lease is lease and meter.taking is None and not meter.is_refused(now_ms()):
-            self.meters.pop(app_id, None)
-        await self._settle(billing, app_id, lease)
-
-    async def _settle(self, billing: BillingClient, app_id: str, lease: Lease) -> None:
-        # A settlement counts once. A release that got no answer may have counted and is not repeated.
-        pauses = SETTLE_RETRY_SECONDS if lease.id is not None else ()
-        for pause in (*pauses, None):
-            try:
-                if lease.id is not None:
-                    await billing.settle(lease.id, lease.used)
-                else:
-                    await billing.release(lease.left)
-            except Exception as error:
-                if pause is None:
-                    log("settlement_failed", app_id, None, str(error))
-                else:
-                    await asyncio.sleep(pause)
-            else:
-                return
+                outcome = str(await asyncio.wait_for(meter.waiting.promise, (until - now) / 1000))
+            except TimeoutError:
+                break
+            if outcome != GRANTED:
+                return await answered(self._answer(request, app_id, number, outcome))
+        return self._answer(request, app_id, number, UNAVAILABLE)
 
     @staticmethod
-    def _is_taking(meter: Meter) -> bool:
-        return meter.taking is not None and now_ms() - meter.taking_since <= STALE_CALL_MS
+    def _tell(meter: Meter, outcome: str) -> None:
+        if meter.waiting is not None:
+            meter.waiting.resolve(outcome)
+            meter.waiting = None
 
-    def _client(self, app_id: str) -> BillingClient:
-        return BillingClient(self._billing.getByName(app_id))
-
-    def _meter(self, app_id: str) -> Meter:
-        if app_id not in self.meters and len(self.meters) >= MAX_METERS:
-            idle = [name for name, meter in self.meters.items() if meter.is_idle(now_ms())]
-            for name in idle:
+    def _meter(self, app_id: str, now: int) -> Meter:
+        if app_id not in self.meters and len(self.meters) >= self._most_meters:
+            for name in [name for name, meter in self.meters.items() if meter.is_idle(now)]:
                 del self.meters[name]
+            # Not looked through again for each app where all are in use.
+            self._most_meters = max(MAX_METERS, 2 * len(self.meters))
         return self.meters.setdefault(app_id, Meter())
+
+
+async def answered(answer: Any) -> Any:
+    """What a promise, a coroutine or a response comes to."""
+    return await answer if hasattr(answer, "__await__") or hasattr(answer, "then") else answer

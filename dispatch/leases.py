@@ -2,6 +2,10 @@
 
 Times are milliseconds of one clock, passed in. A lease is spent only while it is certainly valid: its
 time is counted from before it was asked for, and ends early by a margin.
+
+How much is asked for follows the app's pace. A slow app gets one request at a time, charged at once: nothing
+is left to settle. A faster one gets what it will probably need in a lease's life, and returns the rest with
+the call that takes the next lease, or when it goes quiet. docs/performance.md has what other rules come to.
 """
 
 from __future__ import annotations
@@ -9,15 +13,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-FIRST_BLOCK = 1
 MAX_BLOCK = 1_000
-GROWTH = 4
-# A block that is used up faster than this was too small.
-BUSY_MS = 10_000
-# An app without requests for this long is quiet: what it didn't use goes back.
-QUIET_MS = 5_000
+# Of what a lease is expected to serve, at most so many times the last one.
+GROWTH = 8
 # Stop this long before the object's clock may end a lease.
 MARGIN_MS = 5_000
+# How long a lease is expected to be of use.
+USEFUL_MS = 55_000
+# The pace of an app that nothing is known of: one request at a time.
+SLOWEST_PACE_MS = 60_000
+# An app without requests for this long is quiet: what it didn't use goes back.
+QUIET_MS = 22_000
+# A call for a lease that has not ended after this long never will: its request is gone.
+STALE_CALL_MS = 35_000
 # Ask again this long after a refusal: soon enough for a top-up, seldom enough to be cheap.
 REFUSAL_MS = 500
 
@@ -33,7 +41,6 @@ class Lease:
     left: int = field(init=False)
     spent_at: int = field(init=False)
     is_settled: bool = False
-    is_judged: bool = False
 
     def __post_init__(self) -> None:
         self.left = self.granted
@@ -48,19 +55,22 @@ class Lease:
         """Whether the object has to be told what became of the lease."""
         return not self.is_settled and (self.id is not None or self.left > 0)
 
-    def settle_in(self, now: int) -> int:
-        """Milliseconds until the lease should be settled, as the app is quiet or the time is up."""
-        return min(self.spent_at + QUIET_MS, self.deadline) - now
+    def is_due(self, now: int) -> bool:
+        """Whether it should be settled, as its app is quiet; else the next request's call does it."""
+        return now >= self.spent_at + QUIET_MS
 
 
 @dataclass(slots=True)
 class Meter:
-    """The lease of one app, how large the next should be, and the call that is fetching it."""
+    """The lease of one app, how fast its requests come, and why it was refused one."""
 
     lease: Lease | None = None
-    block: int = FIRST_BLOCK
-    taking: Any = None
-    taking_since: int = 0
+    pace: int = SLOWEST_PACE_MS
+    # The call that is fetching the next lease: since when, its promise, what it settles, who waits for it.
+    asked_at: int | None = None
+    asked: Any = None
+    renewed: Lease | None = None
+    waiting: Any = None
     refusal: str | None = None
     refused_until: int = 0
 
@@ -82,19 +92,25 @@ class Meter:
         return True
 
     def next_block(self, now: int) -> int:
-        """How many requests to ask for: more after a block that went fast, less after one that didn't."""
+        """How many requests to ask for: what the app will probably need in the lease's life."""
+        if self.lease is None:
+            return 1
+        expected = USEFUL_MS // max(1, self._pace_at(now))
+        return max(1, min(expected, GROWTH * self.lease.granted, MAX_BLOCK))
+
+    def _pace_at(self, now: int) -> int:
+        """Milliseconds from one request to the next, where the next lease is asked for now."""
         lease = self.lease
-        if lease is not None and not lease.is_judged:
-            lease.is_judged = True
-            if lease.left == 0 and now - lease.taken_at < BUSY_MS:
-                self.block = min(MAX_BLOCK, self.block * GROWTH)
-            else:
-                self.block = max(FIRST_BLOCK, min(self.block, lease.used))
-        return self.block
+        if lease is None:
+            return self.pace
+        # The request that asks is the first of the next lease.
+        pace = max(0, now - lease.taken_at) // max(1, lease.used)
+        # One interval alone says little.
+        return min(SLOWEST_PACE_MS, (self.pace + pace) // 2 if lease.granted == 1 else pace)
 
     def grant(self, lease: int | None, requests: int, asked_at: int, milliseconds: int) -> Lease:
         """Hold a new lease, asked for at `asked_at`."""
-        self.refusal = None
+        self.refusal, self.pace = None, self._pace_at(asked_at)
         self.lease = Lease(lease, requests, asked_at, asked_at + milliseconds - MARGIN_MS)
         return self.lease
 
@@ -104,18 +120,24 @@ class Meter:
         self.refused_until = now + REFUSAL_MS
 
     def stop(self, reason: str, now: int, milliseconds: int) -> None:
-        """Spend nothing for a while. The lease stays, to be settled, and takes back what others unspend."""
+        """Spend nothing for a while. The lease is due, and till then takes back what others unspend."""
         if self.lease is not None:
             self.lease.deadline = min(self.lease.deadline, now)
+            self.lease.spent_at = min(self.lease.spent_at, now - QUIET_MS)
         self.refusal, self.refused_until = reason, now + milliseconds
+
+    def is_asking(self, now: int) -> bool:
+        """Whether a call for its next lease is under way."""
+        return self.asked_at is not None and now - self.asked_at <= STALE_CALL_MS
 
     def is_refused(self, now: int) -> bool:
         return self.refusal is not None and now < self.refused_until
 
     def is_idle(self, now: int) -> bool:
-        """Whether nothing is lost by forgetting it."""
+        """Whether nothing is lost by forgetting it, but how fast its requests came."""
+        lease = self.lease
         return (
-            self.taking is None
-            and (self.lease is None or not self.lease.is_owed)
+            not self.is_asking(now)
+            and (lease is None or (not lease.is_owed and now >= lease.spent_at + SLOWEST_PACE_MS))
             and not self.is_refused(now)
         )

@@ -20,10 +20,16 @@ class Promises:
 
     def __init__(self) -> None:
         self._call = js.Array.of(None).map
+        self._array_of = js.Array.of
         self._bind_fetch: Any = None
         # Pyodide's own `then` of a promise makes proxies; this is JavaScript's.
         self._bind_then = js.Reflect.get(js.Promise.prototype, "then").bind
         self._bind_this = js.Function.prototype.call.bind
+        self._bind_race = js.Promise.race.bind
+        self._bind_all_settled = js.Promise.allSettled.bind
+        self._bind_wait = js.scheduler.wait.bind
+        self._bind_try = getattr(js.Promise, "try").bind
+        self._apply = js.Reflect.apply
 
     def fetch(self, worker: Any, request: Any, fulfilled: Any, rejected: Any) -> Any:
         """`worker.fetch(request).then(fulfilled, error => rejected(request, error))`, a JavaScript promise.
@@ -36,11 +42,35 @@ class Promises:
         then = self._bind_then(response, fulfilled, self._bind_this(rejected, request))
         return self._call(then)[0]
 
+    def call(self, stub: Any, method: str, *arguments: Any) -> Any:
+        """The promise of a method of another Worker's (RPC), which itself is no `Promise`."""
+        function = getattr(stub, method)
+        begin = self._bind_try(js.Promise, self._apply, function, stub, self._array_of(*arguments))
+        return self._call(begin)[0]
+
+    def then(self, promise: Any, fulfilled: Any, rejected: Any, *context: Any) -> Any:
+        """`promise.then` with two `lasting_callback`s that are given the context before their argument."""
+        bind = self._bind_this
+        then = self._bind_then(promise, bind(fulfilled, *context), bind(rejected, *context))
+        return self._call(then)[0]
+
+    def within(self, promise: Any, milliseconds: int) -> Any:
+        """The promise, or None where it takes longer."""
+        time_is_up = self._call(self._bind_wait(js.scheduler, milliseconds))[0]
+        return self._call(self._bind_race(js.Promise, self._array_of(promise, time_is_up)))[0]
+
+    def ended(self, promise: Any) -> Any:
+        """A promise that is fulfilled when this one has ended, in whatever way."""
+        return self._call(self._bind_all_settled(js.Promise, self._array_of(promise)))[0]
+
     def with_context(self, callback: Any, context: Any) -> Any:
         """A JavaScript function that calls a `lasting_callback` with `context` before its argument."""
         return self._bind_this(callback, context)
 
 
-def lasting_callback(function: Callable[[Any, Any], Any]) -> Any:
-    """A callback for all requests: one made for each would have to be destroyed with each."""
+def lasting_callback(function: Callable[..., Any]) -> Any:
+    """A callback for all requests: one made for each would have to be destroyed with each.
+
+    It is given `this` first, to which its context is bound.
+    """
     return create_proxy(function, capture_this=True)

@@ -57,22 +57,23 @@ class Visitors:
     async def ask(
         self, network: str, question: Callable[[], Awaitable[Answer]], is_in_vain: Callable[[Answer], bool]
     ) -> Answer:
-        """The answer to a question. Raises TooManyInVainError.
-
-        Who asks without an address isn't counted: they would keep all others without one waiting.
-        """
-        if not network:
-            return await question()
-        began_at = self._begin(network)
+        """The answer to a question. Raises TooManyInVainError."""
+        began_at = self.begin(network)
         try:
             answer = await question()
-            if is_in_vain(answer) and await self._count(network):
-                self._over.put(network, True, self._now() + WAIT_MS)
+            if is_in_vain(answer):
+                await self.count(network)
         finally:
-            self._end(network, began_at)
+            self.end(network, began_at)
         return answer
 
-    def _begin(self, network: str) -> int:
+    def begin(self, network: str) -> int:
+        """Begin a question, which is to be ended with the number returned. Raises TooManyInVainError.
+
+        Who asks without an address isn't counted (0): they would keep all others without one waiting.
+        """
+        if not network:
+            return 0
         now = self._now()
         waiting = [since for since in self._waiting.get(network, ()) if now - since < STALE_MS]
         if self._over.get(network, now) or len(waiting) >= MAX_WAITING:
@@ -82,12 +83,17 @@ class Visitors:
         self._waiting[network] = [*waiting, now]
         return now
 
-    def _end(self, network: str, began_at: int) -> None:
+    def end(self, network: str, began_at: int) -> None:
         waiting = self._waiting.get(network, [])
         if began_at in waiting:
             waiting.remove(began_at)
         if not waiting:
             self._waiting.pop(network, None)
+
+    async def count(self, network: str) -> None:
+        """Count a question that was in vain. Before it is ended, so that not many more are asked meanwhile."""
+        if network and await self._count(network):
+            self._over.put(network, True, self._now() + WAIT_MS)
 
     def _forget_stale(self, now: int) -> None:
         stale = [network for network, since in self._waiting.items() if now - max(since) >= STALE_MS]

@@ -1,4 +1,4 @@
-"""The entry module in front of billing: counts the objects' calls and rows."""
+"""The entry module in front of billing: counts the objects' calls, statements and rows."""
 
 # mypy: ignore-errors
 
@@ -10,6 +10,8 @@ from workers import WorkerEntrypoint
 import entry
 
 counts = {"calls": 0, "rows_read": 0, "rows_written": 0}
+# Of each method: [calls, statements, rows written].
+methods = {}
 
 
 class CountedSql:
@@ -24,10 +26,14 @@ class CountedSql:
         self._cursors.append(cursor)
         return cursor
 
-    def count(self):
+    def count(self, method):
+        of_method = methods.setdefault(method, [0, 0, 0])
+        of_method[0] += 1
+        of_method[1] += len(self._cursors)
         for cursor in self._cursors:
             counts["rows_read"] += cursor.rowsRead
             counts["rows_written"] += cursor.rowsWritten
+            of_method[2] += cursor.rowsWritten
         self._cursors.clear()
 
 
@@ -38,7 +44,7 @@ def counted(method):
         try:
             return await method(self, *arguments)
         finally:
-            self.sql.count()
+            self.sql.count(method.__name__)
 
     return call
 
@@ -58,6 +64,9 @@ for name, method in vars(entry.BillingDurableObject).items():
 class Counts(WorkerEntrypoint):
     async def read(self):
         return counts
+
+    async def methods(self):
+        return methods
 
 
 Default = entry.Default

@@ -5,7 +5,51 @@
 from local_dispatch import on_fetch
 from workers import WorkerEntrypoint
 
-__all__ = ["Memory", "on_fetch"]
+import calls
+import entry
+import settlement
+
+__all__ = ["Leases", "Memory", "on_fetch"]
+
+LOOK_SECONDS = settlement.LOOK_SECONDS
+real_time = calls.time
+
+
+class PacedTime:
+    """A clock that each request moves on, so that leases live as many requests as at that pace."""
+
+    def __init__(self, step_ms):
+        self.now, self.step = real_time.time_ns(), int(step_ms * 1_000_000)
+
+    def time_ns(self):
+        return self.now
+
+
+class Leases(WorkerEntrypoint):
+    async def pace(self, step_ms, requests_per_second):
+        """Begin to move the clock by so much with each request; `forget` ends it."""
+        (dispatcher,) = entry._dispatchers
+        calls.time = clock = PacedTime(step_ms)
+        # The task that settles sleeps in real time: as often as it would for each request at that pace.
+        settlement.LOOK_SECONDS = LOOK_SECONDS * 1_000 / (step_ms * requests_per_second)
+        handle = type(dispatcher).handle
+
+        def handle_at_pace(request):
+            clock.now += clock.step
+            return handle(dispatcher, request)
+
+        dispatcher.handle = handle_at_pace
+
+    async def forget(self):
+        """Settle all leases and forget all apps, as of a new instance."""
+        for dispatcher in entry._dispatchers:
+            vars(dispatcher).pop("handle", None)
+            for key in [*dispatcher._settlement._owed]:
+                await dispatcher._settlement._settle_owed(key)
+            dispatcher._settlement.watch_from = settlement.NEVER
+            dispatcher._settlement._watch_number += 1
+            dispatcher._leases.meters.clear()
+        calls.time, settlement.LOOK_SECONDS = real_time, LOOK_SECONDS
 
 
 class Memory(WorkerEntrypoint):

@@ -19,9 +19,24 @@ const systems = {
   },
 };
 
+async function done(work) {
+  await work;
+  return new Response("done");
+}
+
+function numbers(parameters, ...names) {
+  return names.map((name) => Number(parameters.get(name)));
+}
+
 export default {
   async fetch(request, env) {
     if (request.url.endsWith("/memory")) return Response.json(await env.DISPATCH_MEMORY.read());
+    if (request.url.endsWith("/methods")) return Response.json(await env.COUNTS.methods());
+    if (request.url.endsWith("/forget")) {
+      return await done(Promise.all([env.LEASES.forget(), env.LEASES_FAR.forget()]));
+    }
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/pace") return await done(env.LEASES.pace(...numbers(searchParams, "step", "rate")));
     if (request.method !== "POST") return new Response("up");
     const { system, open } = await request.json();
     for (let first = 0; first < open.length; first += AT_ONCE) {

@@ -1,21 +1,24 @@
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leases import (
-    BUSY_MS,
-    FIRST_BLOCK,
     GROWTH,
     MARGIN_MS,
     MAX_BLOCK,
     QUIET_MS,
     REFUSAL_MS,
+    SLOWEST_PACE_MS,
+    STALE_CALL_MS,
+    USEFUL_MS,
     Lease,
     Meter,
 )
 
 ASKED_AT = 1_000_000
-LEASE_MS = 30_000
+LEASE_MS = 60_000
 DEADLINE = ASKED_AT + LEASE_MS - MARGIN_MS
 
 
@@ -43,13 +46,13 @@ def test_a_stopped_app_spends_nothing_and_is_refused_for_a_while() -> None:
     assert not meter.is_refused(ASKED_AT + 60_000)
 
 
-def test_what_was_in_hand_when_an_app_was_stopped_is_settled_at_once_and_takes_requests_back() -> None:
+def test_what_was_in_hand_when_an_app_was_stopped_is_due_at_once_and_takes_requests_back() -> None:
     meter = meter_with(5, spent=2)
     meter.stop("missing", ASKED_AT, 60_000)
     assert meter.unspend()
     assert lease_of(meter).used == 1
     assert lease_of(meter).is_owed
-    assert lease_of(meter).settle_in(ASKED_AT) <= 0
+    assert lease_of(meter).is_due(ASKED_AT)
 
 
 # Spending.
@@ -127,67 +130,78 @@ def test_nothing_is_returned_to_a_settled_lease() -> None:
 # The size of the next block.
 
 
-def test_the_first_block_is_small() -> None:
-    assert Meter().next_block(ASKED_AT) == FIRST_BLOCK
+def blocks_at(pace: int, leases: int = 40) -> list[int]:
+    """The blocks that an app asks for whose requests come so many milliseconds apart."""
+    meter, now, blocks = Meter(), ASKED_AT, []
+    while len(blocks) < leases:
+        if not meter.spend(now):
+            blocks.append(meter.next_block(now))
+            meter.grant(len(blocks), blocks[-1], now, LEASE_MS)
+            assert meter.spend(now)
+        now += pace
+    return blocks
 
 
-def test_blocks_grow_up_to_the_largest_while_they_go_fast() -> None:
-    meter, blocks = Meter(), []
-    for number in range(7):
-        block = meter.next_block(ASKED_AT)
-        blocks.append(block)
-        meter.grant(number, block, ASKED_AT, LEASE_MS)
-        while meter.spend(ASKED_AT):
-            pass
-    assert blocks[:3] == [FIRST_BLOCK, FIRST_BLOCK * GROWTH, FIRST_BLOCK * GROWTH**2]
-    assert blocks[-2:] == [MAX_BLOCK, MAX_BLOCK]
-    assert blocks == sorted(blocks)
+def test_the_first_block_is_of_one_request() -> None:
+    assert Meter().next_block(ASKED_AT) == 1
 
 
 @pytest.mark.parametrize(
-    ("block", "granted", "used", "after_ms", "following"),
-    [
-        (16, 16, 16, BUSY_MS - 1, 16 * GROWTH),
-        (16, 16, 16, BUSY_MS, 16),
-        (16, 16, 15, BUSY_MS - 1, 15),
-        (16, 16, 3, BUSY_MS, 3),
-        (16, 16, 0, BUSY_MS, FIRST_BLOCK),
-        (16, 4, 4, BUSY_MS, 4),
-        (16, 40, 30, BUSY_MS, 16),
-        (MAX_BLOCK - 1, MAX_BLOCK - 1, MAX_BLOCK - 1, 0, MAX_BLOCK),
-    ],
+    ("pace", "requests"),
+    [(1, MAX_BLOCK), (55, MAX_BLOCK), (500, 110), (1_000, 55), (5_000, 11), (10_000, 5), (20_000, 2)],
 )
-def test_the_next_block_follows_what_was_used(
-    block: int, granted: int, used: int, after_ms: int, following: int
-) -> None:
-    meter = meter_with(granted, spent=used)
-    meter.block = block
-    assert meter.next_block(ASKED_AT + after_ms) == following
+def test_blocks_become_what_comes_in_the_life_of_a_lease(pace: int, requests: int) -> None:
+    blocks = blocks_at(pace)
+    assert blocks[-1] == requests
+    assert blocks == sorted(blocks)
+    assert all(following <= GROWTH * block for block, following in itertools.pairwise(blocks))
 
 
-def test_the_block_stays_when_there_is_no_lease_to_judge_by() -> None:
+@pytest.mark.parametrize("pace", [28_000, 60_000, 3_600_000])
+def test_a_slow_app_takes_one_request_at_a_time(pace: int) -> None:
+    assert set(blocks_at(pace)) == {1}
+
+
+def test_an_app_that_becomes_slow_asks_for_less() -> None:
+    meter = meter_with(1_000, spent=10)
+    assert meter.next_block(ASKED_AT + USEFUL_MS) == USEFUL_MS // (USEFUL_MS // 10)
+    assert meter.next_block(ASKED_AT + 3_600_000) == 1
+
+
+def test_one_interval_alone_says_little() -> None:
+    meter = meter_with(1, spent=1)
+    assert meter.next_block(ASKED_AT + 1) == 1
+    meter.grant(8, 1, ASKED_AT + 1, LEASE_MS)
+    assert meter.pace == SLOWEST_PACE_MS // 2
+
+
+def test_asking_again_after_a_failed_call_does_not_grow_the_block_again() -> None:
+    meter = meter_with(10, spent=10)
+    assert [meter.next_block(ASKED_AT + 1) for _ in range(3)] == [10 * GROWTH] * 3
+
+
+def test_after_a_refusal_a_single_request_is_asked_for() -> None:
     meter = meter_with(16)
-    meter.block = 16
     meter.refuse("limit_exceeded", ASKED_AT)
-    assert meter.next_block(ASKED_AT) == 16
+    assert meter.next_block(ASKED_AT) == 1
 
 
 # Settling.
 
 
-def test_a_lease_is_settled_when_its_app_was_quiet() -> None:
+def test_a_lease_is_due_when_its_app_was_quiet() -> None:
     meter = meter_with(5)
-    assert lease_of(meter).settle_in(ASKED_AT) == QUIET_MS
+    assert not lease_of(meter).is_due(ASKED_AT + QUIET_MS - 1)
+    assert lease_of(meter).is_due(ASKED_AT + QUIET_MS)
     assert meter.spend(ASKED_AT + 1_000)
-    assert lease_of(meter).settle_in(ASKED_AT + 1_000) == QUIET_MS
-    assert lease_of(meter).settle_in(ASKED_AT + 1_000 + QUIET_MS) == 0
+    assert not lease_of(meter).is_due(ASKED_AT + QUIET_MS)
+    assert lease_of(meter).is_due(ASKED_AT + 1_000 + QUIET_MS)
 
 
-def test_a_lease_is_settled_at_its_deadline_however_busy() -> None:
+def test_a_lease_that_is_over_is_left_to_the_next_call() -> None:
     meter = meter_with(5)
     assert meter.spend(DEADLINE - 10)
-    assert lease_of(meter).settle_in(DEADLINE - 10) == 10
-    assert lease_of(meter).settle_in(DEADLINE + 1) == -1
+    assert not lease_of(meter).is_due(DEADLINE + 10)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +222,13 @@ def test_the_object_is_owed_what_it_cannot_know(
     meter = meter_with(3, spent=spent, lease=lease)
     lease_of(meter).is_settled = is_settled
     assert lease_of(meter).is_owed is is_owed
-    assert meter.is_idle(ASKED_AT) is not is_owed
+    assert meter.is_idle(ASKED_AT + SLOWEST_PACE_MS) is not is_owed
+
+
+def test_the_pace_of_an_app_is_remembered_for_a_while() -> None:
+    meter = meter_with(1, spent=1, lease=None)
+    assert not meter.is_idle(ASKED_AT + SLOWEST_PACE_MS - 1)
+    assert meter.is_idle(ASKED_AT + SLOWEST_PACE_MS)
 
 
 # Refusals.
@@ -236,8 +256,9 @@ def test_a_grant_ends_a_refusal() -> None:
 def test_a_meter_is_idle_unless_a_lease_is_being_fetched() -> None:
     meter = Meter()
     assert meter.is_idle(ASKED_AT)
-    meter.taking = object()
-    assert not meter.is_idle(ASKED_AT)
+    meter.asked_at = ASKED_AT
+    assert not meter.is_idle(ASKED_AT + STALE_CALL_MS)
+    assert meter.is_idle(ASKED_AT + STALE_CALL_MS + 1)
 
 
 # Whatever happens, in whatever order.
@@ -264,7 +285,7 @@ def test_a_lease_serves_what_it_grants_in_its_time_and_no_more(
         if step == "take":
             asked_at = now
             granted, served, deadline = meter.next_block(now), 0, asked_at + milliseconds - MARGIN_MS
-            assert FIRST_BLOCK <= granted <= MAX_BLOCK
+            assert 1 <= granted <= MAX_BLOCK
             now += milliseconds % 1_000
             meter.grant(None if charged_at_once else number, granted, asked_at, milliseconds)
         elif step == "refuse":
@@ -280,13 +301,6 @@ def test_a_lease_serves_what_it_grants_in_its_time_and_no_more(
             served -= is_returned
         if meter.lease is not None:
             assert meter.lease.used == served <= granted
-
-
-def test_asking_again_after_a_failed_call_does_not_grow_the_block_again() -> None:
-    meter = Meter()
-    meter.grant(None, 1, ASKED_AT, LEASE_MS)
-    assert meter.spend(ASKED_AT)
-    assert [meter.next_block(ASKED_AT + 1) for _ in range(3)] == [FIRST_BLOCK * GROWTH] * 3
 
 
 def test_a_settled_lease_is_not_spent() -> None:

@@ -92,7 +92,7 @@ def test_questions_at_once_are_limited_before_any_is_answered() -> None:
 def test_a_question_whose_request_has_gone_does_not_count_for_ever() -> None:
     async def work(door: Door) -> None:
         for _ in range(MAX_WAITING):
-            door.visitors._begin("one")
+            door.visitors.begin("one")
         with pytest.raises(TooManyInVainError):
             await door.ask("one")
         door.now = STALE_MS
