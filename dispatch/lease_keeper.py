@@ -17,7 +17,7 @@ from workers import wait_until
 from billing_client import BillingClient, read_grant
 from calls import in_background, now_ms
 from exchange import log
-from leases import Meter
+from leases import Lease, Meter
 from promises import Promises, lasting_callback
 from settlement import Settlement
 
@@ -87,11 +87,12 @@ class LeaseKeeper:
         try:
             meter.asked = self._ask(app_id, meter, now)
         except JsException as error:
-            return self._fail(request, app_id, number, error)
+            return self._fail(request, app_id, number, now, error)
         # A lease is noted also where its visitor has gone.
         wait_until(self._promises.ended(meter.asked))
         soon = self._promises.within(meter.asked, self._timeout_ms)
-        return self._promises.then(soon, self._on_answer, self._on_failure, request, app_id, number)
+        context = request, app_id, number, now
+        return self._promises.then(soon, self._on_answer, self._on_failure, *context)
 
     # One call for a lease.
 
@@ -104,35 +105,28 @@ class LeaseKeeper:
         self._settlement.take_over(last)
         return self._billing.renew(app_id, last.id, last.used, block)
 
-    def _go_on(self, request: Any, app_id: str, number: int, result: Any) -> Any:
+    def _go_on(self, request: Any, app_id: str, number: int, asked_at: int, result: Any) -> Any:
         """Answer the request that asked; `result` is the object's, or None when its time is up."""
         if result is not None:
-            return self._answer(request, app_id, number, self._note(app_id, result, is_spent=True))
+            outcome = self._note(app_id, asked_at, result, is_spent=True)
+            return self._answer(request, app_id, number, outcome)
         meter = self._meter(app_id, now_ms())
-        self._promises.then(meter.asked, self._on_late_answer, self._on_late_failure, app_id)
+        if meter.asked_at == asked_at:
+            context = app_id, asked_at
+            self._promises.then(meter.asked, self._on_late_answer, self._on_late_failure, *context)
         return self._answer(request, app_id, number, UNAVAILABLE)
 
-    def _fail(self, request: Any, app_id: str, number: int, error: Any) -> Any:
-        self._note_failure(app_id, error)
+    def _fail(self, request: Any, app_id: str, number: int, asked_at: int, error: Any) -> Any:
+        self._note_failure(app_id, asked_at, error)
         return self._answer(request, app_id, number, UNAVAILABLE)
 
-    def _note_late(self, app_id: str, result: Any) -> None:
-        self._note(app_id, result, is_spent=False)
+    def _note_late(self, app_id: str, asked_at: int, result: Any) -> None:
+        self._note(app_id, asked_at, result, is_spent=False)
 
-    def _note_failure(self, app_id: str, error: Any) -> None:
-        meter = self._meter(app_id, now_ms())
-        renewed, meter.asked_at, meter.asked, meter.renewed = meter.renewed, None, None, None
-        log("billing_failed", app_id, None, str(getattr(error, "message", error)))
-        if renewed is not None:
-            in_background(self._settlement.settle(app_id, renewed))
-        self._tell(meter, UNAVAILABLE)
-
-    def _note(self, app_id: str, result: Any, is_spent: bool) -> str:
+    def _note(self, app_id: str, asked_at: int, result: Any, is_spent: bool) -> str:
         """Hold the lease that the object gave, and tell all who wait; return how the call ended."""
         now = now_ms()
-        meter = self._meter(app_id, now)
-        asked_at, outcome, granted = meter.asked_at or now, GRANTED, read_grant(result)
-        meter.asked_at, meter.asked, meter.renewed = None, None, None
+        meter, outcome, granted = self._meter(app_id, now), GRANTED, read_grant(result)
         if isinstance(granted, str):
             outcome = granted
             meter.refuse(outcome, now)
@@ -142,8 +136,25 @@ class LeaseKeeper:
                 outcome = UNAVAILABLE
             if lease.is_owed:
                 self._settlement.add(app_id, lease, now)
-        self._tell(meter, outcome)
+        self._end_call(meter, asked_at, outcome)
         return outcome
+
+    def _note_failure(self, app_id: str, asked_at: int, error: Any) -> None:
+        log("billing_failed", app_id, None, str(getattr(error, "message", error)))
+        renewed = self._end_call(self._meter(app_id, now_ms()), asked_at, UNAVAILABLE)
+        if renewed is not None:
+            in_background(self._settlement.settle(app_id, renewed))
+
+    @staticmethod
+    def _end_call(meter: Meter, asked_at: int, outcome: str) -> Lease | None:
+        """Tell all who wait how a call ended; return the lease that it was to renew."""
+        if meter.asked_at != asked_at:
+            return None  # it took so long that there was another
+        renewed, waiting = meter.renewed, meter.waiting
+        meter.asked_at, meter.asked, meter.renewed, meter.waiting = None, None, None, None
+        if waiting is not None:
+            waiting.resolve(outcome)
+        return renewed
 
     # Those who wait for a call that another request has made.
 
@@ -165,12 +176,6 @@ class LeaseKeeper:
             if outcome != GRANTED:
                 return await answered(self._answer(request, app_id, number, outcome))
         return self._answer(request, app_id, number, UNAVAILABLE)
-
-    @staticmethod
-    def _tell(meter: Meter, outcome: str) -> None:
-        if meter.waiting is not None:
-            meter.waiting.resolve(outcome)
-            meter.waiting = None
 
     def _meter(self, app_id: str, now: int) -> Meter:
         if app_id not in self.meters and len(self.meters) >= self._most_meters:

@@ -91,7 +91,7 @@ class Visitors:
             self._waiting.pop(network, None)
 
     async def count(self, network: str) -> None:
-        """Count a question that was in vain. Before it is ended, so that not many more are asked meanwhile."""
+        """Count a question that was in vain; before it is ended, so that few are asked meanwhile."""
         if network and await self._count(network):
             self._over.put(network, True, self._now() + WAIT_MS)
 
