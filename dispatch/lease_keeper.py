@@ -132,8 +132,8 @@ class LeaseKeeper:
             meter.refuse(outcome, now)
         else:
             lease = meter.grant(granted.lease, granted.requests, asked_at, granted.milliseconds)
-            if is_spent and not meter.spend(now):
-                outcome = UNAVAILABLE
+            if is_spent:
+                meter.spend_first(now)
             if lease.is_owed:
                 self._settlement.add(app_id, lease, now)
         self._end_call(meter, asked_at, outcome)

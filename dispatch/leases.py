@@ -83,6 +83,14 @@ class Meter:
         lease.spent_at = now
         return True
 
+    def spend_first(self, now: int) -> None:
+        """Take the request that a new lease was asked for, however short its life is."""
+        lease = self.lease
+        assert lease is not None, "nothing was granted"
+        assert lease.used == 0 < lease.left, "a lease begins with the request that asked for it"
+        lease.left -= 1
+        lease.spent_at = now
+
     def unspend(self) -> bool:
         """Return one spent request to the lease in hand; False when there is none it could go to."""
         lease = self.lease

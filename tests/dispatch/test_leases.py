@@ -87,6 +87,14 @@ def test_a_lease_shorter_than_the_margin_is_never_spent() -> None:
     assert not meter.spend(ASKED_AT)
 
 
+def test_the_request_that_asked_is_served_however_short_the_lease_is() -> None:
+    meter = Meter()
+    meter.grant(None, 1, ASKED_AT, MARGIN_MS // 2)
+    meter.spend_first(ASKED_AT)
+    assert not lease_of(meter).is_owed
+    assert not meter.spend(ASKED_AT)
+
+
 def test_a_new_lease_takes_the_place_of_the_one_in_hand() -> None:
     meter = meter_with(5, spent=5)
     meter.grant(8, 2, ASKED_AT + 100, LEASE_MS)
