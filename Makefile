@@ -9,11 +9,11 @@ setup:  ## Install everything into this folder; does nothing when that is done.
 dev: setup  ## Run the whole system on http://localhost:$PORT (8787).
 	@exec $(BIN)/python -m local
 
-test: check tests-setup  ## Run all tests, as many at once as there are processors.
-	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --durations=10
+test: check tests-setup  ## Run all tests, as many files at once as there are processors.
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder --durations=10
 
 soak: tests-setup  ## Run what soaks at full length, and every law on 2,000 examples.
-	@$(BIN)/python -m pytest --soak --numprocesses=auto --dist=worksteal --durations=10
+	@$(BIN)/python -m pytest --soak --numprocesses=auto --dist=loadfile --no-loadscope-reorder --durations=10
 
 tests-setup: setup
 	@$(PYTHON) local/setup.py tests

@@ -15,6 +15,8 @@ from tests.system.running import RunningStack
 settings.register_profile("plain", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("soak", settings.get_profile("plain"), max_examples=2_000)
 settings.load_profile("plain")
+# So that all processes end at about the same time.
+SLOWEST_FIRST = ("system", "deploy", "differential", "pipeline", "cli", "local")
 # Every wrangler that a test runs would compile its 10 MB anew.
 os.environ["NODE_COMPILE_CACHE"] = str(ROOT / ".local" / "node-cache")
 
@@ -34,6 +36,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--soak"):
         config.hook.pytest_deselected(items=[item for item in items if not soaks(item)])
         items[:] = [item for item in items if soaks(item)]
+
+    items.sort(key=place_of)
+
+
+def place_of(item: pytest.Item) -> int:
+    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    return SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else len(SLOWEST_FIRST)
 
 
 def soaks(item: pytest.Item) -> bool:

@@ -23,6 +23,7 @@ SETTINGS = {
     "REQUEST_UNIT_PRICE_NANO_USD": "10000000",
     "TOTAL_REQUESTS_PER_UNIT": "100",
     "APP_SUB_REQUESTS": "50",
+    "DISPATCH_INSTANCES": "3",
     # However slow the machine is: a lease that comes too late is another test's.
     "BILLING_TIMEOUT_MS": "60000",
 }
@@ -36,33 +37,23 @@ export default {{
 """
 
 
-ONE_INSTANCE = pytest.mark.parametrize("metered", [1], indirect=True)
-THREE_INSTANCES = pytest.mark.parametrize("metered", [3], indirect=True)
-ONE_AND_THREE_INSTANCES = pytest.mark.parametrize("metered", [1, 3], indirect=True)
-
-
 @dataclass(frozen=True)
 class Size:
-    """How many requests are included, and how many are sent."""
+    """How many requests are included, how many are sent, and how often the Workers are killed meanwhile."""
 
     included: int
     requests: int
+    kills: int
 
 
 @pytest.fixture(scope="module")
 def size(is_soak: bool) -> Size:
-    return Size(5_000, 20_000) if is_soak else Size(1_000, 4_000)
+    return Size(5_000, 20_000, kills=5) if is_soak else Size(1_000, 4_000, kills=2)
 
 
 @pytest.fixture(scope="module")
-def metered(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, size: Size
-) -> Iterator[RunningStack]:
-    settings = {
-        **SETTINGS,
-        "INCLUDED_REQUESTS": str(size.included),
-        "DISPATCH_INSTANCES": str(request.param),
-    }
+def metered(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Iterator[RunningStack]:
+    settings = {**SETTINGS, "INCLUDED_REQUESTS": str(size.included)}
     running = RunningStack(tmp_path_factory.mktemp("metered"), settings=settings)
     try:
         yield running.start()
@@ -82,7 +73,6 @@ def is_charged_in_the_end(stack: RunningStack, app: str, requests: int) -> bool:
 
 
 @pytest.mark.soak
-@ONE_AND_THREE_INSTANCES
 def test_exactly_the_allowance_is_served_and_charged(metered: RunningStack, size: Size, tmp_path: Path):
     async def run() -> None:
         async with Witness() as witness:
@@ -96,7 +86,6 @@ def test_exactly_the_allowance_is_served_and_charged(metered: RunningStack, size
     asyncio.run(run())
 
 
-@ONE_INSTANCE
 def test_what_is_not_spent_goes_back(metered: RunningStack, tmp_path: Path):
     async def run() -> None:
         async with Witness() as witness:
@@ -108,7 +97,6 @@ def test_what_is_not_spent_goes_back(metered: RunningStack, tmp_path: Path):
     asyncio.run(run())
 
 
-@ONE_INSTANCE
 def test_a_missing_worker_is_not_charged(metered: RunningStack, tmp_path: Path):
     async def run() -> None:
         async with Witness() as witness:
@@ -137,13 +125,12 @@ def kill_the_workers(stack: RunningStack) -> int:
 
 
 @pytest.mark.soak
-@THREE_INSTANCES
 def test_kills_never_serve_more_and_lose_no_payment(metered: RunningStack, size: Size, tmp_path: Path):
-    """Five kills of workerd under load, with payments in between, each reported twice."""
+    """Kills of workerd under load, with payments in between, each reported twice."""
 
     async def disturb(witness: Witness) -> int:
         kills = 0
-        for number in range(10):
+        for number in range(2 * size.kills):
             served = witness.served
             for _ in range(2):
                 await asyncio.to_thread(pay, metered, f"payment-{number}")
@@ -158,7 +145,7 @@ def test_kills_never_serve_more_and_lose_no_payment(metered: RunningStack, size:
             disturbing = asyncio.create_task(disturb(witness))
             while not disturbing.done():
                 await hammer(metered.port, "killed", size.included, CONNECTIONS)
-            assert await disturbing == 5
+            assert await disturbing == size.kills
             await hammer(metered.port, "killed", size.requests, CONNECTIONS)
             await asyncio.to_thread(check_books, metered, size, witness.served)
 
@@ -179,11 +166,11 @@ def pay(stack: RunningStack, payment: str) -> None:
 
 def check_books(stack: RunningStack, size: Size, served: int) -> None:
     billing = stack.billing("killed", "get_worker_billing")
-    assert billing["funding_cents"] == "10"
-    allowed = size.included + 10 * 100
+    assert billing["funding_cents"] == str(2 * size.kills)
+    allowed = size.included + 2 * size.kills * 100
     assert served <= allowed
     assert int(billing["remaining_requests"]) == 0
-    # What five kills can have taken with them: a lease of 1% in each instance.
-    leased = 5 * allowed // 100 * int(stack.settings["DISPATCH_INSTANCES"])
+    # What the kills can have taken with them: a lease of 1% in each instance.
+    leased = size.kills * allowed // 100 * int(stack.settings["DISPATCH_INSTANCES"])
     assert allowed - served <= leased
     assert abs(int(billing["requests"]) - served) <= leased
