@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from pathlib import Path
-
 from tests.system.running import RunningStack
 
 SCRIPTS = "/workers/dispatch/namespaces/testing/scripts"
@@ -162,24 +159,3 @@ def test_a_worker_sees_and_reaches_what_it_would_in_an_untrusted_namespace(stack
             stack.get(app, f"/?http://127.0.0.1:{stack.port}/api/v3/repos/codius/examples").json()["status"]
             == 403
         )
-
-
-def test_all_of_it_survives_a_kill(tmp_path: Path, project):
-    """Uploads, accounts and funds are there again after `kill -9`, and nothing is left running."""
-    first = RunningStack(tmp_path / "state").start()
-    try:
-        first.deploy(first.root / "examples" / "hello", "kept")
-        assert first.get("kept").status_code == 200
-        first.billing("kept", "add_worker_funds", "cs_1", 500)
-        books = first.billing("kept", "get_worker_billing")
-    finally:
-        first.stop(signal.SIGKILL)
-    first.assert_nothing_is_left()
-    second = RunningStack(tmp_path / "state", port=first.port).start()
-    try:
-        assert second.billing("kept", "get_worker_billing") == books
-        assert second.get("kept").text == "Hello, world!\n"
-        assert not any("Deploying" in line for line in second.output)
-    finally:
-        assert second.stop() == 0
-    second.assert_nothing_is_left()

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from local.control import Control
 from tests.system.conftest import NewPage
 from tests.system.journeys import address, deploy, log_in, submit_repository, wait_until_deployed
 from tests.system.running import RunningStack, soon
@@ -133,39 +128,6 @@ def test_the_form_says_what_is_wrong_and_keeps_what_was_typed(
     field.fill("")
     page.get_by_role("button", name="Deploy App").click()
     assert page.evaluate("document.activeElement.id") == "repository" if scripts else True
-
-
-def test_a_deploy_whose_webhooks_were_lost_is_finished_by_the_cron_trigger(tmp_path: Path, new_page: NewPage):
-    stack = RunningStack(tmp_path)
-    try:
-        stack.start()
-        page = new_page()
-        log_in(page, stack, "alice")
-        app = deploy(page, stack, "codius/examples/tree/main/hello")
-        wait_until_deployed(page)
-        browser = page.context
-        page.close()
-        stack.stop()
-        execute(
-            stack,
-            "UPDATE apps SET status = 'building', deployed_at = NULL, run_ended = 0, changed_at = 0",
-        )
-        stack = RunningStack(tmp_path, port=stack.port).start()
-        page = browser.new_page()
-        page.goto(address(stack, f"/apps/{app}"))
-        expect(page.get_by_role("status")).to_have_text("building")
-        Control.of(stack.state).run_cron()
-        wait_until_deployed(page)
-    finally:
-        stack.stop()
-
-
-def execute(stack: RunningStack, sql: str) -> None:
-    """Change the dashboard's database while nothing runs."""
-    found = (stack.state / "storage" / "v3" / "d1").rglob("*.sqlite")
-    (path,) = (path for path in found if path.name != "metadata.sqlite")
-    with closing(sqlite3.connect(path)) as database, database:
-        assert database.execute(sql).rowcount == 1
 
 
 @SCRIPTS

@@ -13,7 +13,7 @@ from tests.system.running import ROOT, RunningStack, soon
 
 
 def test_it_says_what_it_does_and_leaves_no_process_behind(tmp_path: Path):
-    """By SIGTERM here; by SIGKILL and SIGINT in `test_all_of_it_survives_a_kill`."""
+    """By SIGTERM here; by SIGKILL and SIGINT in `test_deaths.py`."""
     running = RunningStack(tmp_path / "state").start()
     lines = [line.strip() for line in running.output]
     assert lines.index("Starting the Workers …") < lines.index("Deploying an example …")

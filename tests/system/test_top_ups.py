@@ -1,21 +1,17 @@
-"""Topping up in the running system: in a browser, many reports at once, and deaths in between."""
+"""Topping up in the running system: in a browser, and many reports at once."""
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from local.control import Control
 from tests.system.conftest import NewPage
 from tests.system.journeys import address, deploy, log_in, wait_until_deployed
 from tests.system.running import RunningStack, soon
-from tests.system.test_journeys import execute
 
 SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 EXAMPLES = {True: "hello", False: "palette"}
@@ -132,32 +128,3 @@ def test_a_payment_that_settles_later_is_credited_then(stack: RunningStack, page
     assert soon(lambda: stack.billing(app, "get_worker_billing")["funding_cents"] == "300")
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Added $3.00 to {app}")
-
-
-def test_a_payment_survives_the_death_of_everything_before_it_was_credited(tmp_path: Path, new_page: NewPage):
-    stack = RunningStack(tmp_path)
-    try:
-        stack.start()
-        page = new_page()
-        app = deployed(page, stack, "alice", "hello")
-        page.goto(address(stack, f"/apps/{app}"))
-        stack.stripe("webhooks", paused=True)
-        page.get_by_role("button", name="Top Up Balance").click()
-        page.wait_for_url(f"http://127.0.0.1:{stack.port}/c/pay/*")
-        session = page.url.rpartition("/")[2]
-        # Paid, and nobody came back to say so.
-        stack.stripe("pay", session=session, cents=500)
-        page.close()
-        stack.stop(signal.SIGKILL)
-        # What Stripe would have sent again is lost as well.
-        (tmp_path / "stripe" / "objects.json").write_text(
-            (tmp_path / "stripe" / "objects.json").read_text().replace('"undelivered": [', '"lost": [')
-        )
-        execute(stack, "UPDATE payments SET created_at = 0")
-        stack = RunningStack(tmp_path, port=stack.port).start()
-        assert stack.billing(app, "get_worker_billing")["funding_cents"] == "0"
-        for _ in range(2):
-            Control.of(stack.state).run_cron()
-        assert stack.billing(app, "get_worker_billing")["funding_cents"] == "500"
-    finally:
-        stack.stop()
