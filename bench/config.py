@@ -6,9 +6,10 @@ Written in Cap'n Proto's text format from plain values: dicts are structs, lists
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from local import staging
@@ -28,13 +29,13 @@ class Embed:
     path: str
 
 
-def write(folder: Path, ports: dict[str, int]) -> Path:
+def write(folder: Path, ports: dict[str, int], variables: Mapping[str, str]) -> Path:
     """Write the config of all that is measured at once into an empty folder; return its path.
 
     The objects' storage is there, too: where the folder is in memory, nobody waits for a disk.
     """
     disks = [disk(folder / name) for name in ("source-objects", "billing-objects")]
-    return write_config(folder, workers() + disks, ports)
+    return write_config(folder, workers(variables) + disks, ports)
 
 
 def write_config(folder: Path, services: Sequence[Struct], ports: dict[str, int]) -> Path:
@@ -65,8 +66,11 @@ def write_config(folder: Path, services: Sequence[Struct], ports: dict[str, int]
     return path
 
 
-def workers() -> list[Struct]:
-    """The app, and all that is measured in front of it; `far` are those whose objects are far away."""
+def workers(variables: Mapping[str, str]) -> list[Struct]:
+    """The app, and all that is measured in front of it; `far` are those whose objects are far away.
+
+    The variables are dispatch's, beside its own.
+    """
     app = service("APP", "app")
     source = [app, objects("BILLING", "source")]
     ours = [app, objects("BILLING", "billing")]
@@ -85,8 +89,8 @@ def workers() -> list[Struct]:
         worker("bare", javascript("bare.js", "bindings.js"), [app]),
         worker("source", javascript("source.js", "bindings.js"), source, own_objects("source-objects")),
         worker("source-far", javascript("source.js", "bindings.js"), source + far),
-        worker("ours", python(DISPATCH), ours),
-        worker("ours-far", python(DISPATCH), ours + far),
+        worker("ours", python(DISPATCH, variables), ours),
+        worker("ours-far", python(DISPATCH, variables), ours + far),
         worker("billing", python(BILLING), [], own_objects("billing-objects")),
         worker("control", javascript("control.js"), control),
     ]
@@ -104,10 +108,11 @@ def javascript(*modules: str) -> Struct:
     }
 
 
-def python(product: Worker) -> Struct:
+def python(product: Worker, others: Mapping[str, str] = MappingProxyType({})) -> Struct:
     """One of the product's Workers as it is, behind the bench's entry module for it."""
     committed = staging.read_config(product)
-    variables = committed["vars"] | ({"APPS_DOMAIN": "localhost"} if product == DISPATCH else {})
+    domain = {"APPS_DOMAIN": "localhost"} if product == DISPATCH else {}
+    variables = {**committed["vars"], **domain, **others}
     main = f"bench_{product.name}.py"
     return {
         "modules": [

@@ -29,17 +29,20 @@ class WorkerdError(Exception):
 
 
 class Workerd:
-    """`start()` it and `stop()` it. `folder`, empty, takes the config and the objects' storage."""
+    """`start()` it and `stop()` it. `folder`, empty, takes the config and the objects' storage.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    `variables` are dispatch's, beside its own.
+    """
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self._folder, self._variables = folder, variables
         self.ports = {name: free_port() for name in SOCKETS}
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
 
     async def start(self) -> Workerd:
         (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
         self._group = await ProcessGroup.start(
-            *(binary, "serve", config.write(self._folder, self.ports), "--experimental"),
+            *(binary, "serve", config.write(self._folder, self.ports, self._variables), "--experimental"),
             f"--pyodide-bundle-disk-cache-dir={BUNDLE.parent}",
             env=os.environ,
             cwd=self._folder,
@@ -69,6 +72,10 @@ class Workerd:
     async def pace(self, step_ms: float, requests_per_second: float) -> None:
         """Have each request move dispatch's clock on by so much, until the leases are forgotten."""
         await self._get(f"pace?step={step_ms}&rate={requests_per_second}")
+
+    async def charged(self, app: str) -> int:
+        """The requests of an app that are charged, or in leases."""
+        return int((await self._get(f"charged?app={app}")).text)
 
     async def methods(self) -> dict[str, list[int]]:
         """Of each of the billing object's methods: its calls, their statements, the rows they wrote."""

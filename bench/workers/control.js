@@ -36,6 +36,10 @@ export default {
       return await done(Promise.all([env.LEASES.forget(), env.LEASES_FAR.forget()]));
     }
     const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/charged") {
+      const { requests } = await env.BILLING.getByName(searchParams.get("app")).get_worker_billing();
+      return new Response(requests);
+    }
     if (pathname === "/pace") return await done(env.LEASES.pace(...numbers(searchParams, "step", "rate")));
     if (request.method !== "POST") return new Response("up");
     const { system, open } = await request.json();

@@ -15,9 +15,7 @@ from local.control import Control
 from tests.system.journeys import address, deploy, log_in, wait_until_deployed
 from tests.system.running import RunningStack
 
-AS_IF_UNTOLD = (
-    "UPDATE apps SET status = 'building', deployed_at = NULL, run_ended = 0, changed_at = 0"
-)
+AS_IF_UNTOLD = "UPDATE apps SET status = 'building', deployed_at = NULL, run_ended = 0, changed_at = 0"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import load
+from bench.config import OBJECT_DELAY_MS
 from bench.workerd import Workerd
 from tests.system.load import closed
 from tests.system.running import accounts_stored
@@ -20,6 +23,7 @@ CONNECTIONS = 25
 # Each turn is of 5,000 requests; of each step's turns the memory is compared with the others'.
 STEPS, TURNS, SOAK_TURNS = 6, 1, 10
 MOST_SECONDS = 80
+SETTLED_SECONDS = 120
 SOAK_APP = "soaked"
 QUIET_APPS = [f"quiet{number}" for number in range(500)]
 
@@ -37,9 +41,9 @@ METHODS = st.sampled_from(
 NO_SUCH_METHOD = 501  # of workerd itself
 
 
-def with_workerd(folder: Path, work: Callable[[Workerd], Awaitable[None]]) -> None:
+def with_workerd(folder: Path, work: Callable[[Workerd], Awaitable[None]], **variables: str) -> None:
     async def run() -> None:
-        workerd = await Workerd(folder).start()
+        workerd = await Workerd(folder, **variables).start()
         try:
             await work(workerd)
         finally:
@@ -68,6 +72,25 @@ def test_many_requests_leave_memory_as_it_was_and_none_fails(tmp_path: Path, is_
         assert memory[1:] == memory[:1] * (STEPS - 1)
 
     with_workerd(tmp_path, soak)
+
+
+def test_a_lease_that_comes_too_late_is_not_lost(tmp_path: Path):
+    """It serves a later request, or goes back."""
+
+    async def ask(workerd: Workerd) -> None:
+        await workerd.open_accounts("ours", ["late"])
+        statuses: Counter[int] = Counter()
+        async with httpx.AsyncClient(timeout=60) as client:
+            for _ in range(60):
+                url = f"http://127.0.0.1:{workerd.ports['ours-far']}/"
+                statuses[(await client.get(url, headers={"host": "late.localhost"})).status_code] += 1
+        assert set(statuses) == {200, 503}
+        until = time.monotonic() + SETTLED_SECONDS
+        while await workerd.charged("late") != statuses[200]:
+            assert time.monotonic() < until, "what was not served is still charged"
+            await asyncio.sleep(0.5)
+
+    with_workerd(tmp_path, ask, BILLING_TIMEOUT_MS=str(OBJECT_DELAY_MS // 2))
 
 
 async def status_of(port: int, method: str, host: str) -> int | None:

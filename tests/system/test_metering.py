@@ -103,8 +103,11 @@ def test_a_missing_worker_is_not_charged(metered: RunningStack, tmp_path: Path):
             await asyncio.to_thread(deploy_counted, metered, tmp_path, "gone", witness)
             assert await hammer(metered.port, "gone", 100, 10) == {200: 100}
             metered.api("DELETE", "/workers/dispatch/namespaces/testing/scripts/gone")
-            assert await hammer(metered.port, "gone", 50, 10) == {404: 50}
-            assert await asyncio.to_thread(is_charged_in_the_end, metered, "gone", 100)
+            statuses = await hammer(metered.port, "gone", 50, 10)
+            # While one instance has Cloudflare asked, the others don't know yet.
+            assert statuses[404] > 0
+            assert statuses[404] + statuses[502] == 50
+            assert await asyncio.to_thread(is_charged_in_the_end, metered, "gone", 100 + statuses[502])
 
     asyncio.run(run())
 
