@@ -29,7 +29,7 @@ class Embed:
     path: str
 
 
-def write(folder: Path, ports: dict[str, int], variables: Mapping[str, str]) -> Path:
+def write(folder: Path, ports: dict[str, int], variables: Mapping[str, int]) -> Path:
     """Write the config of all that is measured at once into an empty folder; return its path.
 
     The objects' storage is there, too: where the folder is in memory, nobody waits for a disk.
@@ -66,7 +66,7 @@ def write_config(folder: Path, services: Sequence[Struct], ports: dict[str, int]
     return path
 
 
-def workers(variables: Mapping[str, str]) -> list[Struct]:
+def workers(variables: Mapping[str, int]) -> list[Struct]:
     """The app, and all that is measured in front of it; `far` are those whose objects are far away.
 
     The variables are dispatch's, beside its own.
@@ -108,7 +108,7 @@ def javascript(*modules: str) -> Struct:
     }
 
 
-def python(product: Worker, others: Mapping[str, str] = MappingProxyType({})) -> Struct:
+def python(product: Worker, others: Mapping[str, int] = MappingProxyType({})) -> Struct:
     """One of the product's Workers as it is, behind the bench's entry module for it."""
     committed = staging.read_config(product)
     domain = {"APPS_DOMAIN": "localhost"} if product == DISPATCH else {}

@@ -34,7 +34,7 @@ class Workerd:
     `variables` are dispatch's, beside its own.
     """
 
-    def __init__(self, folder: Path, **variables: str) -> None:
+    def __init__(self, folder: Path, **variables: int) -> None:
         self._folder, self._variables = folder, variables
         self.ports = {name: free_port() for name in SOCKETS}
         self._lines: deque[str] = deque(maxlen=LOG_LINES)

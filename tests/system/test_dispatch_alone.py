@@ -41,7 +41,7 @@ METHODS = st.sampled_from(
 NO_SUCH_METHOD = 501  # of workerd itself
 
 
-def with_workerd(folder: Path, work: Callable[[Workerd], Awaitable[None]], **variables: str) -> None:
+def with_workerd(folder: Path, work: Callable[[Workerd], Awaitable[None]], **variables: int) -> None:
     async def run() -> None:
         workerd = await Workerd(folder, **variables).start()
         try:
@@ -90,7 +90,7 @@ def test_a_lease_that_comes_too_late_is_not_lost(tmp_path: Path):
             assert time.monotonic() < until, "what was not served is still charged"
             await asyncio.sleep(0.5)
 
-    with_workerd(tmp_path, ask, BILLING_TIMEOUT_MS=str(OBJECT_DELAY_MS // 2))
+    with_workerd(tmp_path, ask, BILLING_TIMEOUT_MS=OBJECT_DELAY_MS // 2)
 
 
 async def status_of(port: int, method: str, host: str) -> int | None:
