@@ -102,7 +102,7 @@ def problem(
 
 
 def no_such_app(asker: Asker) -> Answer:
-    return problem(asker, 404, "No such app", "No app is deployed at this address.")
+    return problem(asker, 404, "No such app", "No app or site is at this address.")
 
 
 def too_many_in_vain(asker: Asker) -> Answer:

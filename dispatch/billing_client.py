@@ -10,11 +10,12 @@ from promises import Promises
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """See `take_lease` of the billing object."""
+    """See `take_lease` of the billing object. `worker` is None for the one that is named as the object."""
 
     lease: int | None
     requests: int
     milliseconds: int
+    worker: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +46,5 @@ def read_grant(result: Any) -> Grant | str:
         return result
     # A lease without id comes as JavaScript's null, which is not an int.
     lease = result.lease if isinstance(result.lease, int) else None
-    return Grant(lease, result.requests, result.milliseconds)
+    worker = getattr(result, "worker", None)  # which an object that runs earlier code doesn't tell
+    return Grant(lease, result.requests, result.milliseconds, worker if isinstance(worker, str) else None)

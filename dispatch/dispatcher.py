@@ -88,7 +88,7 @@ class Dispatcher:
         if meter is not None and meter.spend(now):
             if now >= self._settlement.watch_from:
                 self._settlement.watch(now)
-            return self._forward(request, app_id)
+            return self._forward(request, meter.worker)
         return self._ask_for_lease(request, app_id)
 
     # A request without a lease at hand.
@@ -113,7 +113,7 @@ class Dispatcher:
         elif began_at:
             self._visitors.end(visitor_of(request), began_at)
         if outcome == GRANTED:
-            return self._forward(request, app_id)
+            return self._forward(request, self._meters[app_id].worker)
         return self._refuse(asker_of(request), app_id, outcome)
 
     # The platform's own path.
@@ -147,7 +147,7 @@ class Dispatcher:
 
     # The app's Worker.
 
-    def _forward(self, request: Any, app_id: str) -> Any:
+    def _forward(self, request: Any, worker: str) -> Any:
         """Pass a request that has been charged to its Worker; return the promise of the response.
 
         What came with Cloudflare's id has it on its way back, too, and passes as it is.
@@ -156,21 +156,21 @@ class Dispatcher:
             # Cloudflare gives every request an id, so one look tells.
             self._is_on_edge = header_of(request, RAY_HEADER) is not None
         if not self._is_on_edge or self._has_any(self._of_headers, request.headers):
-            return self._forward_copy(request, app_id, request_id_of(request))
-        return self._fetch(request, app_id, None)
+            return self._forward_copy(request, worker, request_id_of(request))
+        return self._fetch(request, worker, None)
 
-    def _forward_copy(self, request: Any, app_id: str, request_id: str) -> Any:
+    def _forward_copy(self, request: Any, worker: str, request_id: str) -> Any:
         """The same with an `x-request-id` on the request and on the response, and no choice of a version."""
         request = js.Request.new(request)
         request.headers.set(REQUEST_ID_HEADER, request_id)
         for name in VERSION_HEADERS:
             request.headers.delete(name)
-        return self._fetch(request, app_id, self._promises.with_context(self._on_response, request_id))
+        return self._fetch(request, worker, self._promises.with_context(self._on_response, request_id))
 
-    def _fetch(self, request: Any, app_id: str, on_response: Any) -> Any:
+    def _fetch(self, request: Any, worker: str, on_response: Any) -> Any:
         try:
-            worker = self._get_worker(app_id, self._no_arguments, self._options)
-            return self._promises.fetch(worker, request, on_response, self._on_failure)
+            stub = self._get_worker(worker, self._no_arguments, self._options)
+            return self._promises.fetch(stub, request, on_response, self._on_failure)
         except JsException as error:
             return self._answer_failure(request, error)
 

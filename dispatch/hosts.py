@@ -1,4 +1,4 @@
-"""Which app a request is for, by its host: `<id>.<apps domain>` and nothing else."""
+"""Which app or site a request is for, by its host: `<id or name>.<apps domain>` and nothing else."""
 
 from __future__ import annotations
 

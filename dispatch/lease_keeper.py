@@ -36,7 +36,9 @@ AnswerRequest = Callable[[Any, str, int, str], Any]
 
 
 class LeaseKeeper:
-    """`meters` are those of the apps that were asked for lately, by id; `answer` gets each request once."""
+    """`meters` are of what was asked for lately, by an app's id or a site's name; `answer` gets each request
+    once.
+    """
 
     def __init__(
         self,
@@ -131,7 +133,8 @@ class LeaseKeeper:
             outcome = granted
             meter.refuse(outcome, now)
         else:
-            lease = meter.grant(granted.lease, granted.requests, asked_at, granted.milliseconds)
+            worker = granted.worker or app_id
+            lease = meter.grant(granted.lease, granted.requests, asked_at, granted.milliseconds, worker)
             if is_spent:
                 meter.spend_first(now)
             if lease.is_owed:

@@ -16,8 +16,10 @@ from typing import Any
 MAX_BLOCK = 1_000
 # Of what a lease is expected to serve, at most so many times the last one.
 GROWTH = 8
-# Stop this long before the object's clock may end a lease.
+# Stop this long before the object's clock may end a lease, or this part of its life before, if that is less:
+# a lease that ends at a switch of a site's versions can be short.
 MARGIN_MS = 5_000
+MARGIN_PART = 12
 # How long a lease is expected to be of use.
 USEFUL_MS = 55_000
 # The pace of an app that nothing is known of: one request at a time.
@@ -62,9 +64,10 @@ class Lease:
 
 @dataclass(slots=True)
 class Meter:
-    """The lease of one app, how fast its requests come, and why it was refused one."""
+    """The lease of one app or site, its Worker, how fast requests come, and why it was refused one."""
 
     lease: Lease | None = None
+    worker: str = ""
     pace: int = SLOWEST_PACE_MS
     # The call that is fetching the next lease: since when, its promise, what it settles, who waits for it.
     asked_at: int | None = None
@@ -116,10 +119,13 @@ class Meter:
         # One interval alone says little.
         return min(SLOWEST_PACE_MS, (self.pace + pace) // 2 if lease.granted == 1 else pace)
 
-    def grant(self, lease: int | None, requests: int, asked_at: int, milliseconds: int) -> Lease:
-        """Hold a new lease, asked for at `asked_at`."""
-        self.refusal, self.pace = None, self._pace_at(asked_at)
-        self.lease = Lease(lease, requests, asked_at, asked_at + milliseconds - MARGIN_MS)
+    def grant(
+        self, lease: int | None, requests: int, asked_at: int, milliseconds: int, worker: str = ""
+    ) -> Lease:
+        """Hold a new lease, asked for at `asked_at`, for requests to a Worker."""
+        self.refusal, self.pace, self.worker = None, self._pace_at(asked_at), worker
+        life = milliseconds - min(MARGIN_MS, milliseconds // MARGIN_PART)
+        self.lease = Lease(lease, requests, asked_at, asked_at + life)
         return self.lease
 
     def refuse(self, reason: str, now: int) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from leases import (
     GROWTH,
     MARGIN_MS,
+    MARGIN_PART,
     MAX_BLOCK,
     QUIET_MS,
     REFUSAL_MS,
@@ -81,18 +82,26 @@ def test_a_lease_is_not_spent_from_its_deadline_on() -> None:
     assert lease_of(meter).used == 1
 
 
-def test_a_lease_shorter_than_the_margin_is_never_spent() -> None:
+def test_a_short_lease_ends_a_part_of_its_life_early() -> None:
     meter = Meter()
-    meter.grant(7, 5, ASKED_AT, MARGIN_MS)
-    assert not meter.spend(ASKED_AT)
+    meter.grant(7, 5, ASKED_AT, 1_200)
+    assert meter.spend(ASKED_AT + 1_099)
+    assert not meter.spend(ASKED_AT + 1_100)
 
 
 def test_the_request_that_asked_is_served_however_short_the_lease_is() -> None:
     meter = Meter()
-    meter.grant(None, 1, ASKED_AT, MARGIN_MS // 2)
-    meter.spend_first(ASKED_AT)
+    meter.grant(None, 1, ASKED_AT, 1)
+    meter.spend_first(ASKED_AT + 500)
     assert not lease_of(meter).is_owed
-    assert not meter.spend(ASKED_AT)
+    assert not meter.spend(ASKED_AT + 500)
+
+
+def test_requests_go_to_the_worker_that_the_lease_names() -> None:
+    meter = Meter()
+    for worker in ("first", "second"):
+        meter.grant(7, 5, ASKED_AT, LEASE_MS, worker)
+        assert meter.worker == worker
 
 
 def test_a_new_lease_takes_the_place_of_the_one_in_hand() -> None:
@@ -292,7 +301,8 @@ def test_a_lease_serves_what_it_grants_in_its_time_and_no_more(
         now += pause
         if step == "take":
             asked_at = now
-            granted, served, deadline = meter.next_block(now), 0, asked_at + milliseconds - MARGIN_MS
+            granted, served = meter.next_block(now), 0
+            deadline = asked_at + milliseconds - min(MARGIN_MS, milliseconds // MARGIN_PART)
             assert 1 <= granted <= MAX_BLOCK
             now += milliseconds % 1_000
             meter.grant(None if charged_at_once else number, granted, asked_at, milliseconds)

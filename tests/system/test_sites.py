@@ -105,14 +105,18 @@ def test_no_request_fails_or_is_served_by_a_version_that_is_not_its_times(
         schedule += [(begins_at + PAUSE_MS * number, APPS[(number + 1) % 2]) for number in range(SWITCHES)]
         is_over = asyncio.Event()
 
+        async def tell(version: int, planned: list[tuple[int, str]]) -> None:
+            await asyncio.to_thread(switching.billing, "site", "set_schedule", version, planned)
+
         async def switch() -> None:
-            """Tell the object what is to come, the second half of it when the first is nearly over."""
-            half = SWITCHES // 2
-            for number, planned in enumerate((schedule[: half + 2], schedule[half:])):
-                await asyncio.to_thread(switching.billing, "site", "set_schedule", number + 1, planned)
-                await asyncio.sleep((planned[half][0] - now_ms()) / 1_000)
+            """The second half of what is to come is told when the first is nearly over."""
+            await asyncio.sleep((schedule[half][0] - now_ms()) / 1_000)
+            await tell(2, schedule[half:])
+            await asyncio.sleep((schedule[-1][0] - now_ms()) / 1_000)
             is_over.set()
 
+        half = SWITCHES // 2
+        await tell(1, schedule[: half + 2])
         _, served = await asyncio.gather(switch(), ask_until(switching.port, "site", is_over, requests))
         assert {one.status for one in served} == {200}
         times = [since for since, _ in schedule]
