@@ -11,6 +11,7 @@ from tests.dashboard.with_github import git
 from tests.system.conftest import NewPage
 from tests.system.journeys import DEPLOY_MS, address, log_in
 from tests.system.running import RunningStack, soon
+from tests.system.test_attestation import verify
 
 SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 # A switch that is made at once is served everywhere when the leases from before it are over.
@@ -64,6 +65,7 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     assert page.inner_text("body") == f"{site} 1"
     document = stack.get(site, "/.well-known/codius").json()
     assert (document["site"]["name"], document["site"]["versions"]) == (site, 1)
+    assert verify(stack, site)[0] == 0
     # The next version, without a notice.
     commit_version(stack, f"{site} 2")
     page.goto(address(stack, f"/sites/{site}"))
@@ -79,7 +81,7 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     page.get_by_label("Notice").select_option("week")
     page.get_by_role("button", name="Change").click()
     expect(page.get_by_role("row").filter(has_text="Notice: a week")).to_be_visible()
-    page.get_by_role("button", name="Switch").click()
+    page.get_by_role("button", name="Switch", exact=True).click()
     announced = page.get_by_role("table", name="Announced")
     expect(announced.get_by_role("link", name="Compare")).to_be_visible()
     visitor = new_page(java_script_enabled=scripts)
@@ -88,6 +90,8 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     expect(visitor.get_by_role("button", name="Withdraw")).to_have_count(0)
     page.get_by_role("button", name="Withdraw").click()
     expect(announced).to_have_count(0)
+    # What dispatch has kept of it may be a minute old: that it has switched is then told, and no failure.
+    assert soon(lambda: verify(stack, site, "--history")[0] == 0, LEASE_SECONDS)
     # It is deleted, and its history stays.
     page.locator("summary", has_text="Delete Site").click()
     page.get_by_role("button", name=f"Delete {site}").click()
