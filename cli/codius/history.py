@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -68,12 +69,13 @@ def history_url(site: Site, site_url: str, dashboard: str | None) -> str:
 
 def fetch_history(site: Site, url: str) -> History:
     """Raises CheckFailedError, UncheckableError, and SwitchedError where its parts are of two times."""
-    pages = list(fetch_pages(site, url))
-    serving, source = pages[0].get("serving"), mapping(pages[0].get("source"), "the history's source")
+    pages = fetch_pages(site, url)
+    newest = next(pages)
+    serving, source = newest.get("serving"), mapping(newest.get("source"), "the history's source")
     if serving is None:
         raise SwitchedError("the history says that nothing serves any more")
     serving = mapping(serving, "the history's serving")
-    versions = versions_of(event for page in pages for event in page["history"])
+    versions = versions_of(event for page in chain([newest], pages) for event in page["history"])
     history = History(
         serving=text(serving, "appId", APP_ID, OF),
         since=text(serving, "servesFrom", TIME, OF),
@@ -81,7 +83,7 @@ def fetch_history(site: Site, url: str) -> History:
         directory=text(source, "directory", of=OF),
         versions=versions,
     )
-    counted = count_of(pages[0], OF)
+    counted = count_of(newest, OF)
     if counted > len(versions):
         raise SwitchedError(f"the history tells of {counted:,} versions and has {len(versions):,} yet")
     if len(versions) < site.versions:
@@ -131,7 +133,8 @@ def versions_of(events: Iterator[Json]) -> tuple[Version, ...]:
     found: dict[str, Version] = {}
     withdrawn = set()
     for event in events:
-        withdrawn.add(event.get("withdraws"))
+        if "withdraws" in event:
+            withdrawn.add(text(event, "withdraws", TIME, OF))
         if "appId" not in event:
             continue
         version = version_of(event, is_withdrawn=event["at"] in withdrawn)
@@ -140,8 +143,8 @@ def versions_of(events: Iterator[Json]) -> tuple[Version, ...]:
             found[version.app_id] = version
         if known is not None and told_of(known) != told_of(version):
             raise CheckFailedError(f"the history tells two things of {version.app_id}")
-    if len(found) > MAX_VERSIONS:
-        raise UncheckableError(f"the history has more than {MAX_VERSIONS:,} versions")
+        if len(found) > MAX_VERSIONS:
+            raise UncheckableError(f"the history has more than {MAX_VERSIONS:,} versions")
     return tuple(found.values())
 
 

@@ -32,7 +32,7 @@ def run_checks(report: Report) -> None:
     try:
         check_all(report)
     except SwitchedError as switch:
-        report.add(SWITCH, "error", f"{switch}: it keeps changing, check it later")
+        report.add(SWITCH, "error", f"{switch}; answers may be a minute old: check it again in a minute")
 
 
 def check_all(report: Report) -> None:

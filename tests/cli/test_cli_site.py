@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codius.main import main
 from tests.cli.conftest import APP, Change, Internet, Signer
 from tests.cli.site_of import NAME, OLD, publish_site, site_part, verify_site
-from tests.cli.test_cli_verify import NAMES, flip, verify
+from tests.cli.test_cli_verify import JSON, NAMES, QUICKLY, flip, verify
 
 LATER = "2026-11-26T02:00:00.000Z"
 NEXT = {"appId": "dfghjkmnpqrs", "commit": "c" * 40, "servesFrom": "2026-11-27T01:00:00.000Z"}
@@ -81,6 +83,18 @@ def test_a_part_of_another_form_or_site_fails(
     assert words in details["document"]
 
 
+@QUICKLY
+@given(st.sampled_from(["name", "since", "next", "versions", "history"]), JSON)
+def test_no_field_of_the_part_breaks_it(internet: Internet, signer: Signer, key: str, value: Any) -> None:
+    internet.publish_document()
+    publish_site(internet, signer)
+    internet.document["site"][key] = value
+    status, report, _ = verify_site(internet, signer, "--history")
+    is_allowed = (key, value) in (("next", None), ("versions", 1), ("versions", 2))
+    assert report["verified"] is (status == 0)
+    assert status == (0 if is_allowed else 1), report
+
+
 def test_a_name_without_the_part_fails(internet: Internet, signer: Signer) -> None:
     status, report, details = verify_site(internet, signer)
     assert status == 1, report
@@ -126,7 +140,7 @@ def test_one_switch_after_another_is_no_failure(site: Internet, signer: Signer) 
     site.answers["/.well-known/codius"] = in_turn(*[site.document, switched(site)] * 2)
     status, report, details = verify_site(site, signer)
     assert status == 2, report
-    assert details["switch"].endswith("check it later")
+    assert details["switch"].endswith("check it again in a minute")
     assert report["verified"] is False
 
 

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from codius import fetch
 from codius.document import Document, check_deployed
 from codius.errors import CheckFailedError
 from codius.main import main
@@ -659,6 +661,16 @@ def test_an_answer_is_not_read_without_end(internet: Internet, signer: Signer) -
     require_error(*verify(internet, signer), "document", "more than 33,554,432 bytes")
 
 
+def test_an_answer_that_does_not_come_to_an_end_is_given_up(
+    internet: Internet, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 0.2)
+    is_over = threading.Event()
+    internet.answers["/.well-known/codius"] = lambda: (is_over.wait(), internet.document_of(SOURCE))[1]
+    require_error(*verify(internet, signer), "document", "takes more than 0.2 seconds to answer")
+    is_over.set()
+
+
 def test_a_missing_file_is_named(internet: Internet, signer: Signer) -> None:
     require_error(*verify(internet, signer, "--offline", "/no/such/file"), "attestation", "/no/such/file")
 
@@ -698,6 +710,14 @@ def test_what_others_say_can_not_command_the_terminal(
     assert "\x1b" not in output
     assert "\u202e" not in output
     assert "\\x1b[2J" in output
+
+
+def test_what_others_say_is_not_said_without_end(
+    internet: Internet, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    internet.answers["/.well-known/codius"] = (503, {"message": "x" * 1_000_000})
+    main(["verify", internet.app_url, "--trusted-root", signer.trusted_root])
+    assert len(capsys.readouterr().out) < 10_000
 
 
 def test_a_terminal_that_can_not_show_a_character_is_given_an_escape(
