@@ -101,13 +101,18 @@ def print_check(check: Check) -> None:
     say(f"{WORDS[check.status]:<6}{check.name:<13}{detail}")
 
 
-def print_version(check: VersionCheck) -> None:
-    """A line of the table: when it came to serve, app, commit and digest, and what was found."""
+def print_version(check: VersionCheck, number: int) -> None:
+    """A line of the table, and before the first one what its columns are."""
     version = check.version
     when = "withdrawn" if version.serves_from is None else said(version.serves_from)
     digest = version.manifest_sha256 or "unknown"
-    line = f"{WORDS[check.status]:<6}{when:<25}{version.app_id:<14}{version.commit[:12]:<14}{digest[:12]:<14}"
-    say(line + printable(check.detail))
+    if number == 1:
+        say(row("", "serves from", "app", "commit", "digest", "found"))
+    say(row(WORDS[check.status], when, version.app_id, version.commit[:12], digest[:12], check.detail))
+
+
+def row(word: str, when: str, app_id: str, commit: str, digest: str, found: str) -> str:
+    return f"{word:<6}{when:<25}{app_id:<14}{commit:<14}{digest:<14}{printable(found)}"
 
 
 def summary(report: Report) -> str:

@@ -48,11 +48,11 @@ class VersionCheck:
 
 @dataclass(slots=True)
 class Report:
-    """What was found. `on_check` is told of each check as it is done, `on_version` of each version."""
+    """What was found. `on_check` is told of each check as it is done, `on_version` of each version, with its number."""
 
     options: Options
     on_check: Callable[[Check], None] = lambda check: None
-    on_version: Callable[[VersionCheck], None] = lambda check: None
+    on_version: Callable[[VersionCheck, int], None] = lambda check, number: None
     checks: list[Check] = field(default_factory=list)
     versions: list[VersionCheck] = field(default_factory=list)
     document: Document | None = None
@@ -74,7 +74,7 @@ class Report:
 
     def add_version(self, check: VersionCheck) -> None:
         self.versions.append(check)
-        self.on_version(check)
+        self.on_version(check, len(self.versions))
 
     def start_again(self) -> None:
         self.checks.clear()

@@ -122,6 +122,17 @@ def test_an_app_that_was_not_signed_under_this_domain_is_no_version(site: Intern
     assert "it was built to answer under elsewhere.example" in rows(report)[OLD.app_id][1]
 
 
+def test_the_manifest_that_was_signed_for_another_app_is_no_version_s(site: Internet, signer: Signer) -> None:
+    site.answers[OLD_DOCUMENT] = GONE
+    forged = replace(OLD, app_id=OTHER.app_id)
+    statement = statement_of(forged)
+    statement["predicate"]["buildDefinition"]["externalParameters"]["inputs"]["appId"] = OLD.app_id
+    history_of(site)["history"][1]["manifestSha256"] = Manifest.of(forged, ARTIFACT).sha256
+    publish(site, forged, signer.sign(statement))
+    report = require_failure(site, signer)
+    assert rows(report)[OLD.app_id][1] == f"it is the manifest of another app: {OTHER.app_id}"
+
+
 def test_a_version_of_a_renamed_repository_is_told_and_no_failure(site: Internet, signer: Signer) -> None:
     history_of(site)["source"]["repository"] = "https://github.example/alice/renamed"
     for answer in (site.answers[OLD_DOCUMENT], GONE):
@@ -399,7 +410,8 @@ def test_it_is_a_table(site: Internet, signer: Signer, capsys: pytest.CaptureFix
     url = f"http://{NAME}.localhost:{site.port}"
     assert main(["verify", url, "--trusted-root", signer.trusted_root, "--history"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    table = [line.split() for line in lines if OLD.app_id in line]
+    (header,) = (number for number, line in enumerate(lines) if line.split()[:2] == ["serves", "from"])
+    table = [line.split() for line in lines[header:] if OLD.app_id in line]
     digest = Manifest.of(OLD, ARTIFACT).sha256[:12]
     when = ["2026-11-26", "00:30:00", "UTC"]
     assert table == [["ok", *when, OLD.app_id, "b" * 12, digest, "deployed", "as", "signed"]]
