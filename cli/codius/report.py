@@ -48,7 +48,7 @@ class VersionCheck:
 
 @dataclass(slots=True)
 class Report:
-    """What was found. `on_check` is told of each check as it is done, `on_version` of each version, with its number."""
+    """What was found. `on_check` is told of each check as it is done, `on_version` of versions by number."""
 
     options: Options
     on_check: Callable[[Check], None] = lambda check: None
