@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from model.app import APP_ID, App, User
 from model.site import Site
 from model.site_names import is_site_name
+from web.pages import page
 from web.services import Services
 
 
@@ -19,6 +20,10 @@ class LoginRequiredError(Exception):
 
 
 async def login_required(request: Request, error: Exception) -> Response:
+    """People are sent to log in; a page that asks in the background says that its session is lost."""
+    if is_background(request):
+        words = {"title": "You are logged out", "message": "Log in again.", "request_id": None}
+        return page(request, "error.html", 401, **words)
     next_path = request.url.path if request.method == "GET" else "/apps"
     return RedirectResponse(f"/login/github?next={quote(next_path)}", 303)
 
@@ -35,8 +40,20 @@ async def visible_app(request: Request) -> App:
     """The app in the path, or a 404 page that doesn't tell whether there is one."""
     found = await app_of(request)
     if found is None or not found.is_visible_to(request.state.viewer):
-        raise HTTPException(404)
+        raise not_visible(request)
     return found
+
+
+def not_visible(request: Request) -> Exception:
+    """The same for what isn't there and what isn't shown; a page that was seen has lost its session."""
+    if is_background(request) and request.state.viewer is None:
+        return LoginRequiredError()
+    return HTTPException(404)
+
+
+def is_background(request: Request) -> bool:
+    """Whether a page asks (htmx), not a person."""
+    return "hx-request" in request.headers
 
 
 async def own_app(request: Request) -> App:
@@ -67,7 +84,7 @@ async def existing_site(request: Request) -> Site:
     name = request.path_params["name"]
     found = await services.sites.get(name) if is_site_name(name) else None
     if found is None:
-        raise HTTPException(404)
+        raise not_visible(request)
     return found
 
 
@@ -76,7 +93,7 @@ async def visible_site(request: Request) -> Site:
     services: Services = request.state.services
     found = await existing_site(request)
     if not found.is_owned_by(request.state.viewer) and not await services.sites.has_switches(found.name):
-        raise HTTPException(404)
+        raise not_visible(request)
     return found
 
 

@@ -18,7 +18,7 @@ from hosting.source import Choice, ChooseDirectoryError, resolve
 from model.app import APP_ID, User, new_id
 from model.left_out import LeftOut
 from model.limits import LimitReachedError
-from web.access import named_site, own_app, require_viewer, visible_app
+from web.access import is_background, named_site, own_app, require_viewer, visible_app
 from web.accounts import billing_of, can_top_up
 from web.bodies import form_field
 from web.errors import limited
@@ -102,7 +102,7 @@ async def app(request: Request) -> Response:
         left_out=await services.checks.store.left_out(found.id) if found.is_public else LeftOut(),
         **await billing_of(request, found.id),
     )
-    if "hx-request" in request.headers and not found.is_unfinished:
+    if is_background(request) and not found.is_unfinished:
         # The page followed the deploy, which is over: all of it is new now.
         response.headers["hx-refresh"] = "true"
     return response

@@ -16,7 +16,7 @@ from model.limits import LimitReachedError
 from model.site import NOTICES, VERSIONS_KEPT, Site, SiteError, Standing
 from model.site_names import refusal_of
 from store.site_versions import Version
-from web.access import own_site, require_viewer, visible_site
+from web.access import is_background, own_site, require_viewer, visible_site
 from web.accounts import billing_of, can_top_up
 from web.app_pages import FAR_FUTURE, PAGE_START
 from web.bodies import form_field, form_fields
@@ -121,7 +121,7 @@ async def site(request: Request) -> Response:
         payments=await services.payments.of_site(found.name, PAYMENTS_SHOWN),
         **await billing_of(request, found.name),
     )
-    if "hx-request" in request.headers and waiting is None:
+    if is_background(request) and waiting is None:
         response.headers["hx-refresh"] = "true"  # the page followed a deploy, which is over
     return response
 

@@ -95,6 +95,20 @@ def test_without_a_session_nothing_private_is_shown_and_nothing_changes() -> Non
     on_site(work)
 
 
+def test_a_page_that_asks_in_the_background_without_a_session_is_told_so_and_no_more() -> None:
+    async def work(site: Site) -> None:
+        anyone, bob, polling = site.visitor(), site.visitor(BOB), {"hx-request": "true"}
+        answers = [
+            await anyone.get(path, polling)
+            for path in ("/sites", f"/apps/{PENDING}", "/apps/nobody", "/sites/nobody")
+        ]
+        assert [answer.status_code for answer in answers] == [401] * 4
+        assert (await bob.get(f"/apps/{PENDING}", polling)).status_code == 404
+        assert (await anyone.get(f"/apps/{APP}", polling)).status_code == 200
+
+    on_site(work)
+
+
 def test_another_user_sees_no_pending_app_and_touches_none() -> None:
     async def work(site: Site) -> None:
         bob = site.visitor(BOB)

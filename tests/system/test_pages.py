@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
-from tests.system.conftest import NewPage
-from tests.system.journeys import deploy, log_in, wait_until_deployed
+from tests.system.conftest import PATIENCE_MS, NewPage
+from tests.system.journeys import address, deploy, log_in, wait_until_deployed
 from tests.system.running import ROOT, RunningStack
 
 AXE = (ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js").read_text()
@@ -110,6 +111,67 @@ def test_a_keyboard_reaches_everything_and_can_skip_the_navigation(stack: Runnin
     assert page.evaluate("document.activeElement.textContent").strip() == "Deploy an app"
 
 
+@pytest.fixture
+def failing_page(browser: Browser) -> Iterator[Page]:
+    """A page whose console is full of the answers that a test has made fail."""
+    with browser.new_context() as context:
+        context.set_default_timeout(PATIENCE_MS)
+        yield context.new_page()
+
+
+def test_a_page_that_gets_bad_answers_keeps_what_it_shows_says_so_and_goes_on(
+    stack: RunningStack, failing_page: Page
+):
+    page, note = failing_page, failing_page.locator("#connection")
+    failure = ["503"]
+
+    def answer(route: Route, request: Request) -> None:
+        if "hx-request" not in request.headers or not failure:
+            return route.continue_()
+        if failure == ["nothing"]:
+            return route.fulfill(status=200, content_type="text/html", body="<p>Welcome to this hotel</p>")
+        return route.abort() if failure == ["no network"] else route.fulfill(status=int(failure[0]), body="")
+
+    log_in(page, stack, "operator")
+    page.route("**/apps/*", answer)
+    # Never public: whoever is logged out can't see it, however far it is.
+    app = deploy(page, stack, "alice/broken")
+    for failure[0] in ("503", "no network", "nothing"):
+        for _ in range(2):  # when it asks again, it has read the answer before
+            with page.expect_request(lambda request: "hx-request" in request.headers):
+                pass
+        expect(note).to_have_text("The server can't be reached, trying again.")
+        expect(page.locator("#progress .steps")).to_be_visible()
+        expect(page).to_have_title(f"{app} · Codius Workers")
+    # Logged out in another tab.
+    other = page.context.new_page()
+    other.goto(address(stack))
+    other.get_by_role("button", name="Log out").click()
+    expect(other.get_by_role("link", name="Log in with GitHub")).to_be_visible()
+    failure.clear()
+    expect(note).to_have_text("You are logged out. Log in again")
+    expect(page.locator("#progress .steps")).to_be_visible()
+    # And in again: the page goes on by itself, to the deploy's end.
+    log_in(other, stack, "operator")
+    wait_until_deployed(page, status="failed")
+    expect(note).to_be_hidden()
+
+
+def test_a_verification_that_can_not_be_had_is_asked_for_again_and_the_title_stays(
+    stack: RunningStack, failing_page: Page
+):
+    page = failing_page
+    log_in(page, stack, "operator")
+    app = deploy_once(page, stack)
+    page.route("**/attestation", lambda route: route.fulfill(status=503, body=""), times=1)
+    page.goto(address(stack, f"/apps/{app}"))
+    expect(page.locator("#connection")).to_have_text("The server can't be reached, trying again.")
+    expect(page.get_by_role("heading", name="Verification")).to_be_visible()
+    expect(page.get_by_text("This app runs exactly what the workflow built")).to_be_visible()
+    expect(page.locator("#connection")).to_be_hidden()
+    expect(page).to_have_title(f"{app} · Codius Workers")
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_is_accessible_and_as_wide_as_the_window(
@@ -133,9 +195,9 @@ def test_every_page_is_accessible_and_as_wide_as_the_window(
 def deploy_once(page: Page, stack: RunningStack) -> str:
     """The operator's app of an example, deployed by the first test that wants it."""
     page.goto(f"http://localhost:{stack.port}/apps")
-    links = page.locator("table a[href^='/apps/']")
-    if links.count():
-        return links.first.inner_text()
+    rows = page.get_by_role("row").filter(has=page.get_by_text("deployed", exact=True))
+    if rows.count():
+        return rows.first.locator("a.id").inner_text()
     app = deploy(page, stack, "codius/examples/tree/main/palette")
     wait_until_deployed(page)
     return app
