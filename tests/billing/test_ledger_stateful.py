@@ -27,6 +27,7 @@ from ledger import (
     LEASE_MS,
     MAX_LEASE_REQUESTS,
     REMEMBER_EXPIRED_MS,
+    SHORTEST_LEASE_MS,
     Lease,
     Ledger,
 )
@@ -54,7 +55,7 @@ class Held:
 
     id: int
     requests: int
-    taken_at: int
+    ends_at: int
     served: int = 0
 
 
@@ -75,6 +76,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.state = "no_account"
         self.paid: dict[str, int] = {}
         self.taken_back: dict[str, tuple[int, int]] = {}  # version and cents of each reversal
+        self.schedule_version = 0
+        self.schedule: list[tuple[int, str]] = []
         self.most_allowed = 0
         self.served = 0
         self.charged = 0
@@ -110,6 +113,27 @@ class LedgerMachine(RuleBasedStateMachine):
         if restarts:
             self.ledger = Ledger(self.database, self.price)
 
+    # The schedule of a site.
+
+    @rule(version=versions, since=clock_steps, pauses=st.lists(st.integers(1, 2 * LEASE_MS), max_size=3))
+    def plan(self, version: int, since: int, pauses: list[int]) -> None:
+        times = [self.now - since, *(self.now - since + sum(pauses[: n + 1]) for n in range(len(pauses)))]
+        schedule = [(max(0, time), f"{version}-{number}") for number, time in enumerate(times)]
+        answer = self.ledger.set_schedule(self.now, version, schedule)
+        assert answer == ("closed" if self.state == "closed" else "set")
+        if self.state == "no_account":
+            self.state = "opened"
+        if answer == "set" and version > self.schedule_version:
+            self.schedule_version, self.schedule = version, schedule
+
+    def planned(self) -> tuple[str | None, int | None]:
+        """Which Worker serves, and until when, by a plain reading of the newest schedule."""
+        begun = [worker for since, worker in self.schedule if since <= self.now]
+        coming = [planned for planned in self.schedule if planned[0] > self.now]
+        if self.schedule and not begun:
+            begun, coming = [coming[0][1]], coming[1:]
+        return begun[-1] if begun else None, coming[0][0] if coming else None
+
     # Leases.
 
     @rule(target=held, wanted=wanted_requests, count=counts_to_serve)
@@ -118,7 +142,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(lease=held, count=counts_to_serve)
     def serve(self, lease: Held, count: int) -> None:
-        if self.now < lease.taken_at + LEASE_MS - MARGIN_MS:
+        if self.now < lease.ends_at - MARGIN_MS:
             count = min(count, lease.requests - lease.served)
             lease.served += count
             self.served += count
@@ -172,11 +196,14 @@ class LedgerMachine(RuleBasedStateMachine):
         left = self.remaining_in_tables()
         assert self.state == "opened"
         assert left >= 0, "charged + leased + lost must not exceed what is allowed"
-        assert result.requests == min(wanted, max(1, (left + result.requests) // 100))
-        assert result.milliseconds == LEASE_MS
+        worker, switch_at = self.planned()
+        life = LEASE_MS if switch_at is None else min(LEASE_MS, switch_at - self.now)
+        assert (result.worker, result.milliseconds) == (worker, life)
+        most = max(1, (left + result.requests) // 100) if life >= SHORTEST_LEASE_MS else 1
+        assert result.requests == min(wanted, most)
         assert (result.id is None) == (result.requests == 1)
         if result.id is not None:
-            lease = Held(result.id, result.requests, self.now)
+            lease = Held(result.id, result.requests, self.now + life)
             self.running.add(lease)
             self.unsettled += lease.requests
             self.serve(lease, count)
@@ -205,7 +232,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def forget(self, lease: Held) -> None:
         """The ledger may refuse a settlement only once it may have forgotten the lease."""
-        assert self.latest >= lease.taken_at + LEASE_MS + REMEMBER_EXPIRED_MS
+        assert self.latest >= lease.ends_at + REMEMBER_EXPIRED_MS
         self.crash(lease)
 
     # Funds.
@@ -259,7 +286,7 @@ class LedgerMachine(RuleBasedStateMachine):
         ended = charged + leased - billing.requests
         assert 0 <= ended <= leased
         leased, lost = leased - ended, lost + ended
-        assert leased >= sum(one.requests for one in self.running if self.latest < one.taken_at + LEASE_MS)
+        assert leased >= sum(one.requests for one in self.running if self.latest < one.ends_at)
         if self.state == "opened" and remaining >= 0:
             allowed = self.price.allowed_requests(self.funding)
             assert billing.requests + billing.remaining_requests + lost == allowed
