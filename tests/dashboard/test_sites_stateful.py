@@ -27,7 +27,9 @@ Result = TypeVar("Result")
 NAME = "example"
 HOUR_MS = 3_600_000
 which = st.integers(0, 99)
-steps = st.integers(0, 12)
+TO_THE_END = 99
+# Most of what is asked for is done; the rest stops at any step.
+steps = st.one_of(st.just(TO_THE_END), st.just(TO_THE_END), st.integers(0, 12))
 notices = st.sampled_from(sorted(NOTICES.values()))
 
 
@@ -82,8 +84,14 @@ class Sites(RuleBasedStateMachine):
                 error = actor.task.exception()
                 assert error is None or isinstance(error, SiteError), error
 
-    @rule(asked_by_push=st.booleans(), now=steps)
-    def deploy(self, asked_by_push: bool, now: int) -> None:
+    @rule(asked_by_push=st.booleans(), begins=steps, is_told=st.sampled_from([True, True, False]), now=steps)
+    def deploy(self, asked_by_push: bool, begins: int, is_told: bool, now: int) -> None:
+        """A new version, most of which are deployed at once."""
+        self.begin_deploy(asked_by_push, begins)
+        if is_told:
+            self.end_deploy(True, True, now)
+
+    def begin_deploy(self, asked_by_push: bool, now: int) -> None:
         number = len(self.apps)
         app_id = "bcdf" + "".join("ghjkmnpq"[int(digit)] for digit in f"{number:08o}")
         self.apps.append(app_id)
@@ -112,6 +120,35 @@ class Sites(RuleBasedStateMachine):
         if self.apps:
             app_id = self.apps[number % len(self.apps)]
             self.begin(self.hosting.switch(NAME, app_id, ALICE, self.site.now), now)
+
+    @rule(
+        first=st.sampled_from(["go_back", "switch", "notice"]),
+        number=which,
+        notice=notices,
+        order=st.integers(),
+    )
+    def two_at_once(self, first: str, number: int, notice: int, order: int) -> None:
+        """Step by step, in some order."""
+        asked = {
+            "go_back": lambda: self.hosting.go_back(NAME, ALICE, self.site.now),
+            "switch": lambda: self.hosting.switch(
+                NAME, self.apps[number % len(self.apps)], ALICE, self.site.now
+            ),
+            "notice": lambda: self.hosting.change_notice(NAME, notice, ALICE, self.site.now),
+        }
+        if not self.apps:
+            return
+        self.begin(asked[first](), 0)
+        self.begin(self.hosting.go_back(NAME, ALICE, self.site.now), 0)
+        pair = self.actors[-2:]
+
+        async def work() -> None:
+            for turn in range(24):
+                await pair[(order >> turn) & 1 if len(pair) > 1 else 0].step()
+
+        if pair:
+            self.run(work())
+        self.end_actors()
 
     @rule(now=steps)
     def go_back(self, now: int) -> None:
@@ -152,6 +189,12 @@ class Sites(RuleBasedStateMachine):
     @rule(milliseconds=st.one_of(st.integers(-5_000, 120_000), st.integers(0, 8 * 24 * HOUR_MS)))
     def clock(self, milliseconds: int) -> None:
         self.site.now += milliseconds
+
+    @rule(number=which, milliseconds=st.sampled_from([-WITHDRAW_MS, -WITHDRAW_MS + 1, -1, 0, 1]))
+    def clock_near_a_switch(self, number: int, milliseconds: int) -> None:
+        coming = [event.serves_from for event in self.seen if (event.serves_from or 0) > self.site.now]
+        if coming:
+            self.site.now = (coming[number % len(coming)] or 0) + milliseconds
 
     @rule(down=st.booleans())
     def break_or_mend_billing(self, down: bool) -> None:
@@ -243,11 +286,14 @@ def require_promised(event: Event, before: list[Event]) -> None:
     if event.serves_from is None or not any(other.serves_from for other in before):
         return
     if event.kind == "return":
-        now = served(before, event.at)
-        others = [time for time in {other.serves_from or 0 for other in before} if time <= event.at]
-        known = [served(before, time) for time in sorted(others)]
+        withdrawn = {other.withdraws for other in before}
+        known = {
+            other.app_id
+            for other in before
+            if other.at not in withdrawn and (other.serves_from or event.at + 1) <= event.at
+        }
         assert event.app_id in known
-        assert event.app_id != now
+        assert event.app_id != served(before, event.at)
         assert event.serves_from == event.at
         return
     told = [other for other in before if other.notice_ms is not None]
