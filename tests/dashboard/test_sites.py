@@ -18,7 +18,7 @@ from ledger import LEASE_MS, Lease
 from local.github.server import GitHub
 from model.app import Source, new_id
 from model.limits import HOUR_MS
-from model.site import NOTICES, VERSIONS_KEPT, SiteError
+from model.site import NOTICES, VERSIONS_KEPT, WITHDRAW_MS, SiteError
 from model.site_names import RESERVED, is_site_name, refusal_of
 from store.deploys import ForSite
 from store.sites import EVENTS_PER_DAY
@@ -488,3 +488,19 @@ def test_what_a_site_publishes_is_its_versions_document_and_what_it_says_of_itse
         assert told.headers["cache-control"] == "public, max-age=10"
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("before", "is_possible"), [(WITHDRAW_MS + 1, True), (WITHDRAW_MS - 1, False)])
+def test_what_is_about_to_serve_is_not_withdrawn(before: int, is_possible: bool) -> None:
+    async def work(site: Site) -> None:
+        await make_site(site, "hour")
+        await add_version(site, 1)
+        second = await add_version(site, 2)
+        (announced,) = (await site.services.site_hosting.standing(NAME, site.now)).announced
+        site.now = announced.serves_from - before
+        response = await site.visitor(ALICE).post(f"{HERE}/withdraw", {"announced_at": str(announced.at)})
+        assert response.status_code == (303 if is_possible else 409)
+        site.now = announced.serves_from
+        assert (worker(site) == second) is not is_possible
+
+    in_site(work)

@@ -125,10 +125,11 @@ class Sites(RuleBasedStateMachine):
         first=st.sampled_from(["go_back", "switch", "notice"]),
         number=which,
         notice=notices,
-        order=st.integers(),
+        order=st.integers(0, 2**24 - 1),
+        ahead=st.sampled_from([0, 0, 7]),
     )
-    def two_at_once(self, first: str, number: int, notice: int, order: int) -> None:
-        """Step by step, in some order."""
+    def two_at_once(self, first: str, number: int, notice: int, order: int, ahead: int) -> None:
+        """Step by step, in some order, the clock of one ahead of the other's."""
         asked = {
             "go_back": lambda: self.hosting.go_back(NAME, ALICE, self.site.now),
             "switch": lambda: self.hosting.switch(
@@ -139,7 +140,7 @@ class Sites(RuleBasedStateMachine):
         if not self.apps:
             return
         self.begin(asked[first](), 0)
-        self.begin(self.hosting.go_back(NAME, ALICE, self.site.now), 0)
+        self.begin(self.hosting.go_back(NAME, ALICE, self.site.now + ahead), 0)
         pair = self.actors[-2:]
 
         async def work() -> None:
