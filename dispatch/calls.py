@@ -24,9 +24,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def in_background(work: Coroutine[Any, Any, None]) -> None:
+def in_background(work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
     """Go on with it when the request has been answered."""
-    wait_until(asyncio.ensure_future(work))
+    begun = asyncio.ensure_future(work)
+    wait_until(begun)
+    return begun
 
 
 @dataclass(slots=True)

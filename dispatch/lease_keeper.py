@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import js
 from pyodide.ffi import JsException
 from workers import wait_until
 
@@ -92,6 +91,9 @@ class LeaseKeeper:
             return self._fail(request, app_id, number, now, error)
         # A lease is noted also where its visitor has gone.
         wait_until(self._promises.ended(meter.asked))
+        # Of this request, which goes on until the call has ended: were it one of those who wait, they all
+        # would end with its visitor.
+        meter.waiting = self._promises.with_resolvers()
         soon = self._promises.within(meter.asked, self._timeout_ms)
         context = request, app_id, number, now
         return self._promises.then(soon, self._on_answer, self._on_failure, *context)
@@ -101,7 +103,7 @@ class LeaseKeeper:
     def _ask(self, app_id: str, meter: Meter, now: int) -> Any:
         """The promise of the next lease; the last one is settled by the same call."""
         last, block = meter.lease, meter.next_block(now)
-        if last is None or last.id is None or last.is_settled:
+        if last is None or last.id is None or last.is_settled or last.is_forgotten(now):
             return self._billing.take(app_id, block)
         meter.renewed = last
         self._settlement.take_over(last)
@@ -138,7 +140,7 @@ class LeaseKeeper:
             if is_spent:
                 meter.spend_first(now)
             if lease.is_owed:
-                self._settlement.add(app_id, lease, now)
+                self._settlement.add(app_id, lease)
         self._end_call(meter, asked_at, outcome)
         return outcome
 
@@ -153,9 +155,10 @@ class LeaseKeeper:
         """Tell all who wait how a call ended; return the lease that it was to renew."""
         if meter.asked_at != asked_at:
             return None  # it took so long that there was another
-        renewed, waiting = meter.renewed, meter.waiting
+        renewed, waiting, has_waiters = meter.renewed, meter.waiting, meter.waiters > 0
         meter.asked_at, meter.asked, meter.renewed, meter.waiting = None, None, None, None
-        if waiting is not None:
+        meter.count_unserved()
+        if has_waiters:
             waiting.resolve(outcome)
         return renewed
 
@@ -168,13 +171,12 @@ class LeaseKeeper:
                 return await answered(self._answer(request, app_id, number, GRANTED))
             if not meter.is_asking(now):
                 return await answered(self.take_request(request, app_id, number))
-            if meter.waiting is None:
+            meter.waiters += 1
+            try:
                 # A JavaScript promise, as one request may not resume another: the runtime resumes each of
                 # those that wait for it in its own context.
-                meter.waiting = js.Promise.withResolvers()
-            try:
                 outcome = str(await asyncio.wait_for(meter.waiting.promise, (until - now) / 1000))
-            except TimeoutError:
+            except (TimeoutError, JsException):  # the call takes too long, or longer than its request lives
                 break
             if outcome != GRANTED:
                 return await answered(self._answer(request, app_id, number, outcome))

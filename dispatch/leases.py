@@ -28,6 +28,8 @@ SLOWEST_PACE_MS = 60_000
 QUIET_MS = 22_000
 # A call for a lease that has not ended after this long never will: its request is gone.
 STALE_CALL_MS = 35_000
+# The object remembers a lease for ten minutes after its end.
+REMEMBERED_MS = 540_000
 # Ask again this long after a refusal: soon enough for a top-up, seldom enough to be cheap.
 REFUSAL_MS = 500
 
@@ -61,6 +63,10 @@ class Lease:
         """Whether it should be settled, as its app is quiet; else the next request's call does it."""
         return now >= self.spent_at + QUIET_MS
 
+    def is_forgotten(self, now: int) -> bool:
+        """Whether the object may not know it any more, and would refuse to settle it."""
+        return now >= self.deadline + REMEMBERED_MS
+
 
 @dataclass(slots=True)
 class Meter:
@@ -74,6 +80,9 @@ class Meter:
     asked: Any = None
     renewed: Lease | None = None
     waiting: Any = None
+    # How many wait for it, and for how many of them the one before had nothing left.
+    waiters: int = 0
+    unserved: int = 0
     refusal: str | None = None
     refused_until: int = 0
 
@@ -103,11 +112,16 @@ class Meter:
         return True
 
     def next_block(self, now: int) -> int:
-        """How many requests to ask for: what the app will probably need in the lease's life."""
+        """How many requests to ask for: what the app will probably need in the lease's life, or needs now."""
         if self.lease is None:
             return 1
         expected = USEFUL_MS // max(1, self._pace_at(now))
-        return max(1, min(expected, GROWTH * self.lease.granted, MAX_BLOCK))
+        return max(1, min(max(min(expected, GROWTH * self.lease.granted), self.unserved), MAX_BLOCK))
+
+    def count_unserved(self) -> None:
+        """Note how many of those who waited for a call, which has ended, need the next one."""
+        left = 0 if self.lease is None else self.lease.left
+        self.waiters, self.unserved = 0, max(0, self.waiters - left)
 
     def _pace_at(self, now: int) -> int:
         """Milliseconds from one request to the next, where the next lease is asked for now."""

@@ -29,6 +29,7 @@ class Promises:
         self._bind_all_settled = js.Promise.allSettled.bind
         self._bind_wait = js.scheduler.wait.bind
         self._bind_try = getattr(js.Promise, "try").bind
+        self._with_resolvers = js.Promise.withResolvers.bind(js.Promise)
         self._apply = js.Reflect.apply
 
     def fetch(self, worker: Any, request: Any, fulfilled: Any, rejected: Any) -> Any:
@@ -62,6 +63,10 @@ class Promises:
     def ended(self, promise: Any) -> Any:
         """A promise that is fulfilled when this one has ended, in whatever way."""
         return self._call(self._bind_all_settled(js.Promise, self._array_of(promise)))[0]
+
+    def with_resolvers(self) -> Any:
+        """A promise of this request's, and the functions that settle it."""
+        return self._with_resolvers()
 
     def with_context(self, callback: Any, context: Any) -> Any:
         """A JavaScript function that calls a `lasting_callback` with `context` before its argument."""

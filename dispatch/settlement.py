@@ -19,6 +19,8 @@ RETRY_SECONDS = (0.5, 2.0)
 WATCH_MS = 25_000
 LOOK_SECONDS = 1.0
 AT_ONCE = 50
+# So long the next ones wait for an object that is slow.
+SLOW_SECONDS = 1.0
 NEVER = 2**63
 
 
@@ -31,11 +33,15 @@ class Settlement:
         self._owed: dict[int, tuple[str, Lease]] = {}
         self._watch_number = 0
 
-    def add(self, app_id: str, lease: Lease, now: int) -> None:
-        """Settle this lease when it is due."""
+    def add(self, app_id: str, lease: Lease) -> None:
+        """Settle this lease when it is due; called by the request that asked for it.
+
+        That may have been a while ago: its background ends so much sooner, and is no place for leases that
+        others have spent from since.
+        """
         self._owed[id(lease)] = app_id, lease
-        if self.watch_from == NEVER or now >= self.watch_from:
-            self.watch(now)
+        if self.watch_from == NEVER or lease.taken_at >= self.watch_from:
+            self.watch(lease.taken_at)
 
     def take_over(self, lease: Lease) -> None:
         """Leave this lease to the caller, who settles it by renewing it."""
@@ -43,7 +49,7 @@ class Settlement:
         lease.is_settled = True
 
     def watch(self, now: int) -> None:
-        """Begin the task that settles leases from now on, in the background of this request."""
+        """Begin the task that settles leases from now on, in the background of a request that came now."""
         self.watch_from = now + WATCH_MS - QUIET_MS
         self._watch_number += 1
         in_background(self._settle_what_is_due(self._watch_number, now + WATCH_MS))
@@ -56,7 +62,8 @@ class Settlement:
             now = now_ms()
             due = [key for key, (_, lease) in self._owed.items() if lease.is_due(now) or now >= until]
             for first in range(0, len(due), AT_ONCE):
-                await asyncio.gather(*(self._settle_owed(key) for key in due[first : first + AT_ONCE]))
+                settling = [in_background(self._settle_owed(key)) for key in due[first : first + AT_ONCE]]
+                await asyncio.wait(settling, timeout=SLOW_SECONDS)
             if not self._owed:
                 self.watch_from = NEVER
                 return

@@ -111,6 +111,13 @@ def test_a_new_lease_takes_the_place_of_the_one_in_hand() -> None:
     assert lease_of(meter).id == 8
 
 
+def test_a_lease_is_taken_for_forgotten_before_the_object_forgets_it() -> None:
+    lease = lease_of(meter_with(5))
+    ends_at = ASKED_AT + LEASE_MS
+    assert not lease.is_forgotten(ends_at + 500_000)
+    assert lease.is_forgotten(ends_at + 600_000 - MARGIN_MS)
+
+
 # Returning.
 
 
@@ -183,6 +190,22 @@ def test_an_app_that_becomes_slow_asks_for_less() -> None:
     meter = meter_with(1_000, spent=10)
     assert meter.next_block(ASKED_AT + USEFUL_MS) == USEFUL_MS // (USEFUL_MS // 10)
     assert meter.next_block(ASKED_AT + 3_600_000) == 1
+
+
+@pytest.mark.parametrize(("waiting", "asked_for"), [(0, 1), (1, 1), (40, 40), (5_000, MAX_BLOCK)])
+def test_for_all_who_wait_the_next_lease_is_enough(waiting: int, asked_for: int) -> None:
+    meter = meter_with(1, spent=1)
+    meter.waiters = waiting
+    meter.count_unserved()
+    assert meter.next_block(ASKED_AT + 20) == asked_for
+
+
+def test_who_was_served_by_the_last_lease_is_not_counted_for_the_next() -> None:
+    meter = meter_with(1, spent=1)
+    meter.waiters = 39
+    meter.grant(8, 50, ASKED_AT + 20, LEASE_MS)
+    meter.count_unserved()
+    assert (meter.unserved, meter.waiters) == (0, 0)
 
 
 def test_one_interval_alone_says_little() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -75,15 +77,16 @@ def test_many_requests_leave_memory_as_it_was_and_none_fails(tmp_path: Path, is_
 
 
 def test_a_lease_that_comes_too_late_is_not_lost(tmp_path: Path):
-    """It serves a later request, or goes back."""
+    """It serves a later request, or goes back, also while the object of another app doesn't answer."""
 
     async def ask(workerd: Workerd) -> None:
-        await workerd.open_accounts("ours", ["late"])
+        await workerd.open_accounts("ours", ["late", "miser"])
         statuses: Counter[int] = Counter()
         async with httpx.AsyncClient(timeout=60) as client:
-            for _ in range(60):
+            for app in ["miser"] * 10 + ["late"] * 150:
                 url = f"http://127.0.0.1:{workerd.ports['ours-far']}/"
-                statuses[(await client.get(url, headers={"host": "late.localhost"})).status_code] += 1
+                answer = await client.get(url, headers={"host": f"{app}.localhost"})
+                statuses[answer.status_code] += app == "late"
         assert set(statuses) == {200, 503}
         until = time.monotonic() + SETTLED_SECONDS
         while await workerd.charged("late") != statuses[200]:
@@ -91,6 +94,44 @@ def test_a_lease_that_comes_too_late_is_not_lost(tmp_path: Path):
             await asyncio.sleep(0.5)
 
     with_workerd(tmp_path, ask, BILLING_TIMEOUT_MS=OBJECT_DELAY_MS // 2)
+
+
+def test_a_visitor_who_goes_away_takes_none_along_of_those_who_wait_for_the_same_lease(tmp_path: Path):
+    async def ask(workerd: Workerd) -> None:
+        port = workerd.ports["ours-far"]
+        async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=None)) as client:
+            headers = {"host": "mute.localhost"}
+
+            async def everything_has_arrived() -> None:
+                healthy = await client.get(
+                    f"http://127.0.0.1:{port}/healthz", headers={"host": "healthz.localhost"}
+                )
+                assert healthy.status_code == 200
+
+            gone = []
+            for _ in range(2):  # the one that asks, the first that waits
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"GET / HTTP/1.1\r\nHost: mute.localhost\r\n\r\n")
+                await everything_has_arrived()
+                gone.append(writer)
+            staying = [
+                asyncio.create_task(client.get(f"http://127.0.0.1:{port}/", headers=headers))
+                for _ in range(5)
+            ]
+            await everything_has_arrived()
+            for writer in gone:
+                reset(writer)
+            found = await asyncio.gather(*staying)
+        assert [answer.status_code for answer in found] == [503] * len(staying)
+
+    with_workerd(tmp_path, ask, BILLING_TIMEOUT_MS=2_000)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close a connection so that the server notices at once: it would answer one that is half closed."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def status_of(port: int, method: str, host: str) -> int | None:
