@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["pending", "queued", "building", "attesting", "deploying", "deployed", "failed", "deleted"]
-# What people see in a list; an app's own page shows the status itself.
-Summary = Literal["pending", "building", "deployed", "failed", "deleted"]
+# What people see, wherever they see it: the status, or that the Worker of a deployed app is gone.
+State = Literal[Status, "missing"]
 
 APP_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # Without vowels, so that no id is a word, nor a name that an operator wants for something else.
@@ -17,9 +17,9 @@ ID_LETTERS = "bcdfghjkmnpqrstvwxz"
 ID_CHARACTERS = ID_LETTERS + "23456789"
 ID_LENGTH = 12
 
-SUMMARIES: dict[Status, Summary] = {"queued": "pending", "attesting": "building", "deploying": "building"}
 # In the order in which a deploy goes through them.
 UNFINISHED: tuple[Status, ...] = ("pending", "queued", "building", "attesting", "deploying")
+STATES: tuple[State, ...] = (*UNFINISHED, "deployed", "missing", "failed", "deleted")
 SHORT_COMMIT = 7
 
 
@@ -65,13 +65,14 @@ class App:
     missing_since: int | None
 
     @property
-    def summary(self) -> Summary:
-        return SUMMARIES.get(self.status, self.status)  # type: ignore[arg-type]
+    def state(self) -> State:
+        is_missing = self.status == "deployed" and self.missing_since is not None
+        return "missing" if is_missing else self.status
 
     @property
     def is_served(self) -> bool:
-        """Deployed, and still there as far as is known: only then it takes money."""
-        return self.status == "deployed" and self.missing_since is None
+        """Deployed, and still there as far as is known: only then it is linked to and takes money."""
+        return self.state == "deployed"
 
     @property
     def is_unfinished(self) -> bool:

@@ -72,9 +72,12 @@ class Apps:
         )
 
     async def counts(self) -> dict[str, int]:
-        """How many apps there are of each status."""
-        rows = await self.database.execute("SELECT status, count(*) AS apps FROM apps GROUP BY status")
-        return {str(row["status"]): int(row["apps"] or 0) for row in rows}
+        """How many apps there are of each state."""
+        rows = await self.database.execute(
+            "SELECT CASE WHEN status = 'deployed' AND missing_since IS NOT NULL THEN 'missing' "
+            "ELSE status END AS state, count(*) AS apps FROM apps GROUP BY state"
+        )
+        return {str(row["state"]): int(row["apps"] or 0) for row in rows}
 
     async def write_if_unchanged(self, app: App, changed: App, now: int) -> bool:
         """Write where a deploy has got to; False when another has written since `app` was read."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import get_args
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from clients.billing import BillingAccount, BillingUnavailableError
-from model.app import SUMMARIES, App, Summary
+from model.app import STATES, App
 from store.payments import RefundReason
 from web.pages import page
 from web.services import Services
@@ -41,7 +40,7 @@ async def operator(request: Request) -> Response:
         request,
         "operator.html",
         users=users,
-        apps_by_summary=by_summary(counts),
+        apps_by_state={state: counts[state] for state in STATES if state in counts},
         apps=[{"app": app, "account": account} for app, account in zip(latest, accounts, strict=True)],
         requests=sum(account.requests for account in known),
         funding_nano_usd=sum(account.funding_nano_usd for account in known),
@@ -60,11 +59,3 @@ async def account_of(services: Services, app: App) -> BillingAccount | None:
         return await services.billing.account(app.id)
     except BillingUnavailableError:
         return None
-
-
-def by_summary(counts: dict[str, int]) -> dict[str, int]:
-    """Apps by what people see of their status."""
-    sums: dict[str, int] = dict.fromkeys(get_args(Summary), 0)
-    for status, count in counts.items():
-        sums[SUMMARIES.get(status, status)] += count  # type: ignore[call-overload]
-    return sums

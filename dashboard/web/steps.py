@@ -7,7 +7,7 @@ from typing import Literal
 
 from model.app import UNFINISHED, App, Status
 
-# All but "pending", which waits for the first.
+# All but "pending", which comes before the first.
 STEPS: tuple[Status, ...] = (*UNFINISHED[1:], "deployed")
 
 
@@ -22,7 +22,7 @@ def steps_of(app: App) -> list[Step]:
     if app.status == "failed":
         return [Step("Failed", "failed")]
     if app.status not in STEPS:
-        position = 0 if app.status == "pending" else len(STEPS)
+        position = -1 if app.status == "pending" else len(STEPS)
     else:
         position = STEPS.index(app.status) + (app.status == "deployed")
     return [Step(name.capitalize(), state_at(number, position)) for number, name in enumerate(STEPS)]
