@@ -34,6 +34,10 @@ class Presence:
         await self.note(app_id, is_missing, now)
         return is_missing
 
+    async def was_missing(self, app_id: str) -> bool:
+        """What was found when it was looked for last; False if it never was."""
+        return await self.looks.is_missing(app_id)
+
     async def note(self, app_id: str, is_missing: bool, now: int) -> None:
         """Keep what was found: an app whose Worker is missing takes no money."""
         await self.looks.note(app_id, is_missing)

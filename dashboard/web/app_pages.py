@@ -15,7 +15,7 @@ from clients.github_api import GitHubError
 from hosting.deployments import AlreadyDeployedError
 from hosting.repository_url import RepositoryUrl, SourceError
 from hosting.source import Choice, ChooseDirectoryError, resolve
-from model.app import APP_ID, User, new_id
+from model.app import APP_ID, App, User, new_id
 from model.left_out import LeftOut
 from model.limits import LimitReachedError
 from web.access import is_background, named_site, own_app, require_viewer, visible_app
@@ -134,9 +134,15 @@ async def payment_required(request: Request) -> Response:
         app_id=app_id,
         app=found,
         account=account,
+        is_missing=await is_missing(services, app_id, found),
         has_payments=services.settings.has_payments,
         can_top_up=can_top_up(services, found),
     )
+
+
+async def is_missing(services: Services, app_id: str, app: App | None) -> bool:
+    """Whether a Worker is gone, as far as is known; one that was uploaded by hand is no app."""
+    return await services.presence.was_missing(app_id) if app is None else app.state == "missing"
 
 
 async def retry(request: Request) -> Response:

@@ -50,7 +50,13 @@ async def success(request: Request) -> Response:
     if payment is None:
         raise HTTPException(404)
     app = await payable_app(services, payment)
-    return page(request, "payment.html", payment=payment, can_top_up=can_top_up(services, app))
+    return page(
+        request,
+        "payment.html",
+        payment=payment,
+        is_served=app is not None and app.is_served,
+        can_top_up=can_top_up(services, app),
+    )
 
 
 async def payable_app(services: Services, payment: Payment) -> App | None:

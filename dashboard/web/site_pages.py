@@ -117,6 +117,7 @@ async def site(request: Request) -> Response:
         notices=NOTICE_WORDS,
         events=events[:EVENTS_SHOWN],
         more=events[EVENTS_SHOWN - 1].at if len(events) > EVENTS_SHOWN else None,
+        serving=current,
         can_top_up=can_top_up(services, current),
         payments=await services.payments.of_site(found.name, PAYMENTS_SHOWN),
         **await billing_of(request, found.name),
@@ -187,13 +188,15 @@ async def payment_required(request: Request) -> Response:
     account = await services.billing.account(found.name)
     if account is None:
         raise HTTPException(404)
+    serving = await serving_app(services, found)
     return page(
         request,
         "site_payment_required.html",
         site=found,
         account=account,
         has_payments=services.settings.has_payments,
-        can_top_up=can_top_up(services, await serving_app(services, found)),
+        serving=serving,
+        can_top_up=can_top_up(services, serving),
     )
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from model.app import STATES, UNFINISHED
-from tests.dashboard.dashboard_site import OPERATOR, Site
+from tests.dashboard.dashboard_site import ALICE, OPERATOR, Site
+from tests.dashboard.shop import APP, Shop, in_shop
+from tests.dashboard.test_presence import Hosted, hosting
+from tests.dashboard.test_sites import NAME, add_version, in_site, make_site
 
-APP = "bcdfghjkmnpq"
 CHANGES = {
     "missing": "missing_since = 1",
     "failed": "status = 'failed', failure = 'The build failed.'",
     "deleted": "status = 'deleted', deleted_at = 1",
 }
+WHY = {"missing": "not at Cloudflare any more", "deleted": "was deleted"}
+GONE = pytest.mark.parametrize("state", WHY)
 BADGE = re.compile(r'<span class="badge (\w+)">(\w+)</span>')
 CURRENT = re.compile(r'aria-current="step" aria-busy="true">(\w+)')
 
@@ -46,3 +51,62 @@ def test_a_state_has_one_word_on_every_page(state: str) -> None:
         assert [step.lower() for step in steps] == ([state] if state in UNFINISHED[1:] else [])
 
     on_site(work)
+
+
+@GONE
+def test_what_serves_nothing_is_neither_opened_nor_topped_up_and_the_reason_is_said(
+    tmp_path: Path, state: str
+) -> None:
+    async def work(shop: Shop) -> None:
+        site, opens = shop.site, f'href="https://{APP}.apps.example/"'
+        session = await shop.paid()
+        assert opens in (await shop.success(session)).text
+        pages = (f"/apps/{APP}", f"/apps/{APP}/402")
+        for path in pages:
+            page = (await site.visitor(ALICE).get(path)).text
+            assert opens in page
+            assert f'action="/apps/{APP}/top-up"' in page
+        await change(site, state)
+        if state == "deleted":
+            await site.services.billing.close_account(APP)
+        for path in (*pages, "/apps", f"/checkout-sessions/{session['id']}/success"):
+            page = (await site.visitor(ALICE).get(path)).text
+            assert opens not in page, path
+            assert "/top-up" not in page, path
+            assert "can serve" not in page, path
+        for path in pages:
+            assert WHY[state] in (await site.visitor().get(path)).text
+
+    in_shop(tmp_path, work)
+
+
+@GONE
+def test_a_site_whose_app_is_gone_promises_nothing_either(state: str) -> None:
+    async def work(site: Site) -> None:
+        await make_site(site)
+        await add_version(site, 1)
+        here, opens = f"/sites/{NAME}", f'href="https://{NAME}.apps.example/"'
+        for path in (here, f"{here}/402"):
+            page = (await site.visitor().get(path)).text
+            assert opens in page
+            assert "/top-up" in page
+        await change(site, state)
+        for path in (here, f"{here}/402"):
+            page = (await site.visitor().get(path)).text
+            assert opens not in page
+            assert "/top-up" not in page
+            assert "can serve" not in page
+            assert WHY[state] in page
+
+    in_site(work)
+
+
+def test_a_worker_that_was_uploaded_by_hand_and_is_gone_is_not_said_to_serve(tmp_path: Path) -> None:
+    async def work(hosted: Hosted) -> None:
+        await hosted.site.services.billing.open_account("by-hand")
+        path = "/apps/by-hand/402"
+        assert "can serve requests" in (await hosted.site.visitor().get(path)).text
+        assert await hosted.is_missing("by-hand")
+        assert "This app is missing" in (await hosted.site.visitor().get(path)).text
+
+    hosting(tmp_path, work)
