@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import js
+from pyodide.ffi import JsException
 from workers import wait_until
 
 from memory import Memory
@@ -68,12 +69,12 @@ class SharedCalls(Generic[Value]):
         call = self._under_way(key)
         if call is None:
             # A JavaScript promise, as one request may not resume another: the runtime resumes each of
-            # those that wait for it in its own context.
+            # those that wait for it in its own context. It is of this request, which makes the call.
             call = self._calls[key] = Call(js.Promise.withResolvers(), now_ms())
             in_background(self._make(key, call, ask))
         try:
             await asyncio.wait_for(call.ended.promise, STALE_CALL_MS / 1000)
-        except TimeoutError:
+        except (TimeoutError, JsException):  # the call takes too long, or longer than its request lives
             return None
         return call.value
 
