@@ -59,9 +59,15 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """An account as people see it. `requests` counts what is charged and what is leased out."""
+    """An account as people see it: cost and balance are those of the requests that were used.
+
+    `requests` are those that were used, which is what was charged, and those that are reserved by leases.
+    `remaining_requests` are neither.
+    """
 
     requests: int
+    used_requests: int
+    reserved_requests: int
     remaining_requests: int
     funding_cents: int
     cost_nano_usd: int
@@ -254,13 +260,15 @@ class Ledger:
         if account is None:
             return None
         account.expire_leases(now, REMEMBER_EXPIRED_MS)
-        requests = account.requests + account.leased
+        used = account.requests
         return Billing(
-            requests=requests,
+            requests=used + account.leased,
+            used_requests=used,
+            reserved_requests=account.leased,
             remaining_requests=0 if account.closed_at is not None else max(0, self._remaining(account)),
             funding_cents=account.funding_cents,
-            cost_nano_usd=self._price.cost_nano_usd(requests),
-            balance_nano_usd=self._price.balance_nano_usd(account.funding_cents, requests),
+            cost_nano_usd=self._price.cost_nano_usd(used),
+            balance_nano_usd=self._price.balance_nano_usd(account.funding_cents, used),
             opened_at=account.opened_at,
             closed_at=account.closed_at,
         )

@@ -27,7 +27,10 @@ class BillingUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BillingAccount:
-    requests: int
+    """Requests are used once they are charged; those in leases are reserved, and can be used or come back."""
+
+    used_requests: int
+    reserved_requests: int
     remaining_requests: int
     funding_cents: int
     cost_nano_usd: int
@@ -40,6 +43,11 @@ class BillingAccount:
     @property
     def funding_nano_usd(self) -> int:
         return self.funding_cents * NANO_USD_PER_CENT
+
+    @property
+    def unused_requests(self) -> int:
+        """Those that remain and those that are reserved; none of an account that was closed."""
+        return 0 if self.closed_at is not None else self.remaining_requests + self.reserved_requests
 
     @classmethod
     def from_rpc(cls, result: dict[str, str | None]) -> BillingAccount:

@@ -42,7 +42,7 @@ async def operator(request: Request) -> Response:
         users=users,
         apps_by_state={state: counts[state] for state in STATES if state in counts},
         apps=[{"app": app, "account": account} for app, account in zip(latest, accounts, strict=True)],
-        requests=sum(account.requests for account in known),
+        requests=sum(account.used_requests for account in known),
         funding_nano_usd=sum(account.funding_nano_usd for account in known),
         cost_nano_usd=sum(account.cost_nano_usd for account in known),
         paid_cents=await services.payments.total_cents(),

@@ -340,6 +340,22 @@ def test_settling_charges_what_was_used_and_returns_the_rest(
     assert database.execute("SELECT requests, leased, lost FROM account") == [(20, 0, 0)]
 
 
+def test_what_is_reserved_costs_nothing_until_it_is_used(ledger: Ledger) -> None:
+    assert ledger.add_funds(NOW, "payment", 30) == "credited"
+    for _ in range(10_000):
+        ledger.increment_requests(NOW)
+    lease = take_to_settle(ledger, 1_000)
+    before = ledger.billing(NOW)
+    assert before is not None
+    assert (before.used_requests, before.reserved_requests, before.requests) == (10_000, 1_000, 11_000)
+    assert (before.cost_nano_usd, before.balance_nano_usd) == (0, 300_000_000)
+    ledger.settle_lease(NOW, lease, 100)
+    after = ledger.billing(NOW)
+    assert after is not None
+    assert (after.used_requests, after.reserved_requests, after.requests) == (10_100, 0, 10_100)
+    assert (after.cost_nano_usd, after.balance_nano_usd) == (30_000, 299_970_000)
+
+
 def test_a_settled_lease_gives_its_id_to_no_other(ledger: Ledger) -> None:
     first = take_to_settle(ledger, 50)
     ledger.settle_lease(NOW, first, 20)

@@ -293,7 +293,9 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             assert billing.remaining_requests == 0
         assert billing.funding_cents == self.funding
-        assert billing.cost_nano_usd == self.price.cost_nano_usd(charged + leased)
+        assert (billing.used_requests, billing.reserved_requests) == (charged, leased)
+        assert billing.requests == charged + leased
+        assert billing.cost_nano_usd == self.price.cost_nano_usd(charged)
         assert billing.balance_nano_usd == self.funding * 10**7 - billing.cost_nano_usd
         assert (billing.closed_at is not None) == (self.state == "closed")
         listed = {payment.id: payment.amount_cents for payment in self.ledger.payments()}

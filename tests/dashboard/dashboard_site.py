@@ -21,7 +21,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from clients.http import TIMEOUT_SECONDS, Answer, Receive, UnreachableError
-from ledger import LEASE_MS, Ledger
+from ledger import LEASE_MS, Lease, Ledger
 from model.app import App, Source, User
 from model.limits import Limits
 from model.rates import Rates
@@ -245,6 +245,15 @@ class BillingObject:
     def use(self, requests: int) -> None:
         for _ in range(requests):
             self._ledger.increment_requests(self._now)
+
+    def lease(self, wanted: int) -> Lease:
+        lease = self._ledger.take_lease(self._now, wanted)
+        assert isinstance(lease, Lease)
+        return lease
+
+    def settle(self, lease: Lease, used: int) -> None:
+        assert lease.id is not None
+        self._ledger.settle_lease(self._now, lease.id, used)
 
     def pay(self, payment: str, cents: int) -> None:
         self._ledger.add_funds(self._now, payment, cents)

@@ -1,4 +1,4 @@
-"""What pages say of an app's state: the same in every place, and only what is so."""
+"""What pages say of an app and its account: the same in every place, and only what is so."""
 
 from __future__ import annotations
 
@@ -110,3 +110,33 @@ def test_a_worker_that_was_uploaded_by_hand_and_is_gone_is_not_said_to_serve(tmp
         assert "This app is missing" in (await hosted.site.visitor().get(path)).text
 
     hosting(tmp_path, work)
+
+
+def test_pages_count_what_was_used_as_their_charts_do_and_what_is_reserved_apart() -> None:
+    async def work(site: Site) -> None:
+        account = site.billing.getByName(APP)
+        account.pay("payment", 30)
+        account.use(1)
+        lease = account.lease(1_000)
+        assert lease.requests == 1_000
+
+        async def shown(path: str) -> tuple[str, ...]:
+            page = (await site.visitor(OPERATOR).get(path)).text
+            return tuple(re.findall(r'<td class="number">([^<]+)</td>', page))[:5]
+
+        path = f"/apps/{APP}"
+        assert await shown(path) == ("1", "1,000,099", "$0.00", "$0.30", "$0.30")
+        page = (await site.visitor().get(path)).text
+        assert "1 in total" in page
+        assert "1,000 are reserved" in page
+        assert (
+            '<td data-label="Requests" class="number">1</td>'
+            in (await site.visitor(OPERATOR).get("/operator")).text
+        )
+        account.settle(lease, 199)
+        assert await shown(path) == ("200", "999,900", "$0.00003", "$0.30", "$0.29997")
+        page = (await site.visitor().get(path)).text
+        assert "200 in total" in page
+        assert "reserved" not in page
+
+    on_site(work)

@@ -44,7 +44,7 @@ def prepare(page: Page, stack: RunningStack) -> tuple[str, str]:
 
 
 def wait_until_settled(page: Page, stack: RunningStack, app: str) -> None:
-    """Until then the page counts a whole lease as used."""
+    """Until then the page doesn't count what was used of a lease."""
     page.goto(address(stack, f"/apps/{app}"))
     while not page.get_by_role("row", name="Requests 250", exact=True).count():
         page.wait_for_timeout(500)
