@@ -26,6 +26,7 @@ from tests.dashboard.dashboard_site import ALICE, BOB, GITHUB, UNLIMITED, VARIAB
 from tests.dashboard.shop import Shop
 from tests.dashboard.test_checks import APP as ATTESTED
 from tests.dashboard.test_checks import Attested
+from tests.dashboard.turns import Actor, take_turns
 from tests.dashboard.with_github import commit, git, with_github
 
 NAME = "example"
@@ -502,5 +503,35 @@ def test_what_is_about_to_serve_is_not_withdrawn(before: int, is_possible: bool)
         assert response.status_code == (303 if is_possible else 409)
         site.now = announced.serves_from
         assert (worker(site) == second) is not is_possible
+
+    in_site(work)
+
+
+# It looks for the version, the site and what is in force, and writes the event.
+UNTIL_DECIDED = 4
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_whoever_tells_the_object_knows_of_no_event_that_came_meanwhile(steps: int) -> None:
+    async def work(site: Site) -> None:
+        await make_site(site)
+        await add_version(site, 1)
+        second = await add_version(site, 2)
+        take_turns(site)
+        hosting = site.services.site_hosting
+        slow = Actor(hosting.go_back(NAME, ALICE, site.now))
+        for _ in range(steps):
+            await slow.step()
+        site.now += 1
+        quick = Actor(hosting.switch(NAME, second, ALICE, site.now))
+        for _ in range(UNTIL_DECIDED):
+            await quick.step()
+        await slow.finish()
+        await quick.die()
+        site.now += 1
+        await site.services.upkeep._finish_sites(site.now, lambda *_: None)
+        current = (await hosting.standing(NAME, site.now)).current
+        assert current is not None
+        assert worker(site) == current.app_id
 
     in_site(work)
