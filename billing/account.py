@@ -146,7 +146,8 @@ class Account:
     def charge(self, now: int, count: int) -> None:
         """Charge requests in the current hour."""
         hour = now // HOUR_MS
-        if hour > self.hour:  # a clock that is set back charges the hour that was
+        # A clock that is set back charges the hour that was; what charges nothing begins none.
+        if count and hour > self.hour:
             self._begin_hour(hour)
         self.requests += count
         self.hour_requests += count

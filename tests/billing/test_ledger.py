@@ -445,6 +445,14 @@ def test_released_requests_can_be_served_again(database: SqliteDatabase) -> None
     assert ledger.usage_per_hour(NOW, 1) == [0]
 
 
+def test_a_release_is_taken_from_the_hour_of_the_last_charge(ledger: Ledger) -> None:
+    lease = take_to_settle(ledger, 50)
+    ledger.increment_requests(NOW)
+    ledger.settle_lease(LATER, lease, 0)  # which charges nothing
+    ledger.release_requests(1)
+    assert ledger.usage_per_hour(LATER, 2) == [0, 0]
+
+
 # Usage.
 
 
