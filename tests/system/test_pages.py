@@ -135,7 +135,7 @@ def test_a_page_that_gets_bad_answers_keeps_what_it_shows_says_so_and_goes_on(
     log_in(page, stack, "operator")
     page.route("**/apps/*", answer)
     # Never public: whoever is logged out can't see it, however far it is.
-    app = deploy(page, stack, "alice/broken")
+    app = deploy(page, stack, "alice/unfinished")
     for failure[0] in ("503", "no network", "nothing"):
         for _ in range(2):  # when it asks again, it has read the answer before
             with page.expect_request(lambda request: "hx-request" in request.headers):
@@ -194,12 +194,20 @@ def test_every_page_is_accessible_and_as_wide_as_the_window(
 
 def deploy_once(page: Page, stack: RunningStack) -> str:
     """The operator's app of an example, deployed by the first test that wants it."""
-    page.goto(f"http://localhost:{stack.port}/apps")
-    rows = page.get_by_role("row").filter(has=page.get_by_text("deployed", exact=True))
+    return app_of(page, stack, "deployed", "codius/examples/tree/main/palette")
+
+
+def fail_once(page: Page, stack: RunningStack) -> str:
+    return app_of(page, stack, "failed", "alice/broken")
+
+
+def app_of(page: Page, stack: RunningStack, state: str, path: str) -> str:
+    page.goto(address(stack, "/apps"))
+    rows = page.get_by_role("row").filter(has=page.get_by_text(state, exact=True))
     if rows.count():
         return rows.first.locator("a.id").inner_text()
-    app = deploy(page, stack, "codius/examples/tree/main/palette")
-    wait_until_deployed(page)
+    app = deploy(page, stack, path)
+    wait_until_deployed(page, status=state)
     return app
 
 
@@ -210,3 +218,53 @@ def problems_of(page: Page, name: str, width: int) -> list[str]:
     if page.evaluate("document.documentElement.scrollWidth") > width:
         problems.append(f"{name}: wider than {width}")
     return problems
+
+
+ALL_WIDTHS = (320, 576, 768, 1024, 1280)
+LONG_SITE = "abcdefghijk-abcdefghijk-abcdefghijk-abcd"  # as long as a name may be
+# As long as GitHub lets owners and repositories be called, wherever a page shows one.
+LENGTHEN = """() => {
+  const name = "o".repeat(39) + "/" + "r".repeat(100);
+  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    text.data = text.data.replaceAll("codius/examples", name).replaceAll("alice/broken", name);
+  }
+  for (const details of document.querySelectorAll("details")) details.open = true;
+}"""
+EDGES = """() => {
+  const [root, title] = [document.documentElement, document.querySelector("h1")];
+  return [root.scrollWidth - root.clientWidth, title.getBoundingClientRect().left];
+}"""
+
+
+def test_no_page_scrolls_sideways_and_each_has_a_margin(stack: RunningStack, page: Page):
+    paths = every_page(page, stack)
+    found = []
+    for path in paths:
+        page.goto(address(stack, path))
+        page.wait_for_load_state("networkidle")
+        page.evaluate(LENGTHEN)
+        for width in ALL_WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            beyond, margin = page.evaluate(EDGES)
+            if beyond > 0 or margin < 15:
+                found.append(f"{path} at {width}: {beyond} beyond the window, {margin} before the title")
+    assert found == []
+
+
+def every_page(page: Page, stack: RunningStack) -> list[str]:
+    """Have an app that is deployed and paid for, one that failed, and a site; return all pages' paths."""
+    log_in(page, stack, "operator")
+    app, failed = deploy_once(page, stack), fail_once(page, stack)
+    page.goto(address(stack, f"/apps/{app}"))
+    page.get_by_role("button", name="Top Up Balance").click()
+    page.get_by_role("button", name="Pay", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Added")
+    success = page.url.removeprefix(address(stack).rstrip("/"))
+    page.goto(address(stack, f"/sites?app={app}"))
+    page.get_by_label("Name", exact=True).fill(LONG_SITE)
+    page.get_by_role("button", name="Make Site").click()
+    page.wait_for_url(address(stack, f"/sites/{LONG_SITE}"))
+    own, site = f"/apps/{app}", f"/sites/{LONG_SITE}"
+    return [*PATHS, own, f"{own}/402", f"{own}/attestation", f"/apps/{failed}", success, site, f"{site}/402"]
