@@ -6,6 +6,7 @@
   note.className = "error";
   note.setAttribute("role", "status");
   note.hidden = true;
+  let shown;
 
   const reason = (element, status) => {
     if (status === 401) return "You are logged out.";
@@ -15,8 +16,9 @@
   };
   const show = () => {
     const [words] = failures.values();
+    if (words === shown) return; // or it would be read out again, and its link lose the focus
+    shown = words;
     note.hidden = words === undefined;
-    if (note.textContent.trim() === (words ?? "")) return; // or it would be read out again
     note.textContent = words ?? "";
     if (words === "You are logged out.") {
       const link = document.createElement("a");

@@ -137,9 +137,7 @@ def test_a_page_that_gets_bad_answers_keeps_what_it_shows_says_so_and_goes_on(
     # Never public: whoever is logged out can't see it, however far it is.
     app = deploy(page, stack, "alice/unfinished")
     for failure[0] in ("503", "no network", "nothing"):
-        for _ in range(2):  # when it asks again, it has read the answer before
-            with page.expect_request(lambda request: "hx-request" in request.headers):
-                pass
+        wait_for_an_answer(page)
         expect(note).to_have_text("The server can't be reached, trying again.")
         expect(page.locator("#progress .steps")).to_be_visible()
         expect(page).to_have_title(f"{app} · Codius Workers")
@@ -150,11 +148,22 @@ def test_a_page_that_gets_bad_answers_keeps_what_it_shows_says_so_and_goes_on(
     expect(other.get_by_role("link", name="Log in with GitHub")).to_be_visible()
     failure.clear()
     expect(note).to_have_text("You are logged out. Log in again")
+    link = page.get_by_role("link", name="Log in again")
+    link.focus()
+    wait_for_an_answer(page)
+    expect(link).to_be_focused()
     expect(page.locator("#progress .steps")).to_be_visible()
     # And in again: the page goes on by itself, to the deploy's end.
     log_in(other, stack, "operator")
     wait_until_deployed(page, status="failed")
     expect(note).to_be_hidden()
+
+
+def wait_for_an_answer(page: Page) -> None:
+    """When the page asks again, it has read the answer before."""
+    for _ in range(2):
+        with page.expect_request(lambda request: "hx-request" in request.headers):
+            pass
 
 
 def test_a_verification_that_can_not_be_had_is_asked_for_again_and_the_title_stays(
