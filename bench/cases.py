@@ -14,6 +14,7 @@ CONNECTIONS = 16
 MANY_APPS = 1_000
 FAR_APPS = 100
 MAX_ROUNDS = 100
+SITE_NAME = "site"
 WARM_SECONDS = 1.0
 # What goes once through its apps takes some seconds; on the slowest machine it is cut off after so many.
 MOST_SECONDS = 20.0
@@ -41,11 +42,13 @@ class Case:
     far: bool = False
     quiet: bool = False
     pace: float | None = None
+    site: bool = False
     most_rounds: int = 3
 
     def hosts(self, passes: int) -> list[list[str]]:
         """For each connection the hosts that it asks for, so that together they go in turn."""
-        names = [f"{name}.localhost" for name in app_names(self.apps)] * passes
+        apps = [SITE_NAME] if self.site else app_names(self.apps)
+        names = [f"{name}.localhost" for name in apps] * passes
         return [names[number :: self.connections] for number in range(self.connections)]
 
     @property
@@ -60,6 +63,7 @@ def at_pace(pace: float) -> Case:
 
 
 HOT = Case("one hot app", ("source", "ours", "bare"), most_rounds=MAX_ROUNDS)
+SITE = Case("one hot site", ("source", "ours"), site=True)
 FAR = Case(f"one app, +{OBJECT_DELAY_MS} ms, 1 connection", ("source", "ours"), connections=1, far=True)
 FAR_HOT = Case(f"one hot app, +{OBJECT_DELAY_MS} ms", ("source", "ours"), far=True)
 QUIET = Case(f"{MANY_APPS:,} quiet apps", ("source", "ours", "bare"), MANY_APPS, quiet=True)
@@ -72,7 +76,7 @@ QUIET_FAR = Case(
     quiet=True,
 )
 PACED = tuple(at_pace(pace) for pace in (0.5, 1, 2, 5, 10, 20, 60))
-CASES = (HOT, FAR, FAR_HOT, QUIET, QUIET_FAR, *PACED)
+CASES = (HOT, SITE, FAR, FAR_HOT, QUIET, QUIET_FAR, *PACED)
 
 
 def app_names(apps: int) -> list[str]:
@@ -88,7 +92,7 @@ class Bench:
 
     async def open_accounts(self) -> None:
         for system in ("source", "ours"):
-            await self._workerd.open_accounts(system, app_names(MANY_APPS))
+            await self._workerd.open_accounts(system, [*app_names(MANY_APPS), SITE_NAME])
 
     async def measure(self, case: Case, rounds: int, seconds: float) -> Turns:
         """Each system's turns, one in each round, at most so many; every second round goes backwards."""

@@ -13,6 +13,7 @@ const systems = {
     counts: (env) => env.COUNTS.read(),
     async open(env, name) {
       const account = env.BILLING.getByName(name);
+      if (name === "site") await account.set_schedule(1, [[0, "app0"]]);
       await account.open_account();
       await account.add_worker_funds("bench", FUNDS_CENTS);
     },
