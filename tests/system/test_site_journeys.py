@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -63,8 +64,7 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     wait_until_shown(page, "New version", scripts)
     page.get_by_role("link", name=f"http://{site}.localhost:{stack.port}/").click()
     assert page.inner_text("body") == f"{site} 1"
-    document = stack.get(site, "/.well-known/codius").json()
-    assert (document["site"]["name"], document["site"]["versions"]) == (site, 1)
+    assert (published(stack, site)["name"], published(stack, site)["versions"]) == (site, 1)
     assert verify(stack, site)[0] == 0
     # The next version, without a notice.
     commit_version(stack, f"{site} 2")
@@ -90,8 +90,9 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     expect(visitor.get_by_role("button", name="Withdraw")).to_have_count(0)
     page.get_by_role("button", name="Withdraw").click()
     expect(announced).to_have_count(0)
-    # What dispatch has kept of it may be a minute old: that it has switched is then told, and no failure.
-    assert soon(lambda: verify(stack, site, "--history")[0] == 0, LEASE_SECONDS)
+    # What dispatch has kept of it may be a minute old.
+    assert soon(lambda: published(stack, site)["versions"] == 2, LEASE_SECONDS)
+    assert verify(stack, site, "--history")[0] == 0
     # It is deleted, and its history stays.
     page.locator("summary", has_text="Delete Site").click()
     page.get_by_role("button", name=f"Delete {site}").click()
@@ -99,6 +100,12 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     assert soon(lambda: stack.get(site).status_code == 404, LEASE_SECONDS)
     visitor.goto(address(stack, f"/sites/{site}"))
     expect(visitor.get_by_role("row").filter(has_text="Site deleted")).to_be_visible()
+
+
+def published(stack: RunningStack, site: str) -> dict[str, Any]:
+    """The site's part of what its address says of it."""
+    found: dict[str, Any] = stack.get(site, "/.well-known/codius").json()["site"]
+    return found
 
 
 def shown_again(page: Page, scripts: bool) -> bool:
