@@ -66,6 +66,16 @@ class SiteHosting:
     async def standing(self, name: str, now: int) -> Standing:
         return standing_of(await self.sites.switches(name), now)
 
+    async def serving_app(self, site: Site, now: int) -> App | None:
+        """The app that a live site serves now."""
+        return await self.app_of(site, await self.standing(site.name, now))
+
+    async def app_of(self, site: Site, standing: Standing) -> App | None:
+        """The same, where it is known how the site stands."""
+        if site.deleted_at is not None or standing.current is None:
+            return None
+        return await self.apps.get(standing.current.app_id)
+
     async def worker_of(self, name: str, now: int) -> str:
         """The Worker that answers under a name: of a site its current version, of an app itself."""
         current = (await self.standing(name, now)).current if is_site_name(name) else None

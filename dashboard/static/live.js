@@ -6,10 +6,11 @@
   note.className = "error";
   note.setAttribute("role", "status");
   note.hidden = true;
+  const LOGGED_OUT = "You are logged out.";
   let shown;
 
   const reason = (element, status) => {
-    if (status === 401) return "You are logged out.";
+    if (status === 401) return LOGGED_OUT;
     if (status === 404) return "This isn't here any more, or not for who is logged in now.";
     const again = element.getAttribute("hx-trigger").includes("every");
     return `The server can't be reached${again ? ", trying again" : ""}.`;
@@ -20,7 +21,7 @@
     shown = words;
     note.hidden = words === undefined;
     note.textContent = words ?? "";
-    if (words === "You are logged out.") {
+    if (words === LOGGED_OUT) {
       const link = document.createElement("a");
       link.href = `/login/github?next=${encodeURIComponent(location.pathname)}`;
       link.textContent = "Log in again";

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,15 +21,13 @@ from web.access import is_background, named_site, own_app, require_viewer, visib
 from web.accounts import billing_of, can_top_up
 from web.bodies import form_field
 from web.errors import limited
-from web.pages import page
+from web.pages import before_of, page
 from web.rates import spend
 from web.services import Services
 from web.steps import steps_of
 
 APPS_PER_PAGE = 50
 PAYMENTS_SHOWN = 50
-PAGE_START = re.compile(r"[0-9]{1,20}")
-FAR_FUTURE = 10**15  # milliseconds; a JavaScript number still is exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ async def apps(request: Request) -> Response:
 
 async def apps_page(request: Request, viewer: User, typed: str, error: FormError | None) -> Response:
     services: Services = request.state.services
-    found = await services.apps.of_user(viewer, created_before(request), APPS_PER_PAGE + 1)
+    found = await services.apps.of_user(viewer, before_of(request), APPS_PER_PAGE + 1)
     shown = found[:APPS_PER_PAGE]
     more = f"/apps?before={shown[-1].created_at}" if len(found) > len(shown) else None
     return page(
@@ -80,12 +77,6 @@ async def apps_page(request: Request, viewer: User, typed: str, error: FormError
         apps=shown,
         more=more,
     )
-
-
-def created_before(request: Request) -> int:
-    """Where a page of older apps begins, in milliseconds since 1970."""
-    text = request.query_params.get("before", "")
-    return min(int(text), FAR_FUTURE) if PAGE_START.fullmatch(text) else FAR_FUTURE
 
 
 async def app(request: Request) -> Response:

@@ -11,26 +11,30 @@ from starlette.responses import JSONResponse, Response
 
 from attestation.checks import BUDGET
 from model.app import App
-from model.site import Site
+from model.site import Site, Standing
 from store.attestations import Check
 from web.access import deployed_app, named_site
 from web.errors import log_request
 from web.pages import page
+from web.security import OPEN
 from web.services import Services
 from web.settings import Settings
 from web.site_history import site_part
-from web.site_pages import serving_app
 
-OPEN = {"access-control-allow-origin": "*"}
 UNCACHED = OPEN | {"cache-control": "no-store"}
 AGAIN = UNCACHED | {"retry-after": "5"}
 
 
 async def document(request: Request) -> Response:
     """The document that docs/attestation.md describes, of an app or of what a site serves now."""
-    site = await named_site(request)
+    services: Services = request.state.services
+    site, standing = await named_site(request), None
     try:
-        found = await deployed_app(request) if site is None else await app_of_site(request, site)
+        if site is None:
+            found = await deployed_app(request)
+        else:
+            standing = await services.site_hosting.standing(site.name, services.now())
+            found = await app_of_site(services, site, standing)
     except HTTPException:
         return JSONResponse({"error": "no_such_app", "message": "No such app is deployed."}, 404, UNCACHED)
     check = await latest_check(request, found)
@@ -39,8 +43,8 @@ async def document(request: Request) -> Response:
         return JSONResponse({"error": "busy", "message": message}, 503, AGAIN)
     # As it was kept: for an app of many modules it is long, and anyone may ask for it.
     encoded, seconds = check.encoded or "{}", BUDGET.app_ms // 1000
-    if site is not None and check.status == 200:
-        part, seconds = await part_of_site(request, site)
+    if site is not None and standing is not None and check.status == 200:
+        part, seconds = await part_of_site(services, site, standing)
         encoded = f'{encoded[:-1]},"site":{json.dumps(part)}}}'
     cached = OPEN | {"cache-control": f"public, max-age={seconds}"}
     return Response(
@@ -48,24 +52,22 @@ async def document(request: Request) -> Response:
     )
 
 
-async def app_of_site(request: Request, site: Site) -> App:
-    """What a site serves now. Raises HTTPException where it serves nothing."""
-    found = await serving_app(request.state.services, site)
+async def app_of_site(services: Services, site: Site, standing: Standing) -> App:
+    """What a site serves. Raises HTTPException where it serves nothing."""
+    found = await services.site_hosting.app_of(site, standing)
     if found is None or found.deleted_at is not None:
         raise HTTPException(404)
     return found
 
 
-async def part_of_site(request: Request, site: Site) -> tuple[dict[str, Any], int]:
+async def part_of_site(services: Services, site: Site, standing: Standing) -> tuple[dict[str, Any], int]:
     """What a site says of itself, and for how many seconds that holds."""
-    services: Services = request.state.services
     now = services.now()
-    standing = await services.site_hosting.standing(site.name, now)
     versions = await services.site_versions.count(site.name)
     part = site_part(site, standing, versions, services.settings, now)
     milliseconds = BUDGET.app_ms
     if standing.next is not None:
-        milliseconds = min(milliseconds, standing.next.serves_from - now)
+        milliseconds = max(0, min(milliseconds, standing.next.serves_from - now))
     return part, milliseconds // 1000
 
 

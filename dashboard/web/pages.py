@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,11 @@ from model.money import amount, cents, dollars
 from model.site import notice_word
 from web.services import Services
 from web.settings import Settings
+from web.site_history import time_of
+
+# A time in an address or a form, in milliseconds since 1970.
+TIME = re.compile(r"[0-9]{1,20}")
+FAR_FUTURE = 10**15  # a JavaScript number still is exact
 
 templates = Jinja2Templates(directory=Path(__file__).parent.parent / "templates")
 
@@ -72,9 +78,10 @@ def when(milliseconds: int) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(exact, readable)
 
 
-def timestamp(milliseconds: int) -> str:
-    """A time for programs (RFC 3339)."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+def before_of(request: Request) -> int:
+    """Where a page of older things begins, in milliseconds since 1970."""
+    text = request.query_params.get("before", "")
+    return min(int(text), FAR_FUTURE) if TIME.fullmatch(text) else FAR_FUTURE
 
 
 templates.env.filters |= {
@@ -84,5 +91,5 @@ templates.env.filters |= {
     "count": "{:,}".format,
     "when": when,
     "notice": notice_word,
-    "timestamp": timestamp,
+    "timestamp": time_of,
 }

@@ -14,7 +14,6 @@ from web.accounts import begin_top_up, can_top_up
 from web.pages import page
 from web.rates import spend
 from web.services import Services
-from web.site_pages import serving_app
 
 PAYMENTS_SHOWN = 100
 
@@ -30,7 +29,8 @@ async def top_up(request: Request) -> Response:
 async def top_up_site(request: Request) -> Response:
     """Begin a payment for a live site."""
     site = await visible_site(request)
-    app = await serving_app(request.state.services, site)
+    services: Services = request.state.services
+    app = await services.site_hosting.serving_app(site, services.now())
     if app is None or not app.is_served:
         raise HTTPException(409, "This site isn't running, so it can't be topped up.")
     return await begin_top_up(request, site.name, f"/sites/{site.name}")
@@ -64,7 +64,7 @@ async def payable_app(services: Services, payment: Payment) -> App | None:
     if payment.site is None:
         return await services.apps.get(payment.account)
     site = await services.sites.get(payment.site)
-    return None if site is None else await serving_app(services, site)
+    return None if site is None else await services.site_hosting.serving_app(site, services.now())
 
 
 async def payments(request: Request) -> Response:

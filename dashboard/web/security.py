@@ -27,6 +27,8 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+# Of documents that any page may read.
+OPEN = {"access-control-allow-origin": "*"}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WEBHOOKS = frozenset({"/webhooks/github", "/webhooks/stripe"})
 # Of a site: known by its own signature, and counted like all that strangers ask for.

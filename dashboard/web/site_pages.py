@@ -11,17 +11,18 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from clients.github_api import GitHubError
 from hosting.repository_url import SourceError
-from model.app import APP_ID, App, User, new_id
+from hosting.site_making import TAKEN
+from model.app import APP_ID, User, new_id
 from model.limits import LimitReachedError
 from model.site import NOTICES, VERSIONS_KEPT, Site, SiteError, Standing
 from model.site_names import refusal_of
 from store.site_versions import Version
 from web.access import is_background, own_site, require_viewer, visible_site
 from web.accounts import billing_of, can_top_up
-from web.app_pages import FAR_FUTURE, PAGE_START
 from web.bodies import form_field, form_fields
 from web.errors import limited
-from web.pages import page
+from web.pages import FAR_FUTURE, TIME, before_of, page
+from web.security import OPEN
 from web.services import Services
 from web.site_history import history_document
 
@@ -30,7 +31,6 @@ EVENTS_SHOWN = 50
 HISTORY_EVENTS = 1_000
 PAYMENTS_SHOWN = 50
 MOST_READY = 2 * VERSIONS_KEPT
-OPEN = {"access-control-allow-origin": "*"}
 FIELDS = ("name", "repository", "notice", "app")
 NOTICE_WORDS = {"none": "None", "hour": "An hour", "day": "A day", "week": "A week"}
 
@@ -92,7 +92,7 @@ async def name_check(services: Services, name: str) -> NameCheck:
     if refusal is not None:
         return NameCheck(False, refusal)
     if await services.sites.get(name) is not None:
-        return NameCheck(False, "Somebody has this name already.")
+        return NameCheck(False, TAKEN)
     return NameCheck(True, f"{settings.app_url(name)} is free.")
 
 
@@ -102,7 +102,7 @@ async def site(request: Request) -> Response:
     found, now = await visible_site(request), services.now()
     standing = await services.site_hosting.standing(found.name, now)
     waiting = await services.site_versions.on_its_way(found.name)
-    current = await serving_app(services, found)
+    current = await services.site_hosting.app_of(found, standing)
     is_owner = found.is_owned_by(viewer) and found.deleted_at is None
     events = await services.sites.events(found.name, before_of(request), EVENTS_SHOWN + 1)
     response = page(
@@ -127,25 +127,11 @@ async def site(request: Request) -> Response:
     return response
 
 
-async def serving_app(services: Services, site: Site) -> App | None:
-    """The app that a live site serves now."""
-    if site.deleted_at is not None:
-        return None
-    current = (await services.site_hosting.standing(site.name, services.now())).current
-    return None if current is None else await services.apps.get(current.app_id)
-
-
 async def ready_versions(services: Services, site: Site, standing: Standing) -> list[Version]:
     """Those that can be switched to."""
     last = standing.last
     found = await services.site_versions.ready(site.name, MOST_READY)
     return [version for version in found if last is None or version.app_id != last.app_id]
-
-
-def before_of(request: Request) -> int:
-    """Where a page of older events begins, in milliseconds since 1970."""
-    text = request.query_params.get("before", "")
-    return min(int(text), FAR_FUTURE) if PAGE_START.fullmatch(text) else FAR_FUTURE
 
 
 async def history(request: Request) -> Response:
@@ -188,7 +174,7 @@ async def payment_required(request: Request) -> Response:
     account = await services.billing.account(found.name)
     if account is None:
         raise HTTPException(404)
-    serving = await serving_app(services, found)
+    serving = await services.site_hosting.serving_app(found, services.now())
     return page(
         request,
         "site_payment_required.html",
@@ -228,7 +214,7 @@ async def go_back(request: Request) -> Response:
 async def withdraw(request: Request) -> Response:
     found = await own_site(request)
     services, announced_at = services_of(request), await form_field(request, "announced_at")
-    if not PAGE_START.fullmatch(announced_at):
+    if not TIME.fullmatch(announced_at):
         raise HTTPException(400, "The form names no version that is announced.")
     await services.site_hosting.withdraw(found.name, int(announced_at), request.state.viewer, services.now())
     return see_site(found.name)
