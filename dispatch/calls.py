@@ -12,12 +12,11 @@ import js
 from pyodide.ffi import JsException
 from workers import wait_until
 
+from leases import STALE_CALL_MS
 from memory import Memory
 
 Value = TypeVar("Value")
 
-# A call that has not ended after this long never will: its request is gone.
-STALE_CALL_MS = 35_000
 MAX_CALLS = 1_000
 
 

@@ -109,7 +109,7 @@ class Dispatcher:
     def _end_question(self, request: Any, app_id: str, began_at: int, outcome: str) -> Any:
         """Answer a request that has asked for a lease; count it where it was in vain."""
         if began_at and outcome == NO_ACCOUNT:
-            in_background(self._count_in_vain(visitor_of(request), began_at))
+            in_background(self._visitors.end_in_vain(visitor_of(request), began_at))
         elif began_at:
             self._visitors.end(visitor_of(request), began_at)
         if outcome == GRANTED:
@@ -196,12 +196,6 @@ class Dispatcher:
             answer.resolve(self._refuse(asker, app_id, MISSING))
         else:
             answer.resolve(self._app_failed(asker, app_id, message))
-
-    async def _count_in_vain(self, network: str, began_at: int) -> None:
-        try:
-            await self._visitors.count(network)
-        finally:
-            self._visitors.end(network, began_at)
 
     async def _is_one_too_many(self, network: str) -> bool:
         """Count one question that was asked in vain; if that can't be counted, it wasn't too many."""

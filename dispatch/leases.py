@@ -26,7 +26,7 @@ USEFUL_MS = 55_000
 SLOWEST_PACE_MS = 60_000
 # An app without requests for this long is quiet: what it didn't use goes back.
 QUIET_MS = 22_000
-# A call for a lease that has not ended after this long never will: its request is gone.
+# A call that has not ended after this long never will: its request is gone.
 STALE_CALL_MS = 35_000
 # The object remembers a lease for ten minutes after its end.
 REMEMBERED_MS = 540_000

@@ -58,13 +58,15 @@ class Visitors:
         self, network: str, question: Callable[[], Awaitable[Answer]], is_in_vain: Callable[[Answer], bool]
     ) -> Answer:
         """The answer to a question. Raises TooManyInVainError."""
-        began_at = self.begin(network)
+        began_at, was_in_vain = self.begin(network), False
         try:
             answer = await question()
-            if is_in_vain(answer):
-                await self.count(network)
+            was_in_vain = is_in_vain(answer)
         finally:
-            self.end(network, began_at)
+            if was_in_vain:
+                await self.end_in_vain(network, began_at)
+            else:
+                self.end(network, began_at)
         return answer
 
     def begin(self, network: str) -> int:
@@ -90,10 +92,13 @@ class Visitors:
         if not waiting:
             self._waiting.pop(network, None)
 
-    async def count(self, network: str) -> None:
-        """Count a question that was in vain; before it is ended, so that few are asked meanwhile."""
-        if network and await self._count(network):
-            self._over.put(network, True, self._now() + WAIT_MS)
+    async def end_in_vain(self, network: str, began_at: int) -> None:
+        """End a question that was in vain, after it was counted: so that few are asked meanwhile."""
+        try:
+            if network and await self._count(network):
+                self._over.put(network, True, self._now() + WAIT_MS)
+        finally:
+            self.end(network, began_at)
 
     def _forget_stale(self, now: int) -> None:
         stale = [network for network, since in self._waiting.items() if now - max(since) >= STALE_MS]
