@@ -58,14 +58,11 @@ class Versions:
         return f"{counted}, each signed and of its commit{known}"
 
     def _result_of(self, version: Version) -> tuple[Status, str]:
-        try:
-            return "ok", self._found(version)
-        except CheckFailedError as error:
-            return "failed", str(error)
-        except UncheckableError as error:
-            return "error", str(error)
-        except RecursionError:
-            return "failed", "what was read is nested too deeply"
+        attempt = Report(self.report.options)
+        with attempt.check(version.app_id) as words:
+            words.append(self._found(version))
+        (found,) = attempt.checks
+        return found.status, found.detail
 
     def _found(self, version: Version) -> str:
         if version.app_id == self.document.app_id:
