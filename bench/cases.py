@@ -32,7 +32,7 @@ class Case:
     """`apps` are asked for in turn, over so many connections; of `far` systems the objects are far away.
 
     `quiet` apps are each asked once, and of each the lease before has gone. Those with a `pace` are asked
-    once in so many seconds, by a clock that each request moves on.
+    once in so many seconds, by a clock that each request moves on. A `site` is asked for by its name.
     """
 
     title: str
@@ -50,11 +50,6 @@ class Case:
         apps = [SITE_NAME] if self.site else app_names(self.apps)
         names = [f"{name}.localhost" for name in apps] * passes
         return [names[number :: self.connections] for number in range(self.connections)]
-
-    @property
-    def passes(self) -> int:
-        """How often each app is asked for in a minute."""
-        return max(1, round(PACED_SECONDS / self.pace)) if self.pace else 1
 
 
 def at_pace(pace: float) -> Case:
@@ -125,7 +120,7 @@ class Bench:
         warm = await self._put(case, "ours", case.hosts(1), MOST_SECONDS, once=True)
         await self._workerd.forget_leases()
         await self._workerd.pace(1_000 * pace / case.apps, warm.requests_per_second)
-        hosts = case.hosts(case.passes)
+        hosts = case.hosts(round(PACED_SECONDS / pace))
         await self._put(case, "ours", hosts, MOST_SECONDS, once=True)
         return await self._counted(case, "ours", hosts, MOST_SECONDS, once=True)
 

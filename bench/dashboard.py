@@ -24,19 +24,14 @@ PAGE_REQUESTS = 50
 
 async def page_times(state: Path) -> dict[str, float]:
     """The median time of each page in milliseconds; `state` is a folder that isn't there yet."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        return await times_of_pages(state)
-
-
-async def times_of_pages(state: Path) -> dict[str, float]:
     port = free_port()
     client = httpx.AsyncClient(base_url=f"http://localhost:{port}", timeout=30)
-    async with Stack(port, state), client:
-        await log_in(client, f"http://127.0.0.1:{port}")
-        app = await deploy(client, f"http://127.0.0.1:{port}/codius/examples/tree/main/hello")
-        paths = ("/", "/apps", f"/apps/{app}", f"/apps/{app}/402")
-        names = ("/", "/apps", "/apps/<id>", "/apps/<id>/402")
-        return {name: await median_time(client, path) for name, path in zip(names, paths, strict=True)}
+    paths = ("/", "/apps", "/apps/<id>", "/apps/<id>/402")
+    with contextlib.redirect_stdout(io.StringIO()):
+        async with Stack(port, state), client:
+            await log_in(client, f"http://127.0.0.1:{port}")
+            app = await deploy(client, f"http://127.0.0.1:{port}/codius/examples/tree/main/hello")
+            return {path: await median_time(client, path.replace("<id>", app)) for path in paths}
 
 
 async def log_in(client: httpx.AsyncClient, github: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,12 +19,11 @@ import httpx
 from bench import config
 from bench.config import Struct
 from bench.figures import Figure
-from bench.workerd import WorkerdError
+from bench.workerd import WorkerdError, start_workerd
 from local import staging
 from local.processes import ProcessGroup
-from local.pyodide_bundle import BUNDLE
 from local.stack import free_port
-from local.staging import DASHBOARD, DISPATCH, ROOT
+from local.staging import DASHBOARD, DISPATCH
 
 START_SECONDS = 60
 SECRETS = ("GITHUB_CLIENT_SECRET", "GITHUB_TOKEN", "GITHUB_WEBHOOK_SECRET", "CLOUDFLARE_API_TOKEN")
@@ -42,11 +40,14 @@ class Starts:
 
     @property
     def dashboard_ratio(self) -> Figure:
-        return Figure([one / empty for one, empty in zip(self.dashboard, self.empty, strict=True)])
+        return self._ratio(self.dashboard)
 
     @property
     def dispatch_ratio(self) -> Figure:
-        return Figure([one / empty for one, empty in zip(self.dispatch, self.empty, strict=True)])
+        return self._ratio(self.dispatch)
+
+    def _ratio(self, seconds: list[float]) -> Figure:
+        return Figure([one / empty for one, empty in zip(seconds, self.empty, strict=True)])
 
 
 async def measure(folder: Path, rounds: int) -> Starts:
@@ -106,14 +107,8 @@ async def start_seconds(folder: Path, worker: Struct, path: str, host: str = con
     folder.mkdir()
     services = [config.worker("measured", worker), config.worker("nothing", config.javascript("app.js"))]
     written = config.write_config(folder, services, {"measured": port})
-    (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
     started = time.monotonic()
-    group = await ProcessGroup.start(
-        *(binary, "serve", written, "--experimental"),
-        f"--pyodide-bundle-disk-cache-dir={BUNDLE.parent}",
-        env=os.environ,
-        cwd=folder,
-    )
+    group = await start_workerd(written)
     try:
         await answer(f"http://{config.ADDRESS}:{port}{path}", host, group)
         return time.monotonic() - started

@@ -28,6 +28,17 @@ class WorkerdError(Exception):
     """workerd doesn't start or doesn't answer; the message holds its last lines."""
 
 
+async def start_workerd(written: Path) -> ProcessGroup:
+    """Start workerd with a config, in the folder that it is in."""
+    (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
+    return await ProcessGroup.start(
+        *(binary, "serve", written, "--experimental"),
+        f"--pyodide-bundle-disk-cache-dir={BUNDLE.parent}",
+        env=os.environ,
+        cwd=written.parent,
+    )
+
+
 class Workerd:
     """`start()` it and `stop()` it. `folder`, empty, takes the config and the objects' storage.
 
@@ -40,13 +51,8 @@ class Workerd:
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
 
     async def start(self) -> Workerd:
-        (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
-        self._group = await ProcessGroup.start(
-            *(binary, "serve", config.write(self._folder, self.ports, self._variables), "--experimental"),
-            f"--pyodide-bundle-disk-cache-dir={BUNDLE.parent}",
-            env=os.environ,
-            cwd=self._folder,
-        )
+        written = config.write(self._folder, self.ports, self._variables)
+        self._group = await start_workerd(written)
         self._reading = asyncio.create_task(self._read_output())
         try:
             await self._wait_until_up()
@@ -60,10 +66,10 @@ class Workerd:
         await self._reading
 
     async def open_accounts(self, system: str, names: list[str]) -> None:
-        await self._ask(system, names)
+        await self._count(system, names)
 
     async def counts(self, system: str) -> Counts:
-        return Counts(**await self._ask(system, []))
+        return Counts(**await self._count(system, []))
 
     async def forget_leases(self) -> None:
         """Settle all leases, and have dispatch forget all apps."""
@@ -92,22 +98,20 @@ class Workerd:
         return int((await self._get("memory")).text)
 
     async def _get(self, path: str) -> httpx.Response:
-        try:
-            async with httpx.AsyncClient(timeout=CALL_SECONDS) as client:
-                return (await client.get(f"{self._control}{path}")).raise_for_status()
-        except httpx.HTTPError as error:
-            raise WorkerdError(f"the control Worker failed: {error!r}. {self.state()}") from error
+        return await self._ask("GET", path)
 
-    async def _ask(self, system: str, names: list[str]) -> dict[str, int]:
-        """See `control.js`."""
+    async def _count(self, system: str, names: list[str]) -> dict[str, int]:
+        """Open these accounts of a system; return what its objects have counted. See `control.js`."""
+        counts: dict[str, int] = (await self._ask("POST", "", {"system": system, "open": names})).json()
+        return counts
+
+    async def _ask(self, method: str, path: str, content: object = None) -> httpx.Response:
         try:
             async with httpx.AsyncClient(timeout=CALL_SECONDS) as client:
-                response = await client.post(self._control, json={"system": system, "open": names})
-            response.raise_for_status()
+                answer = await client.request(method, f"{self._control}{path}", json=content)
+            return answer.raise_for_status()
         except httpx.HTTPError as error:
             raise WorkerdError(f"the control Worker failed: {error!r}. {self.state()}") from error
-        counts: dict[str, int] = response.json()
-        return counts
 
     def state(self) -> str:
         """Whether it runs, and its last lines, for messages."""

@@ -20,28 +20,27 @@ const systems = {
   },
 };
 
-async function done(work) {
-  await work;
-  return new Response("done");
-}
-
-function numbers(parameters, ...names) {
-  return names.map((name) => Number(parameters.get(name)));
-}
+const asked = {
+  "/memory": async (env) => Response.json(await env.DISPATCH_MEMORY.read()),
+  "/methods": async (env) => Response.json(await env.COUNTS.methods()),
+  async "/charged"(env, parameters) {
+    const { requests } = await env.BILLING.getByName(parameters.get("app")).get_worker_billing();
+    return new Response(requests);
+  },
+  async "/forget"(env) {
+    await Promise.all([env.LEASES.forget(), env.LEASES_FAR.forget()]);
+    return new Response("done");
+  },
+  async "/pace"(env, parameters) {
+    await env.LEASES.pace(Number(parameters.get("step")), Number(parameters.get("rate")));
+    return new Response("done");
+  },
+};
 
 export default {
   async fetch(request, env) {
-    if (request.url.endsWith("/memory")) return Response.json(await env.DISPATCH_MEMORY.read());
-    if (request.url.endsWith("/methods")) return Response.json(await env.COUNTS.methods());
-    if (request.url.endsWith("/forget")) {
-      return await done(Promise.all([env.LEASES.forget(), env.LEASES_FAR.forget()]));
-    }
     const { pathname, searchParams } = new URL(request.url);
-    if (pathname === "/charged") {
-      const { requests } = await env.BILLING.getByName(searchParams.get("app")).get_worker_billing();
-      return new Response(requests);
-    }
-    if (pathname === "/pace") return await done(env.LEASES.pace(...numbers(searchParams, "step", "rate")));
+    if (pathname in asked) return await asked[pathname](env, searchParams);
     if (request.method !== "POST") return new Response("up");
     const { system, open } = await request.json();
     for (let first = 0; first < open.length; first += AT_ONCE) {
