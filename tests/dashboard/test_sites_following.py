@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import html
 import json
@@ -15,7 +16,9 @@ import httpx
 from hosting.following import LOOK_MS, PAUSE_MS
 from local.github.server import GitHub
 from tests.dashboard.dashboard_site import ALICE, BOB, GITHUB, SECRETS, Site, signed
+from tests.dashboard.one_branch import Branch, github
 from tests.dashboard.test_sites import HERE, NAME, end_deploy, make_site, owner_posts, waiting, worker
+from tests.dashboard.turns import Actor, take_turns
 from tests.dashboard.with_github import commit, git, with_github
 from tests.github_description import EXAMPLES
 
@@ -104,6 +107,33 @@ def test_what_fails_or_holds_no_worker_is_not_tried_again(tmp_path: Path) -> Non
         assert found.wanted_at is None
 
     with_github(tmp_path, work)
+
+
+def test_a_look_that_dies_at_any_step_loses_no_commit() -> None:
+    async def work(deaths_step: int) -> bool:
+        """Return whether it had ended before."""
+        branch = Branch()
+        site = Site({GITHUB: github(branch)})
+        await make_site(site)
+        await owner_posts(site, "follow", {"follows": "yes"})
+        await look(site)
+        await deployed_commit(site)
+        branch.pushes += 1
+        take_turns(site)
+        actor = Actor(look(site))
+        for _ in range(deaths_step):
+            await actor.step()
+        await actor.settle()
+        has_ended = actor.is_done
+        await actor.die()
+        await look(site)
+        assert await deployed_commit(site) == branch.head
+        return has_ended
+
+    steps = 0
+    while not asyncio.run(work(steps)):
+        steps += 1
+    assert steps > 10
 
 
 async def secret(site: Site) -> str:

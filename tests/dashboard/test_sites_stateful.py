@@ -15,13 +15,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from hosting.following import LOOK_MS, PAUSE_MS
 from hosting.site_making import new_site
 from ledger import LEASE_MS, Lease
 from model.app import Source
 from model.site import NOTICES, WITHDRAW_MS, Event, SiteError
 from store.deploys import ForSite
-from tests.dashboard.dashboard_site import ALICE, UNLIMITED, Site
+from tests.dashboard.dashboard_site import ALICE, GITHUB, UNLIMITED, Site
+from tests.dashboard.one_branch import Branch, github
 from tests.dashboard.turns import Actor, take_turns
+from upkeep import OnFailure
 
 Result = TypeVar("Result")
 NAME = "example"
@@ -30,19 +33,21 @@ which = st.integers(0, 99)
 TO_THE_END = 99
 # Most of what is asked for is done; the rest stops at any step.
 steps = st.one_of(st.just(TO_THE_END), st.just(TO_THE_END), st.integers(0, 12))
+mostly = st.sampled_from([True, True, False])
 notices = st.sampled_from(sorted(NOTICES.values()))
 
 
 class Sites(RuleBasedStateMachine):
-    @initialize(notice=notices)
-    def start(self, notice: int) -> None:
+    @initialize(notice=notices, follows=mostly)
+    def start(self, notice: int, follows: bool) -> None:
         self.loop = asyncio.new_event_loop()
-        self.site = Site()
+        self.branch = Branch()
+        self.site = Site({GITHUB: github(self.branch)})
         self.hosting = self.site.services.site_hosting
         self.seen: list[Event] = []
         self.actors: list[Actor] = []
-        self.apps: list[str] = []
-        self.run(self.open(notice))
+        self.deploys = 0
+        self.run(self.open(notice, follows))
 
     def teardown(self) -> None:
         if not hasattr(self, "loop"):
@@ -56,13 +61,19 @@ class Sites(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self.loop.run_until_complete(work)
 
-    async def open(self, notice: int) -> None:
+    async def open(self, notice: int, follows: bool) -> None:
         await self.site.log_in(ALICE)
         source = Source("alice/hello", "main", "0" * 40, "")
         made = new_site(NAME, ALICE, source, "main", notice, self.site.now)
         assert await self.hosting.sites.create(made, 1)
         assert not await self.hosting.sites.create(made, 1)
+        await self.hosting.sites.set_follows(NAME, follows)
         take_turns(self.site)
+
+    @property
+    def apps(self) -> list[str]:
+        rows = self.site.database.connection.execute("SELECT id FROM apps ORDER BY rowid")
+        return [app_id for app_id, *_ in rows]
 
     # What people and GitHub do; each takes so many steps now, and the others later or never.
 
@@ -84,7 +95,7 @@ class Sites(RuleBasedStateMachine):
                 error = actor.task.exception()
                 assert error is None or isinstance(error, SiteError), error
 
-    @rule(asked_by_push=st.booleans(), begins=steps, is_told=st.sampled_from([True, True, False]), now=steps)
+    @rule(asked_by_push=st.booleans(), begins=steps, is_told=mostly, now=steps)
     def deploy(self, asked_by_push: bool, begins: int, is_told: bool, now: int) -> None:
         """A new version, most of which are deployed at once."""
         self.begin_deploy(asked_by_push, begins)
@@ -92,15 +103,14 @@ class Sites(RuleBasedStateMachine):
             self.end_deploy(True, True, now)
 
     def begin_deploy(self, asked_by_push: bool, now: int) -> None:
-        number = len(self.apps)
+        number, self.deploys = self.deploys, self.deploys + 1
         app_id = "bcdf" + "".join("ghjkmnpq"[int(digit)] for digit in f"{number:08o}")
-        self.apps.append(app_id)
         source = Source("alice/hello", "main", f"{number:040x}", "")
         asker = None if asked_by_push else ALICE
         deploys = self.site.services.deploys
         self.begin(deploys.begin(app_id, ALICE, source, self.site.now, UNLIMITED, ForSite(NAME, asker)), now)
 
-    @rule(succeeds=st.sampled_from([True, True, False]), is_told=st.booleans(), now=steps)
+    @rule(succeeds=mostly, is_told=st.booleans(), now=steps)
     def end_deploy(self, succeeds: bool, is_told: bool, now: int) -> None:
         waiting = self.run(self.hosting.versions.on_its_way(NAME))
         if waiting is None:
@@ -114,6 +124,17 @@ class Sites(RuleBasedStateMachine):
         if is_told:
             app = self.run(self.site.app(waiting.app_id))
             self.begin(self.site.services.following.follow_app(app, self.site.now), now)
+
+    @rule(is_told=mostly, now=steps)
+    def push(self, is_told: bool, now: int) -> None:
+        """A new commit on the branch, which GitHub tells of at once or never."""
+        self.branch.pushes += 1
+        if is_told:
+            self.begin(self.site.services.following.hear(NAME, self.site.now), now)
+
+    @rule(follows=mostly)
+    def follow(self, follows: bool) -> None:
+        self.run(self.hosting.sites.set_follows(NAME, follows))
 
     @rule(number=which, now=steps)
     def switch(self, number: int, now: int) -> None:
@@ -172,6 +193,11 @@ class Sites(RuleBasedStateMachine):
             app_id = self.apps[number % len(self.apps)]
             self.begin(self.site.services.apps.mark_deleted(app_id, self.site.now), 1)
 
+    @rule(number=which, now=steps)
+    def delete(self, number: int, now: int) -> None:
+        if number >= 90:  # most live on
+            self.begin(self.hosting.delete(NAME, ALICE, self.site.now), now)
+
     @rule(number=which, now=st.integers(1, 12), dies=st.sampled_from([False, False, True]))
     def go_on(self, number: int, now: int, dies: bool) -> None:
         if not self.actors:
@@ -203,7 +229,12 @@ class Sites(RuleBasedStateMachine):
 
     @rule(now=st.integers(0, 30))
     def upkeep(self, now: int) -> None:
-        self.begin(self.site.services.upkeep._finish_sites(self.site.now, lambda *_: None), now)
+        self.begin(self.keep_up(), now)
+
+    async def keep_up(self, on_failure: OnFailure = lambda *_: None) -> None:
+        """What the cron trigger does for sites."""
+        await self.site.services.upkeep._finish_sites(self.site.now, on_failure)
+        await self.site.services.upkeep._follow_branches(self.site.now, on_failure)
 
     # What holds at every moment.
 
@@ -246,17 +277,32 @@ class Sites(RuleBasedStateMachine):
         self.end_actors()
         failures: list[str] = []
         for _ in range(2):
-            self.site.now += 10 * 60_000
-            await self.site.services.upkeep._finish_sites(
-                self.site.now, lambda subject, _: failures.append(subject)
-            )
+            self.site.now += LOOK_MS + PAUSE_MS
+            await self.keep_up(lambda subject, _: failures.append(subject))
         assert failures == []
         site = await self.hosting.sites.get(NAME)
         assert site is not None
         assert site.is_told
+        if site.follows and site.deleted_at is None:
+            await self.require_newest()
+
+    async def require_newest(self) -> None:
+        """The branch's newest commit is a version, or is to be one when the one before has ended."""
+        waiting = await self.hosting.versions.on_its_way(NAME)
+        site = await self.hosting.sites.get(NAME)
+        assert site is not None
+        for app_id in self.apps:
+            is_newest = (await self.site.app(app_id)).source.commit_hash == self.branch.head
+            if is_newest and await self.hosting.versions.has(NAME, app_id):
+                return
+        assert site.wanted_at is not None
+        assert waiting is not None
 
     def compare(self) -> None:
         events = self.events()
+        if events[-1].kind == "deletion":
+            assert self.site.billing.getByName(NAME)._ledger.take_lease(self.site.now, 2) == "closed"
+            return
         account = self.site.billing.getByName(NAME)._ledger._read()
         times = {event.serves_from or 0 for event in events} | {self.site.now}
         for time in sorted(time for time in times if time >= self.site.now):
