@@ -145,6 +145,7 @@ class Stack:
             f"            npx --prefix {ROOT} \\",
             f"            wrangler deploy --dispatch-namespace {self._namespace} --name <id>",
             f"  Verify    {NODE_BIN / 'python'} -m codius verify \\",
+            f"            --signer-repo {staging.OPERATOR_REPOSITORY} \\",
             f"            --trusted-root {self._authority.trusted_root} \\",
             f"            http://<id>.localhost:{self._addresses.port}",
             f"  State     {self._state}",

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from codius.bundles import fetch_bundles, read_bundles
+from codius.bundles import fetch_bundles, load, read_bundles
+from codius.certificate import check_signer, require_trusted
 from codius.document import APP_ID, Document, check_deployed, check_manifest
 from codius.errors import CheckFailedError, GoneError, UncheckableError
-from codius.fetch import fetch_json
-from codius.provenance import check_signer, check_statement, verifier_of, verify_signature
+from codius.provenance import check_statement
 from codius.rebuild import rebuild
-from codius.report import Options, Report
+from codius.report import Report
+from codius.signatures import verify_signature
 from codius.site import Site
+from codius.web import Web
 
 PATH = "/.well-known/codius"
 
 
-def document_of(url: str) -> tuple[Document, Site | None]:
+def document_of(web: Web, url: str) -> tuple[Document, Site | None]:
     """The document of an app, or of what a site serves, with what the site says of itself.
 
     Raises CheckFailedError, GoneError and UncheckableError.
     """
-    status, content = fetch_json(url + PATH)
+    status, content = web.json(url + PATH)
     if status == 404:
         raise GoneError("no such app is deployed")
     if status != 200:
         message = content.get("message") if isinstance(content, dict) else None
         raise UncheckableError(f"{url}{PATH} answers with status {status}: {message or 'no reason given'}")
+    if not isinstance(content, dict) or "appId" not in content:
+        raise UncheckableError(f"{url}{PATH} is JSON, but not the document of an app")
     name, _, domain = (urlsplit(url).hostname or "").partition(".")
-    app_id = content.get("appId") if isinstance(content, dict) else None
-    document = Document.read(f"{app_id}.{domain}", content)
+    document = Document.read(f"{content.get('appId')}.{domain}", content)
     if document.app_id == name:
         return document, None
     # Where an app's id is, a site's part doesn't count: there is one app for ever.
@@ -48,53 +52,62 @@ def check_document(report: Report, document: Document) -> None:
         check_manifest(document)
         words.append(f"sha256:{document.manifest_sha256}")
     with report.check("deployed") as words:
-        words.append(check_deployed(document))
+        words.append(check_deployed(document, report.now))
     if not report.is_ok("manifest"):
         return
-    bundles: list[Any] = []
+    bundles: Iterator[Any] | None = None
     with report.check("attestation") as words:
-        options = report.options
-        bundles = fetch_bundles(document) if options.bundle is None else read_bundles(options.bundle)
-        words.append(str(options.bundle or document.attestation_url))
-    if bundles:
+        file = report.options.bundle
+        bundles = fetch_bundles(report.web, document) if file is None else read_bundles(file)
+        words.append(str(file or document.attestation_url))
+    if bundles is not None:
         check_bundles(report, document, bundles)
 
 
-def check_bundles(report: Report, document: Document, bundles: list[Any]) -> None:
-    """One good attestation is enough; where there is none, the last one's failures are told."""
-    options = report.options
+def check_bundles(report: Report, document: Document | None, bundles: Iterator[Any]) -> None:
+    """One good attestation is enough, whichever it is; where there is none, that which came furthest is told.
+
+    One that could not be checked may be the good one: then nothing is called wrong.
+    """
     try:
-        verifier = verifier_of(options.trusted_root, options.bundle is not None)
+        report.trust.verifiers()
     except UncheckableError as error:
         report.add("signature", "error", str(error))
         return
+    told: Report | None = None
     for bundle in bundles:
-        attempt = attempt_of(options, document, verifier, bundle)
+        attempt = attempt_of(report, document, bundle)
+        if told is None or attempt.rank > told.rank:
+            told = attempt
         if attempt.is_verified:
             break
-    for check in attempt.checks:
+    assert told is not None
+    for check in told.checks:
         report.add(check.name, check.status, check.detail)
-    report.signer = attempt.signer
-    if options.rebuild and attempt.is_verified and attempt.signer is not None:
+    report.signed = told.signed
+    if report.options.rebuild and told.is_verified and told.signed is not None and document is not None:
         with report.check("rebuild") as words:
-            words.append(rebuild(document, attempt.signer))
+            words.append(rebuild(document, told.signed.signer))
 
 
-def attempt_of(options: Options, document: Document, verifier: Any, bundle: Any) -> Report:
-    """What one attestation of several comes to."""
-    attempt = Report(options)
+def attempt_of(report: Report, document: Document | None, bundle: Any) -> Report:
+    """What one attestation of several comes to; without a document, whether it may be an app's at all."""
+    attempt, options = report.part(), report.options
     with attempt.check("signature") as words:
-        signer, statement = verify_signature(verifier, bundle)
-        words.append("certificate, transparency log and signature are right")
-    if not attempt.is_ok("signature"):
+        attempt.signed = signed = verify_signature(report.trust.verifiers(), load(report.web, bundle))
+        when = f", at {signed.at:%Y-%m-%d %H:%M:%S} UTC" if signed.at else ""
+        words.append(f"certificate, transparency log and signature are right{when}")
+    if attempt.signed is None:
         return attempt
-    attempt.signer = signer
     with attempt.check("identity") as words:
-        check_signer(signer, document, options.signer)
-        claim = "" if options.signer else " (the operator's claim: --signer-repo requires one you trust)"
-        words.append(f"{signer.workflow}{claim}")
+        check_signer(signed.signer, document.signer if document else None, options.signer)
+        require_trusted(signed.signer.workflow, options.signer, options.is_any_signer_trusted)
+        claim = "" if options.signer else " (whoever that is: --signer-repo requires one you trust)"
+        words.append(f"{signed.signer.workflow} at {signed.signer.signer_commit}{claim}")
+    if document is None:
+        return attempt
     with attempt.check("source") as words:
-        check_statement(statement, document)
+        check_statement(signed.statement, document)
         source = document.source
         words.append(f"{source.url} at {source.commit}, directory {source.directory or '/'}")
     return attempt

@@ -11,8 +11,8 @@ from typing import Any
 
 import rfc8785
 
+from codius.addresses import web_address
 from codius.errors import CheckFailedError, GoneError, UncheckableError
-from codius.fetch import web_address
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -126,7 +126,7 @@ def canonical(value: Any, name: str) -> bytes:
         raise CheckFailedError(f"{name} has no canonical form: {error}") from error
 
 
-def check_deployed(document: Document) -> str:
+def check_deployed(document: Document, now: datetime) -> str:
     """Return what was compared, in words. Raises CheckFailedError naming whatever isn't as the manifest says,
     and UncheckableError for what was seen too long ago.
 
@@ -156,7 +156,7 @@ def check_deployed(document: Document) -> str:
     if not document.agrees:
         raise CheckFailedError("the document itself says that what is deployed differs")
     seen = f"{document.checked_at:%Y-%m-%d %H:%M:%S} UTC"
-    if abs(datetime.now(UTC) - document.checked_at) > MAX_AGE:
+    if abs(now - document.checked_at) > MAX_AGE:
         raise UncheckableError(f"Cloudflare was last asked at {seen}: that says nothing of now")
     things = "module" if len(present) == 1 else "modules"
     untold = "" if tells_main else " (which module is the main one it doesn't tell)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MOST_CHARACTERS = 500
+
 
 class CheckFailedError(Exception):
     """What was checked isn't so; the message says what isn't."""
@@ -19,5 +21,7 @@ class UncheckableError(Exception):
     """It could not be checked: something couldn't be reached, read or run. The message names it."""
 
 
-def first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+def one_line(error: Exception) -> str:
+    """What an error says, in one line: that which names the field may be any of its lines."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= MOST_CHARACTERS else f"{words[:MOST_CHARACTERS]}…"

@@ -13,10 +13,11 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
+from codius.addresses import web_address
 from codius.document import APP_ID, COMMIT, SHA256, Json, mapping, text
 from codius.errors import CheckFailedError, SwitchedError, UncheckableError
-from codius.fetch import fetch_json, web_address
 from codius.site import TIME, Site, count_of, said
+from codius.web import Web
 
 # Each has a thousand events.
 MAX_PAGES = 20
@@ -67,9 +68,9 @@ def history_url(site: Site, site_url: str, dashboard: str | None) -> str:
     return site.history_url
 
 
-def fetch_history(site: Site, url: str) -> History:
+def fetch_history(web: Web, site: Site, url: str) -> History:
     """Raises CheckFailedError, UncheckableError, and SwitchedError where its parts are of two times."""
-    pages = fetch_pages(site, url)
+    pages = fetch_pages(web, site, url)
     newest = next(pages)
     serving, source = newest.get("serving"), mapping(newest.get("source"), "the history's source")
     if serving is None:
@@ -93,12 +94,12 @@ def fetch_history(site: Site, url: str) -> History:
     return history
 
 
-def fetch_pages(site: Site, url: str) -> Iterator[Json]:
+def fetch_pages(web: Web, site: Site, url: str) -> Iterator[Json]:
     """The history in parts, the newest first. Its events go back to the site's creation without a turn."""
     following: Any = url
     last, kind = "", ""
     for _ in range(MAX_PAGES):
-        status, content = fetch_json(following, redirects=0)
+        status, content = web.json(following, redirects=0)
         if status != 200:
             raise UncheckableError(f"{following} answers with status {status}")
         page = mapping(content, OF)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 
 MOST_CHARACTERS = 4_000
+
+
+class OutputError(Exception):
+    """Nobody reads what is printed any more, or there is no room for it."""
 
 
 def printable(text: str) -> str:
@@ -14,6 +20,23 @@ def printable(text: str) -> str:
 
 
 def say(line: str) -> None:
-    """Print a line, with escapes for the characters that this terminal can't show."""
+    """Print a line, with escapes for the characters that this terminal can't show. Raises OutputError."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    try:
+        print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except OSError as error:
+        raise OutputError(error.strerror or "it can't be written") from error
+
+
+def warn(line: str) -> None:
+    """Print a line on stderr, if anybody is there."""
+    with contextlib.suppress(OSError):
+        print(printable(line), file=sys.stderr, flush=True)
+
+
+def give_up_output() -> None:
+    """What couldn't be written is not tried again when the program ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)

@@ -6,20 +6,20 @@ builds the app's commit. The app's build runs on this machine: only for sources 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from codius.certificate import Signer
 from codius.document import COMMIT, Document, modules_of
 from codius.errors import CheckFailedError, UncheckableError
-from codius.printing import printable
-from codius.provenance import MANIFEST, Signer
+from codius.printing import warn
+from codius.processes import end_group, none_left
+from codius.provenance import MANIFEST
 
 TIMEOUT_SECONDS = 1200
 NODE_MAJOR = 24
@@ -40,18 +40,21 @@ def rebuild(document: Document, signer: Signer) -> str:
     Warns on stderr that the app's build code runs here.
     """
     tools = signer.repository_url
-    if tools is None or signer.commit is None or not COMMIT.fullmatch(signer.commit):
+    if tools is None or signer.signer_commit is None or not COMMIT.fullmatch(signer.signer_commit):
         raise UncheckableError("the certificate names no commit of the workflow")
-    warning = f"Warning: code of {tools} and of {document.source.url} runs on this machine now."
-    print(printable(warning), file=sys.stderr, flush=True)
-    # What a build leaves behind may not be removable; that says nothing about the app.
-    with tempfile.TemporaryDirectory(prefix="codius-", ignore_cleanup_errors=True) as temporary:
+    warn(f"Warning: code of {tools} and of {document.source.url} runs on this machine now.")
+    try:
+        # What a build leaves behind may not be removable; that says nothing about the app.
+        place = tempfile.TemporaryDirectory(prefix="codius-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise UncheckableError(f"there is no place for a build: {error.strerror}") from error
+    with place as temporary:
         folder = Path(temporary)
-        check_out(tools, signer.commit, folder / "tools")
+        check_out(tools, signer.signer_commit, folder / "tools")
         check_out(document.source.url, document.source.commit, folder / "app")
         build(document, folder)
         compare(document, folder / "artifact")
-    return f"built anew with {tools} at {signer.commit}: the same bytes"
+    return f"built anew with {tools} at {signer.signer_commit}: the same bytes"
 
 
 def check_out(url: str, commit: str, folder: Path) -> None:
@@ -129,11 +132,21 @@ def run(
     inherited = {
         name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(settings)
     }
+    with none_left():
+        status, output = finish(command, folder, {**inherited, **(env or {})})
+    if status != 0:
+        last = " / ".join(output.strip().splitlines()[-3:])
+        raise UncheckableError(f"{called(command)} failed: {last}")
+    return output
+
+
+def finish(command: tuple[str | Path, ...], folder: Path, env: Mapping[str, str]) -> tuple[int, str]:
+    """Run a program to its end, and end its group; return its status and what it printed."""
     try:
         process = subprocess.Popen(  # noqa: S603
             [str(part) for part in command],
             cwd=folder,
-            env={**inherited, **(env or {})},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -150,14 +163,9 @@ def run(
             message = f"{called(command)} took more than {TIMEOUT_SECONDS:,} seconds"
             raise UncheckableError(message) from error
         finally:
-            if process.returncode is None:
-                # What it started as well: a build's own programs would live on, and hold its output open.
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-    if process.returncode != 0:
-        last = " / ".join(output.strip().splitlines()[-3:])
-        raise UncheckableError(f"{called(command)} failed: {last}")
-    return output
+            # A build's own programs would live on, and hold its output open.
+            end_group(process.pid)
+    return process.returncode, output
 
 
 def called(command: tuple[str | Path, ...]) -> str:

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from codius.certificate import TrustedSigner
 from codius.document import Document
 from codius.errors import CheckFailedError, UncheckableError
 from codius.history import Version
-from codius.provenance import Signer, TrustedSigner
+from codius.signatures import Signed
 from codius.site import Site
+from codius.trust import Trust
+from codius.web import Web
 
 Status = Literal["ok", "failed", "error", "unchecked"]
 
 
 @dataclass(frozen=True, slots=True)
+class Required:
+    """The source that the visitor requires, as far as it is given: owner/name, a commit, a branch or tag."""
+
+    source: str | None = None
+    commit: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
-    """`url` is the address of an app or a site, `dashboard` that of who tells a site's history: no paths."""
+    """`url` is the address of an app or a site, `dashboard` that of who tells a site's history: no paths.
+
+    `bundle` is a file with attestations, in the place of GitHub's.
+    """
 
     url: str
     signer: TrustedSigner | None = None
+    is_any_signer_trusted: bool = False
+    required: Required = Required()
     bundle: Path | None = None
-    trusted_root: Path | None = None
     rebuild: bool = False
     history: bool = False
     dashboard: str | None = None
@@ -48,16 +65,38 @@ class VersionCheck:
 
 @dataclass(slots=True)
 class Report:
-    """What was found. `on_check` is told of each check as it is done, `on_version` of versions by number."""
+    """What was found. `on_check` is told of each check as it is done, `on_version` of versions by number.
+
+    `web` is asked, `trust` are the roots of signatures. `as_of` is when what a file has
+    was asked, None for now.
+    """
 
     options: Options
+    web: Web
+    trust: Trust
+    as_of: datetime | None = None
     on_check: Callable[[Check], None] = lambda check: None
     on_version: Callable[[VersionCheck, int], None] = lambda check, number: None
     checks: list[Check] = field(default_factory=list)
     versions: list[VersionCheck] = field(default_factory=list)
     document: Document | None = None
     site: Site | None = None
-    signer: Signer | None = None
+    signed: Signed | None = None
+
+    @property
+    def now(self) -> datetime:
+        return self.as_of or datetime.now(UTC)
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, list[str]]:
+        """Of two reports of the same checks the greater one is told: it passed, may have, or came further."""
+        passed = sum(check.status == "ok" for check in self.checks)
+        words = [check.detail for check in self.checks]
+        return self.is_verified, not self.has_failed, passed, words
+
+    def part(self, **changed: Any) -> Report:
+        """An empty report for a part of the checks, with other options where they are given."""
+        return Report(replace(self.options, **changed), self.web, self.trust, self.as_of)
 
     @property
     def is_verified(self) -> bool:
@@ -79,7 +118,7 @@ class Report:
     def start_again(self) -> None:
         self.checks.clear()
         self.versions.clear()
-        self.document = self.site = self.signer = None
+        self.document = self.site = self.signed = None
 
     @contextmanager
     def check(self, name: str) -> Iterator[list[str]]:

@@ -6,13 +6,15 @@ from codius.checks import PATH, check_document, document_of
 from codius.document import Document
 from codius.errors import CheckFailedError, SwitchedError
 from codius.history import fetch_history, history_url
-from codius.report import Report
+from codius.report import Report, Required
 from codius.site import Site, said
 from codius.versions import Versions
 
 NAMES = ("document", "manifest", "deployed", "attestation", "signature", "identity", "source")
 # Of a site these, too: what it says of itself, and with --history what it has served.
 SWITCH, SITE, HISTORY = "switch", "site", "history"
+# What the visitor requires of the source.
+REQUIRED = "required"
 
 
 def run_checks(report: Report) -> None:
@@ -39,9 +41,12 @@ def check_all(report: Report) -> None:
     """Raises SwitchedError where a site's answers are of two versions."""
     options = report.options
     with report.check("document") as words:
-        report.document, report.site = document_of(options.url)
+        report.document, report.site = document_of(report.web, options.url)
         words.append(f"{options.url}{PATH} is that of {report.document.app_id}")
     document, site = report.document, report.site
+    if document is not None and options.required != Required():
+        with report.check(REQUIRED) as words:
+            words.append(check_required(document, options.required))
     if document is not None:
         check_document(report, document)
     add_unchecked(report, *NAMES, *(["rebuild"] if options.rebuild else []))
@@ -51,6 +56,21 @@ def check_all(report: Report) -> None:
         report.add(HISTORY, "failed", "this is an app, which has no history: it never changes")
     if options.history:
         add_unchecked(report, HISTORY)
+
+
+def check_required(document: Document, required: Required) -> str:
+    """What is required, in words. Raises CheckFailedError for a document that says something else."""
+    source = document.source
+    wanted, found = required.source or "", source.repository
+    if wanted and found.lower() != wanted.lower():
+        raise CheckFailedError(f"it is of the repository {found}, not of {wanted}")
+    if required.commit not in (None, source.commit):
+        raise CheckFailedError(f"it is of the commit {source.commit}, not of {required.commit}")
+    ref = (required.ref or "").removeprefix("refs/heads/").removeprefix("refs/tags/")
+    if ref and source.ref != ref:
+        raise CheckFailedError(f"it is of {source.ref!r}, not of the branch or tag {ref!r}")
+    things = [wanted, required.commit and f"the commit {required.commit}", ref and f"the ref {ref}"]
+    return f"it is of {', '.join(thing for thing in things if thing)}"
 
 
 def add_unchecked(report: Report, *names: str) -> None:
@@ -72,7 +92,7 @@ def check_site(report: Report, document: Document, site: Site) -> None:
 
 def latest_of(report: Report, document: Document, site: Site) -> Site:
     """What the site says now. Raises SwitchedError, CheckFailedError and UncheckableError."""
-    now, latest = document_of(report.options.url)
+    now, latest = document_of(report.web, report.options.url)
     if latest is None:
         raise CheckFailedError("the document doesn't name the site any more")
     if (now.app_id, latest.since) != (document.app_id, site.since):
@@ -83,7 +103,7 @@ def latest_of(report: Report, document: Document, site: Site) -> Site:
 def check_history(report: Report, document: Document, site: Site) -> str:
     dashboard = report.options.dashboard
     url = history_url(site, report.options.url, dashboard)
-    history = fetch_history(site, url)
+    history = fetch_history(report.web, site, url)
     if (history.serving, history.since) != (document.app_id, site.since):
         raise SwitchedError(f"the history says that {history.serving} serves since {said(history.since)}")
     claim = "" if dashboard else " (the document's claim: --dashboard requires one you trust)"

@@ -7,14 +7,16 @@ import time
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from codius.bundles import fetch_bundles
+from codius.bundles import fetch_bundles, load
+from codius.certificate import check_signer
 from codius.checks import check_document, document_of
 from codius.document import Document, Json, Source, check_manifest, mapping, source_of
 from codius.errors import CheckFailedError, GoneError, UncheckableError
-from codius.fetch import parse
 from codius.history import History, Version
-from codius.provenance import MANIFEST, check_signer, check_statement, verifier_of, verify_signature
+from codius.jsontext import parse
+from codius.provenance import MANIFEST, check_statement
 from codius.report import Report, Status, VersionCheck
+from codius.signatures import verify_signature
 
 # However slow others answer, and however many versions there are.
 HISTORY_SECONDS = 1_800
@@ -58,7 +60,7 @@ class Versions:
         return f"{counted}, each signed and of its commit{known}"
 
     def _result_of(self, version: Version) -> tuple[Status, str]:
-        attempt = Report(self.report.options)
+        attempt = self.report.part()
         with attempt.check(version.app_id) as words:
             words.append(self._found(version))
         (found,) = attempt.checks
@@ -70,7 +72,7 @@ class Versions:
             require_good(self.report)
             return SERVES + self._other_source(self.document.source)
         try:
-            document, _ = document_of(self._url_of(version))
+            document, _ = document_of(self.report.web, self._url_of(version))
         except GoneError:
             found = self._other_source(self._check_signed(version))
             self.removed += 1
@@ -79,7 +81,7 @@ class Versions:
             self._check_signed(version)
             raise UncheckableError(f"signed; what is deployed is not known: {error}") from error
         require_told(document, version)
-        attempt = Report(replace(self.report.options, rebuild=False))
+        attempt = self.report.part(rebuild=False)
         # Whoever signed this must be who signed what serves, which is all that is told of signers.
         check_document(attempt, replace(document, signer=self.document.signer))
         require_good(attempt)
@@ -100,8 +102,7 @@ class Versions:
         """Check what was signed of a version; one good attestation is enough. Returns its source."""
         if version.manifest_sha256 is None:
             raise UncheckableError("the history doesn't tell what was signed")
-        options = self.report.options
-        verifier = verifier_of(options.trusted_root, is_offline=False)
+        report = self.report
         place = self.document.attestation_url.rpartition("sha256:")[0]
         expected = replace(
             self.document,
@@ -110,19 +111,23 @@ class Versions:
             manifest_sha256=version.manifest_sha256,
             attestation_url=f"{place}sha256:{version.manifest_sha256}",
         )
-        failure: CheckFailedError | UncheckableError = CheckFailedError("there is no attestation of it")
-        for bundle in fetch_bundles(expected):
+        failure: CheckFailedError | UncheckableError | None = None
+        for bundle in fetch_bundles(report.web, expected):
             try:
-                signer, statement = verify_signature(verifier, bundle)
-                check_signer(signer, expected, options.signer)
-                signed = signed_of(statement, expected)
+                found = verify_signature(report.trust.verifiers(), load(report.web, bundle))
+                check_signer(found.signer, expected.signer, report.options.signer)
+                signed = signed_of(found.statement, expected)
                 require_told(signed, version)
                 check_manifest(signed)
-                check_statement(statement, signed)
-            except (CheckFailedError, UncheckableError) as error:
+                check_statement(found.statement, signed)
+            except UncheckableError as error:
                 failure = error
+            except CheckFailedError as error:
+                # What could not be checked may be the good one.
+                failure = failure if isinstance(failure, UncheckableError) else error
             else:
                 return signed.source
+        assert failure is not None
         raise failure
 
 

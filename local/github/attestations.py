@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +55,11 @@ class Attestations:
 
     def bundle(self, identity: int) -> Any | None:
         return self._bundles[identity - 1] if 0 < identity <= len(self._bundles) else None
+
+    def predicate_type(self, identity: int) -> Any:
+        """What kind of statement it is."""
+        payload = self._bundles[identity - 1]["dsseEnvelope"]["payload"]
+        return json.loads(base64.b64decode(payload)).get("predicateType")
 
     def _index(self, digests: list[str], bundle: Any) -> int:
         self._bundles.append(bundle)

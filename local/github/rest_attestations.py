@@ -44,7 +44,19 @@ class AttestationsEndpoints:
         digest = DIGEST.fullmatch(request.path_params["digest"])
         if digest is None:
             raise RestError(422, "Invalid subject digest")
+        wanted = request.query_params.get("predicate_type")
+        found = [
+            number
+            for number in self._attestations.of(digest[1])
+            if wanted in (None, self._attestations.predicate_type(number))
+        ]
+        after = request.query_params.get("after")
+        rest = found if after is None else [number for number in found if number < int(after)]
         per_page = min(MAX_PER_PAGE, int(request.query_params.get("per_page", "30")))
+        headers = {}
+        if len(rest) > per_page:
+            following = request.url.include_query_params(after=rest[per_page - 1])
+            headers["link"] = f'<{following}>; rel="next"'
         listed = [
             {
                 "repository_id": self._repository.id,
@@ -52,9 +64,9 @@ class AttestationsEndpoints:
                 "bundle_url": f"{self._origin}{BUNDLES.replace('{number:int}', str(number))}?sp=r&sig=local",
                 "initiator": "user",
             }
-            for number in self._attestations.of(digest[1])[:per_page]
+            for number in rest[:per_page]
         ]
-        return JSONResponse({"attestations": listed})
+        return JSONResponse({"attestations": listed}, headers=headers)
 
     async def get_bundle(self, request: Request) -> Response:
         bundle = self._attestations.bundle(request.path_params["number"])

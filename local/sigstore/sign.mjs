@@ -117,6 +117,15 @@ const issuedAt = request?.issuedAt ? new Date(request.issuedAt) : undefined;
 const ca = await initializeCA(keys, await initializeCTLog(keys, issuedAt), issuedAt);
 const rootFile = path.join(folder, "trusted_root.json");
 if (!fs.existsSync(rootFile)) fs.writeFileSync(rootFile, JSON.stringify(trustedRoot(keys, ca), null, 2));
+// The authority of a GitHub server of somebody's own has that server's addresses in its certificates.
+const issue = ca.issueCertificate.bind(ca);
+ca.issueCertificate = (options) => issue({
+  ...options,
+  extensions: options.extensions.map((extension) => ({
+    ...extension,
+    value: extension.value.replace(/^https:\/\/github\.com(?=\/)/, new URL(request.claims.job_workflow_uri).origin),
+  })),
+});
 if (request) {
   const log = await initializeTLog(`https://${HOST}`, keys);
   log.calculateInclusionProof = (entry) => inclusionProof(keys.privateKey, entry);

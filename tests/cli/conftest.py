@@ -102,6 +102,7 @@ class Internet:
     manifest: Manifest = MANIFEST
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     @property
     def app_url(self) -> str:
@@ -169,9 +170,11 @@ def internet(signer: Signer) -> Iterator[Internet]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             internet.asked.append((self.headers["host"], self.path))
+            internet.headers.append((self.path, dict(self.headers)))
             unknown = (404, {"error": "not found"})
-            app = self.headers["host"].partition(".")[0]
-            content = internet.answers.get(app + self.path, internet.answers.get(self.path, unknown))
+            app, place = self.headers["host"].partition(".")[0], self.path.partition("?")[0]
+            known = (app + self.path, self.path, place if "/attestations/sha256:" in place else "")
+            content = next((internet.answers[key] for key in known if key in internet.answers), unknown)
             content = content() if callable(content) else content
             status, content, *rest = content if isinstance(content, tuple) else (200, content)
             body = content if isinstance(content, bytes) else json.dumps(content).encode()

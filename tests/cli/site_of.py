@@ -58,11 +58,11 @@ def publish_site(internet: Internet, signer: Signer) -> None:
     }
 
 
-def publish(internet: Internet, source: Source, bundle: Any) -> None:
-    """GitHub has this attestation of a version's manifest."""
+def publish(internet: Internet, source: Source, *bundles: Any) -> None:
+    """GitHub has these attestations of a version's manifest."""
     digest = Manifest.of(source, ARTIFACT).sha256
     path = internet.attestation_path.rpartition(":")[0] + f":{digest}"
-    internet.answers[path] = {"attestations": [{"repository_id": 1, "bundle": bundle}]}
+    internet.answers[path] = {"attestations": [{"repository_id": 1, "bundle": bundle} for bundle in bundles]}
 
 
 def verify_site(

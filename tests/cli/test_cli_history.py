@@ -101,7 +101,7 @@ def test_a_version_that_is_not_what_the_history_says_fails(
         publish(site, OLD, signer.sign(statement_of(OLD), claims=other))
         site.answers[OLD_DOCUMENT]["attestation"]["signer"] = other["job_workflow_uri"]
     elif forged == "none":
-        publish(site, OLD, None)
+        publish(site, OLD)
     else:
         publish(site, OLD, signer.sign())
     if is_removed:
@@ -151,7 +151,7 @@ def test_what_can_not_be_asked_now_is_not_called_wrong(site: Internet, signer: S
     assert rows(report)[OLD.app_id][1].startswith("signed; what is deployed is not known: ")
     assert details["history"] == "of 2 versions 1 could not be checked"
     # What can be known meanwhile is still called wrong.
-    publish(site, OLD, None)
+    publish(site, OLD)
     require_failure(site, signer)
 
 
@@ -302,10 +302,20 @@ def test_a_history_that_contradicts_itself_fails(
     require_failure(site, signer, words)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b"[" * 10**5, b'{"history": {}}'])
+@pytest.mark.parametrize("content", [b"[]", b"null", b'{"history": {}}'])
 def test_what_is_no_history_fails(site: Internet, signer: Signer, content: bytes) -> None:
     site.answers[HISTORY] = content
     require_failure(site, signer)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\xff", b"[" * 10**5])
+def test_what_is_not_json_is_no_history_that_was_checked(
+    site: Internet, signer: Signer, content: bytes
+) -> None:
+    site.answers[HISTORY] = content
+    status, report, details = verify_site(site, signer, *TRUSTED)
+    assert status == 2, report
+    assert details["history"].startswith("the answer of 127.0.0.1:")
 
 
 @QUICKLY
@@ -408,7 +418,7 @@ def test_a_history_of_very_many_versions_is_not_checked(site: Internet, signer: 
 
 def test_it_is_a_table(site: Internet, signer: Signer, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"http://{NAME}.localhost:{site.port}"
-    assert main(["verify", url, "--trusted-root", signer.trusted_root, "--history"]) == 0
+    assert main(["verify", url, "--trusted-root", signer.trusted_root, *TRUSTED]) == 0
     lines = capsys.readouterr().out.splitlines()
     (header,) = (number for number, line in enumerate(lines) if line.split()[:2] == ["serves", "from"])
     table = [line.split() for line in lines[header:] if OLD.app_id in line]
@@ -436,5 +446,5 @@ def test_what_others_say_can_not_command_the_terminal(
 
 def test_a_file_has_no_history(signer: Signer, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["verify", "http://x.localhost", "--history", "--offline", "bundle.json"])
+        main(["verify", "http://x.localhost", "--history", "--bundle", "bundle.json"])
     assert "use either" in capsys.readouterr().err

@@ -248,6 +248,16 @@ def test_what_a_build_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.M
         assert file.read() == "alive\n"  # to its end, which comes when nothing holds it any more
 
 
+def test_what_left_the_build_s_session_ends_with_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "held")
+    held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    daemon = "env -i setsid sh -c '(sleep 60; echo late) & sleep 60; echo late' > held 2> held &"
+    rebuild.run("sh", "-c", f"{daemon} exit 0", folder=tmp_path)
+    os.set_blocking(held, True)
+    with os.fdopen(held) as file:
+        assert "late" not in file.read()  # to its end, which comes when nothing holds it any more
+
+
 def test_a_build_of_an_unknown_signer_is_not_run(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["verify", "https://app.example", "--rebuild"])

@@ -1,0 +1,86 @@
+"""Which addresses may be asked: the visitor's own, public ones by https, and this machine's where the app is.
+
+A document is a stranger's: without this it could have the visitor's machine ask whatever that can reach.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import SplitResult, urlsplit
+
+from codius.errors import UncheckableError
+
+PORTS = {"http": 80, "https": 443}
+# RFC 6052: an IPv4 address is in the last four bytes.
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def web_address(url: str) -> SplitResult | None:
+    """The parts of an http(s) address, printable and without a user's name; None for what isn't one."""
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of hosts in brackets, Unicode's look-alikes, and ports
+        return None
+    is_plain = url.isprintable() and "@" not in parts.netloc
+    return parts if parts.scheme in PORTS and has_host and is_plain else None
+
+
+def origin_of(parts: SplitResult) -> tuple[str, str, int]:
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS[parts.scheme]
+
+
+def is_local(host: str) -> bool:
+    """Whether a name or address is this machine's own (RFC 6761, RFC 5735)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is of the public internet."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:  # one of a network interface, with "%"
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif ip.sixtofour is not None:
+            ip = ip.sixtofour
+        elif ip in NAT64:
+            ip = ipaddress.IPv4Address(ip.packed[-4:])
+    return ip.is_global and not ip.is_multicast
+
+
+def require_askable(parts: SplitResult, home: SplitResult) -> None:
+    """Raise UncheckableError for an address that only the visitor may name; `home` is what they named."""
+    if origin_of(parts) == origin_of(home):
+        return
+    host = parts.hostname or ""
+    if is_local(host):
+        if is_local(home.hostname or ""):
+            return
+        raise UncheckableError(f"{parts.netloc} is this machine, and is not asked for {home.netloc}")
+    if parts.scheme != "https":
+        raise UncheckableError(f"{parts.scheme}://{parts.netloc} is not asked: only https is safe")
+
+
+def public_addresses(parts: SplitResult) -> list[str]:
+    """The IP addresses of a host. Raises UncheckableError unless all of them are public."""
+    _, host, port = origin_of(parts)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UncheckableError(f"{parts.netloc} can't be reached: its name is not known") from error
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    hidden = [address for address in addresses if not is_public(address)]
+    if hidden:
+        raise UncheckableError(
+            f"{parts.netloc} is not asked: {hidden[0]} is not an address of the public web"
+        )
+    return addresses

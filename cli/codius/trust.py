@@ -1,0 +1,78 @@
+"""The roots that signatures are verified by: of Sigstore's public instance, or those of a file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sigstore.errors import Error as SigstoreError
+from sigstore.models import ClientTrustConfig, TrustedRoot
+from sigstore.verify import Verifier
+
+from codius.errors import UncheckableError, one_line
+from codius.jsontext import parse, read_json
+from codius.saved import read_content
+
+MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot"
+
+
+@dataclass(slots=True)
+class Trust:
+    """Of a file, of the contents of a saved check, or else Sigstore's public root. Read when it is needed."""
+
+    path: Path | None = None
+    contents: list[str] = field(default_factory=list)
+    is_offline: bool = False
+    _verifiers: list[Verifier] = field(default_factory=list)
+
+    def verifiers(self) -> list[Verifier]:
+        """One for each root. Raises UncheckableError."""
+        if not self._verifiers:
+            if not self.contents:
+                self.contents = public_root(self.is_offline) if self.path is None else roots_of(self.path)
+            self._verifiers = [verifier_of(content) for content in self.contents]
+        return self._verifiers
+
+
+def public_root(is_offline: bool) -> list[str]:
+    """Sigstore's own, as it is now or as it was last known on this machine. Raises UncheckableError."""
+    try:
+        return [ClientTrustConfig.production(offline=is_offline).trusted_root._inner.to_json()]
+    except Exception as error:  # the library raises those of its parsers, its files and its network
+        raise UncheckableError(f"there is no root of trust: {one_line(error)}") from error
+
+
+def roots_of(path: Path) -> list[str]:
+    """The trusted roots of a file: one, or one on each line, as GitHub's own client writes them."""
+    content = read_content(path)
+    whole = parse(content)
+    if whole is not None:
+        return [str(content.decode("utf-8-sig", "replace"))]
+    lines = [line for line in content.decode("utf-8-sig", "replace").split("\n") if line.strip()]
+    for number, line in enumerate(lines, 1):
+        read_json(line, f"{path}, line {number}" if len(lines) > 1 else str(path))
+    if not lines:
+        raise UncheckableError(f"there is no root of trust: {path} is empty")
+    return lines
+
+
+def verifier_of(content: str) -> Verifier:
+    """Raises UncheckableError, naming what is wrong in it."""
+    root = parse(content)
+    kind = root.get("mediaType") if isinstance(root, dict) else None
+    if not isinstance(kind, str) or not kind.startswith(MEDIA_TYPE):
+        raise UncheckableError(f"there is no root of trust: it is of the kind {kind!r}, not {MEDIA_TYPE}")
+    # The library reads roots from files alone.
+    handle, name = tempfile.mkstemp(prefix="codius-", suffix=".json")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        return Verifier(trusted_root=TrustedRoot.from_file(name))
+    except SigstoreError as error:
+        raise UncheckableError(f"there is no root of trust: {one_line(error)}") from error
+    except Exception as error:  # those of the library's parsers
+        raise UncheckableError(f"there is no root of trust: it can't be read: {one_line(error)}") from error
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,242 @@
+"""Read from the web, with limits: of time, of size, and of where to."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Thread
+from typing import Any
+from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+
+from codius.addresses import is_local, is_public, origin_of, public_addresses, require_askable, web_address
+from codius.errors import UncheckableError
+from codius.jsontext import parse, read_json
+
+TIMEOUT = urllib3.Timeout(connect=10, read=45)
+MAX_BYTES = 32 * 1024 * 1024
+# Each read has a timeout of its own, of headers and body: all of them together have this, with redirects.
+ANSWER_SECONDS = 60
+READ_BYTES = 1 << 16
+MAX_REDIRECTS = 3
+REDIRECTS = (301, 302, 303, 307, 308)
+HEADERS = {"accept": "application/json", "user-agent": "codius"}
+# What is read of an answer's headers.
+KEPT = ("link", "location", "retry-after", "x-ratelimit-remaining", "x-ratelimit-reset", "content-type")
+GITHUB_API = "https://api.github.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`headers` are those that are read, by their names in small letters."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Web:
+    """Asks for a visitor who named `home`. `answers` are all that came, by address, in their order."""
+
+    home: str
+    answers: list[tuple[str, Answer]] = field(default_factory=list)
+
+    def json(self, url: str, redirects: int = MAX_REDIRECTS, most: int = MAX_BYTES) -> tuple[int, Any]:
+        """Return the answer's status, and its body as JSON; None where an error's body isn't.
+
+        Raises UncheckableError.
+        """
+        answer = self.get(url, redirects, most)
+        if answer.status != 200:
+            return answer.status, parse(answer.body)
+        return 200, read_json(answer.body, f"the answer of {urlsplit(url).netloc}")
+
+    def get(
+        self,
+        url: str,
+        redirects: int = MAX_REDIRECTS,
+        most: int = MAX_BYTES,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Return the answer, with at most so many bytes. `headers` are for this address's host alone.
+
+        Raises UncheckableError.
+        """
+        answer = self.ask(url, redirects, most, headers or {})
+        self.answers.append((url, answer))
+        require_unlimited(url, answer)
+        return answer
+
+    def ask(self, url: str, redirects: int, most: int, headers: Mapping[str, str]) -> Answer:
+        parts, home = web_address(url), urlsplit(self.home)
+        if parts is None:
+            raise UncheckableError(f"{url} is not an address of the web")
+        done: Future[Answer] = Future()
+
+        def follow() -> None:
+            try:
+                done.set_result(followed(parts, home, redirects, most, headers))
+            except BaseException as error:
+                done.set_exception(error)
+
+        # A server that sends a byte now and then would never let this end: who waits for it gives up, and so
+        # does this thread when the program ends.
+        Thread(target=follow, daemon=True).start()
+        try:
+            return done.result(ANSWER_SECONDS)
+        except TimeoutError as error:
+            raise UncheckableError(
+                f"{parts.netloc} takes more than {ANSWER_SECONDS} seconds to answer"
+            ) from error
+
+
+def followed(
+    parts: SplitResult, home: SplitResult, redirects: int, most: int, headers: Mapping[str, str]
+) -> Answer:
+    """The answer at the end of few redirects."""
+    first = origin_of(parts)
+    for _ in range(redirects + 1):
+        own = headers if origin_of(parts) == first else {}
+        answer = request(parts, home, most, {**HEADERS, **credentials_for(parts), **own})
+        target = answer.headers.get("location")
+        if answer.status not in REDIRECTS or target is None:
+            return answer
+        following = web_address(urljoin(parts.geturl(), target))
+        if following is None:
+            raise UncheckableError(f"{parts.netloc} leads to what is not an address of the web")
+        parts = following
+    raise UncheckableError(f"{parts.netloc} can't be reached: too many redirects")
+
+
+def request(parts: SplitResult, home: SplitResult, most: int, headers: Mapping[str, str]) -> Answer:
+    require_askable(parts, home)
+    failure: Exception | None = None
+    for pool, url in ways_to(parts, home):
+        try:
+            with pool:
+                answer = pool.request(
+                    "GET",
+                    url,
+                    headers={**headers, "host": parts.netloc},
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
+                )
+                body = read(answer, most)
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+            failure = error  # of a host's addresses one may be out of reach
+            continue
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise UncheckableError(f"{parts.netloc} can't be reached: {reason_of(error)}") from error
+        if len(body) > most:
+            raise UncheckableError(f"{parts.netloc} answers with more than {most:,} bytes")
+        return Answer(answer.status, body, {k: answer.headers[k] for k in KEPT if k in answer.headers})
+    assert failure is not None
+    raise UncheckableError(f"{parts.netloc} can't be reached: {reason_of(failure)}") from failure
+
+
+def ways_to(parts: SplitResult, home: SplitResult) -> list[tuple[urllib3.PoolManager, str]]:
+    """How an address is reached: by name, by this machine's, by a proxy, or by each public address of it."""
+    scheme, host, port = origin_of(parts)
+    if is_local(host):
+        # RFC 6761 reserves these names for this machine; resolvers need not know them.
+        pool = urllib3.PoolManager(timeout=TIMEOUT, server_hostname=host, assert_hostname=host)
+        place = f"127.0.0.1:{port}" if host.endswith("localhost") else parts.netloc
+        return [(pool, parts._replace(netloc=place).geturl())]
+    proxy = proxy_of(scheme, host)
+    if proxy is not None:
+        require_public_name(parts, home)
+        return [(proxy, parts.geturl())]
+    if origin_of(parts) == origin_of(home):
+        return [(urllib3.PoolManager(timeout=TIMEOUT), parts.geturl())]
+    # What was looked up is what is asked: a name may have another address a moment later.
+    return [
+        (
+            urllib3.PoolManager(timeout=TIMEOUT, server_hostname=host, assert_hostname=host),
+            parts._replace(netloc=f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}").geturl(),
+        )
+        for ip in public_addresses(parts)
+    ]
+
+
+def proxy_of(scheme: str, host: str) -> urllib3.ProxyManager | None:
+    """The environment's proxy for a host. Raises UncheckableError for one of another kind."""
+    address = getproxies().get(scheme)
+    if not address or proxy_bypass(host):
+        return None
+    url = urlsplit(address if "://" in address else f"http://{address}")
+    try:
+        headers = None
+        if url.username is not None:
+            headers = urllib3.make_headers(proxy_basic_auth=f"{url.username}:{url.password or ''}")
+        place = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+        return urllib3.ProxyManager(place, timeout=TIMEOUT, proxy_headers=headers)
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        raise UncheckableError(f"the environment's proxy for {scheme} can't be used") from error
+
+
+def require_public_name(parts: SplitResult, home: SplitResult) -> None:
+    """A proxy looks names up itself; an address that is none of the public web is told here."""
+    host = parts.hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return
+    if origin_of(parts) != origin_of(home) and not is_public(host):
+        raise UncheckableError(f"{parts.netloc} is not asked: {host} is not an address of the public web")
+
+
+def credentials_for(parts: SplitResult) -> dict[str, str]:
+    """GITHUB_TOKEN, for GitHub's API alone: a document may name any address.
+
+    Another API than GitHub's own is in GITHUB_API_URL, as in GitHub's jobs.
+    """
+    token = os.environ.get("GITHUB_TOKEN", "").strip()
+    api = web_address(os.environ.get("GITHUB_API_URL", "")) or urlsplit(GITHUB_API)
+    if not token or origin_of(parts) != origin_of(api):
+        return {}
+    return {"authorization": f"Bearer {token}"}
+
+
+def read(answer: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    """The body, or as much of it as is too much."""
+    body = bytearray()
+    while len(body) <= most and (part := answer.read1(READ_BYTES, decode_content=True)):
+        body += part
+    return bytes(body)
+
+
+def require_unlimited(url: str, answer: Answer) -> None:
+    """Raise UncheckableError where a server answers no more for now, saying until when."""
+    if answer.status not in (403, 429):
+        return
+    until = ""
+    if answer.headers.get("x-ratelimit-remaining") == "0":
+        until = time_of(answer.headers.get("x-ratelimit-reset", ""))
+    elif (wait := answer.headers.get("retry-after", "")).isdecimal():
+        until = f"in {wait[:9]} seconds"
+    if until:
+        hint = "" if os.environ.get("GITHUB_TOKEN") else " (GITHUB_TOKEN has a limit of its own)"
+        raise UncheckableError(
+            f"{urlsplit(url).netloc} answers no more questions for now: again {until}{hint}"
+        )
+
+
+def time_of(epoch: str) -> str:
+    """Seconds since 1970 as a time, "later" for what is none."""
+    try:
+        return f"at {datetime.fromtimestamp(int(epoch), UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return "later"
+
+
+def reason_of(error: Exception) -> str:
+    reason = getattr(error, "reason", None) or error
+    return str(reason).rpartition(": ")[2]
