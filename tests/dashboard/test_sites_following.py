@@ -147,12 +147,12 @@ async def secret(site: Site) -> str:
     return found[1]
 
 
-def push() -> dict[str, Any]:
-    """GitHub's own example of the event, of our repository and branch."""
+def push(full_name: str = "Alice/Hello") -> dict[str, Any]:
+    """GitHub's own example of the event, of a repository of ours and its branch."""
     example = next(one for one in json.loads(EXAMPLES.read_text()) if one["name"] == "push")["examples"][0]
     payload: dict[str, Any] = copy.deepcopy(example)
     payload |= {"ref": "refs/heads/main", "deleted": False}
-    payload["repository"]["full_name"] = "Alice/Hello"
+    payload["repository"]["full_name"] = full_name
     return payload
 
 

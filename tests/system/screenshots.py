@@ -40,6 +40,11 @@ def prepare(page: Page, stack: RunningStack) -> tuple[str, str]:
         stack.get(app)
     deploy(page, stack, "codius/examples/tree/main/hello-python")
     wait_until_settled(page, stack, app)
+    page.goto(address(stack, f"/sites?app={app}"))
+    page.get_by_label("Name", exact=True).fill("colours")
+    page.get_by_label("Notice").select_option("day")
+    page.get_by_role("button", name="Make Site").click()
+    page.wait_for_url(address(stack, "/sites/colours"))
     return app, success
 
 
@@ -56,6 +61,8 @@ def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) ->
         ("home", "/"),
         ("apps", "/apps"),
         ("app", f"/apps/{app}"),
+        ("sites", "/sites"),
+        ("site", "/sites/colours"),
         ("402", f"/apps/{app}/402"),
         ("payment", success),
         ("payments", "/payments"),

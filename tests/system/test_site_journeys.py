@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.dashboard.dashboard_site import signed
+from tests.dashboard.test_sites_following import push
 from tests.dashboard.with_github import git
 from tests.system.conftest import NewPage
 from tests.system.journeys import DEPLOY_MS, address, log_in
@@ -25,6 +27,14 @@ def commit_version(stack: RunningStack, version: str) -> None:
     )
     (folder / "index.js").write_text(f'export default {{ fetch: () => new Response("{version}") }};\n')
     git(folder, "commit", "--all", "--quiet", "--message", version)
+
+
+def tell_of_push(stack: RunningStack, site: str, secret: str) -> None:
+    """As GitHub does, of a push to the branch main of alice/changing."""
+    body, headers = signed(push("alice/changing"), secret)
+    headers |= {"x-github-event": "push"}
+    path = f"/sites/{site}/webhooks/github"
+    assert stack.request("localhost", "POST", path, headers=headers, content=body).status_code == 204
 
 
 def wait_until_shown(page: Page, text: str, scripts: bool) -> None:
@@ -67,17 +77,26 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     assert (published(stack, site)["name"], published(stack, site)["versions"]) == (site, 1)
     assert verify(stack, site)[0] == 0
     # The next version, without a notice.
-    commit_version(stack, f"{site} 2")
     page.goto(address(stack, f"/sites/{site}"))
-    page.get_by_role("button", name="Deploy the Newest Commit").click()
+    if scripts:
+        commit_version(stack, f"{site} 2")
+        page.get_by_role("button", name="Deploy the Newest Commit").click()
+    else:
+        page.get_by_role("button", name="Set Up a Webhook").click()
+        secret = page.get_by_text("Secret: ").locator("code").inner_text()
+        commit_version(stack, f"{site} 2")
+        tell_of_push(stack, site, secret)
+        page.goto(address(stack, f"/sites/{site}"))
     expect(page.get_by_text("A new version is on its way")).to_be_visible()
     rows = page.get_by_role("row").filter(has_text="New version")
     assert soon(lambda: shown_again(page, scripts) and rows.count() == 2, DEPLOY_MS / 1_000)
     assert serves(stack, site, f"{site} 2")
+    assert verify(stack, site)[0] == 0
     # Back at once, and forth again after a week, which is withdrawn.
     page.get_by_role("button", name="Go Back").click()
     expect(page.get_by_role("row").filter(has_text="Back to")).to_be_visible()
     assert serves(stack, site, f"{site} 1")
+    assert verify(stack, site)[0] == 0
     page.get_by_label("Notice").select_option("week")
     page.get_by_role("button", name="Change").click()
     expect(page.get_by_role("row").filter(has_text="Notice: a week")).to_be_visible()

@@ -95,7 +95,9 @@ def deploy_apps(stack: RunningStack, folder: Path) -> None:
 def test_no_request_fails_or_is_served_by_a_version_that_is_not_its_times(
     switching: RunningStack, tmp_path: Path, is_soak: bool
 ) -> None:
-    """The switches are known beforehand: each lease ends at the next, in each of three instances."""
+    """In each of three instances: a lease ends at a switch that is known beforehand, and one that is made at
+    once is over with the leases from before it.
+    """
     requests = 20_000 if is_soak else 2_000
 
     async def run() -> None:
@@ -105,23 +107,31 @@ def test_no_request_fails_or_is_served_by_a_version_that_is_not_its_times(
         schedule += [(begins_at + PAUSE_MS * number, APPS[(number + 1) % 2]) for number in range(SWITCHES)]
         is_over = asyncio.Event()
 
-        async def tell(version: int, planned: list[tuple[int, str]]) -> None:
-            await asyncio.to_thread(switching.billing, "site", "set_schedule", version, planned)
+        async def tell(version: int, planned: list[tuple[int, str]]) -> int:
+            """Return for how many milliseconds leases from before may still be used."""
+            told = await asyncio.to_thread(switching.billing, "site", "set_schedule", version, planned)
+            return int(told["milliseconds"])
 
-        async def switch() -> None:
+        async def switch() -> int:
             """The second half of what is to come is told when the first is nearly over."""
             await asyncio.sleep((schedule[half][0] - now_ms()) / 1_000)
             await tell(2, schedule[half:])
             await asyncio.sleep((schedule[-1][0] - now_ms()) / 1_000)
+            schedule.append((now_ms(), APPS[len(schedule) % 2]))
+            life = await tell(3, schedule[-1:])
+            if is_soak:
+                await asyncio.sleep(life / 1_000)
             is_over.set()
+            return life
 
         half = SWITCHES // 2
         await tell(1, schedule[: half + 2])
-        _, served = await asyncio.gather(switch(), ask_until(switching.port, "site", is_over, requests))
+        life, served = await asyncio.gather(switch(), ask_until(switching.port, "site", is_over, requests))
         assert {one.status for one in served} == {200}
         times = [since for since, _ in schedule]
         for one in served:
-            first = bisect_right(times, one.sent_at) - 1
+            was_known = one.sent_at < times[-1]
+            first = bisect_right(times, one.sent_at - (0 if was_known else life)) - 1
             last = bisect_right(times, one.answered_at) - 1
             assert one.body in {name for _, name in schedule[first : last + 1]}, one
         assert {one.body for one in served} == set(APPS)
