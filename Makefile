@@ -9,7 +9,7 @@ setup:  ## Install everything into this folder; does nothing when that is done.
 dev: setup  ## Run the whole system on http://localhost:$PORT (8787).
 	@exec $(BIN)/python -m local
 
-test: check tests-setup  ## Run all tests, as many files at once as there are processors.
+test: check tests-setup  ## Run all tests, some files at once.
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder --durations=10
 
 soak: tests-setup  ## Run what soaks at full length, and every law on 2,000 examples.

@@ -69,7 +69,7 @@ def write_config(folder: Path, services: Sequence[Struct], ports: dict[str, int]
 def workers(variables: Mapping[str, int]) -> list[Struct]:
     """The app, and all that is measured in front of it; `far` are those whose objects are far away.
 
-    The variables are dispatch's, beside its own.
+    The variables are dispatch's and billing's, beside their own.
     """
     app = service("APP", "app")
     source = [app, objects("BILLING", "source")]
@@ -91,7 +91,7 @@ def workers(variables: Mapping[str, int]) -> list[Struct]:
         worker("source-far", javascript("source.js", "bindings.js"), source + far),
         worker("ours", python(DISPATCH, variables), ours),
         worker("ours-far", python(DISPATCH, variables), ours + far),
-        worker("billing", python(BILLING), [], own_objects("billing-objects")),
+        worker("billing", python(BILLING, variables), [], own_objects("billing-objects")),
         worker("control", javascript("control.js"), control),
     ]
 

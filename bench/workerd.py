@@ -42,7 +42,7 @@ async def start_workerd(written: Path) -> ProcessGroup:
 class Workerd:
     """`start()` it and `stop()` it. `folder`, empty, takes the config and the objects' storage.
 
-    `variables` are dispatch's, beside its own.
+    `variables` are dispatch's and billing's, beside their own.
     """
 
     def __init__(self, folder: Path, **variables: int) -> None:
