@@ -108,6 +108,18 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / unquote(target)).exists(), target
 
 
+def test_the_decisions_are_listed() -> None:
+    """As GitHub makes a heading's anchor: lower case, without punctuation, hyphens for spaces."""
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    headings = re.findall(r"^##(#?) (.+)$", text, re.MULTILINE)
+    anchors = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for _, title in headings]
+    expected = [
+        f"{'  ' if deeper else ''}- [{title}](#{anchor})"
+        for (deeper, title), anchor in zip(headings, anchors, strict=True)
+    ]
+    assert re.findall(r"^ *- \[.+\]\(#.+\)$", text, re.MULTILINE) == expected
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_commands_are_there(page: Path) -> None:
     """Each `make` target, and each wrangler config that a command names."""
