@@ -17,6 +17,7 @@ from deploy.fingerprint import fingerprint
 from deploy.health import wait_until_healthy
 from deploy.operators import problems_of_operators
 from deploy.pages import PagesProject
+from deploy.read_token import problems_of_read_token
 from deploy.versions import deployed_tag
 from deploy.wrangler import NotThereError, Wrangler
 
@@ -68,6 +69,7 @@ class Steps:
     def _check(self) -> str:
         operators = problems_of_operators(self._installation.dashboard)
         problems = [*self._installation.problems(), *operators]
+        problems = problems or [*problems_of_read_token(self._installation)]
         if problems:
             raise DeployError("\n  ".join(["These settings must be put right:", *problems]))
         try:

@@ -147,6 +147,7 @@ class Stack:
             f"  Verify    {NODE_BIN / 'python'} -m codius verify \\",
             f"            --signer-repo {staging.OPERATOR_REPOSITORY} \\",
             f"            --trusted-root {self._authority.trusted_root} \\",
+            f"            --cloudflare-api {self._addresses.others}/client/v4 \\",
             f"            http://<id>.localhost:{self._addresses.port}",
             f"  State     {self._state}",
             "",

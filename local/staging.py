@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from local.cloudflare.permissions import READ_TOKEN
 from local.github.accounts import OPERATOR
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,6 +129,7 @@ def dashboard_config(addresses: Addresses) -> Config:
         "GITHUB_API_URL": f"{addresses.others}/api/v3",
         "GITHUB_REPOSITORY": OPERATOR_REPOSITORY,
         "CLOUDFLARE_API_URL": f"{addresses.others}/client/v4",
+        "CLOUDFLARE_READ_TOKEN": READ_TOKEN,
         "STRIPE_API_URL": addresses.others,
         "STRIPE_CHECKOUT_URL": addresses.others,
         "STRIPE_DASHBOARD_URL": addresses.others,

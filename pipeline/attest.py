@@ -2,10 +2,11 @@
 
     python -m pipeline.attest ARTIFACT STATEMENT
 
-reads the inputs as the job `build` does, APPS_DOMAIN (under which apps answer: the operator's variable, no
-input), and the run from GitHub's own variables ("Variables reference"). It writes `subjects.sha256` and
-`predicate.json` into the folder STATEMENT, for actions/attest to sign, and puts the digest of the manifest
-into the step's outputs as `manifest`. Nothing of the app's runs here.
+reads the inputs as the job `build` does, APPS_DOMAIN and CLOUDFLARE_ACCOUNT_ID (where apps answer, and where
+they are deployed to: the operator's variables, no inputs), and the run from GitHub's own variables
+("Variables reference"). It writes `subjects.sha256` and `predicate.json` into the folder STATEMENT, for
+actions/attest to sign, and puts the digest of the manifest into the step's outputs as `manifest`. Nothing of
+the app's runs here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from pipeline.artifact import MANIFEST, MODULES, Artifact
 from pipeline.errors import PipelineError, run_job
-from pipeline.inputs import DOMAIN, Source, Target, matching, required
+from pipeline.inputs import ACCOUNT, DOMAIN, Source, Target, matching, required
 from pipeline.manifest import Manifest, digest
 
 SUBJECTS, PREDICATE = "subjects.sha256", "predicate.json"
@@ -56,7 +57,12 @@ def predicate(manifest: Manifest, source: Source, namespace: str, env: Mapping[s
                     "directory": source.directory,
                     "dispatchNamespace": namespace,
                 },
-                "vars": {"APPS_DOMAIN": matching(env, "APPS_DOMAIN", DOMAIN, "the apps' domain")},
+                "vars": {
+                    "APPS_DOMAIN": matching(env, "APPS_DOMAIN", DOMAIN, "the apps' domain"),
+                    "CLOUDFLARE_ACCOUNT_ID": matching(
+                        env, "CLOUDFLARE_ACCOUNT_ID", ACCOUNT, "a Cloudflare account"
+                    ),
+                },
             },
             "internalParameters": {"github": {"event_name": required(env, "GITHUB_EVENT_NAME")}},
             "resolvedDependencies": [

@@ -19,6 +19,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 # "Create a dispatch namespace": lower-case letters, digits and hyphens.
 NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 DOMAIN = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
+ACCOUNT = re.compile(r"[A-Za-z0-9]{1,64}")
 # "Custom limits" of Workers for Platforms.
 CPU_MS = re.compile(r"[1-9][0-9]{0,3}|[12][0-9]{4}|30000")
 DEFAULT_CPU_MS = "50"  # dispatch's own is in wrangler.toml

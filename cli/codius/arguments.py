@@ -20,7 +20,7 @@ Exit status: 0 if every check passes, 1 if one fails, 2 if one could not be made
 # What a policy file says of each app, and what is of one app alone.
 NOT_WITH_POLICY = (
     *("signer_repo", "signer_commit", "trust_any_signer", "source", "commit", "ref", "dashboard", "rebuild"),
-    *("history", "bundle", "save", "offline"),
+    *("history", "bundle", "save", "offline", "require_cloudflare", "cloudflare_api"),
 )
 
 
@@ -50,6 +50,8 @@ def parser_of(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> 
     add("--rebuild", action="store_true", help="build it again here, and compare the bytes")
     add("--history", action="store_true", help="check the attestation of every version of a site, too")
     add("--dashboard", metavar="URL", help="the operator's dashboard that a site's history must come from")
+    add("--require-cloudflare", action="store_true", help="Cloudflare itself must say what is deployed")
+    add("--cloudflare-api", metavar="URL", help="ask this API, not Cloudflare's own")
     add("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -106,6 +108,8 @@ def options_of(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Op
         rebuild=given.rebuild,
         history=given.history,
         dashboard=dashboard,
+        is_cloudflare_required=given.require_cloudflare,
+        cloudflare_api=given.cloudflare_api and api_address(parser, given.cloudflare_api),
     )
 
 
@@ -135,6 +139,13 @@ def address(
     if found is None:
         parser.error(f"{printable(url)} is not the address of {what}")
     return found
+
+
+def api_address(parser: argparse.ArgumentParser, url: str) -> str:
+    parts = web_address(url)
+    if parts is None or parts.query or parts.fragment:
+        parser.error(f"{printable(url)} is not the address of an API: https://<host>/<path>")
+    return url.rstrip("/")
 
 
 def origin(url: str) -> str | None:

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from codius.bundles import fetch_bundles, load, read_bundles
 from codius.certificate import check_signer, require_trusted
-from codius.document import APP_ID, Document, check_deployed, check_manifest
+from codius.cloudflare import Access, Cloudflare, Script
+from codius.document import APP_ID, Document, check_deployed, check_manifest, counted, differences
 from codius.errors import CheckFailedError, GoneError, UncheckableError
-from codius.provenance import check_statement
+from codius.provenance import check_statement, target_of
 from codius.rebuild import rebuild
 from codius.report import Report
 from codius.signatures import verify_signature
@@ -62,6 +63,55 @@ def check_document(report: Report, document: Document) -> None:
         words.append(str(file or document.attestation_url))
     if bundles is not None:
         check_bundles(report, document, bundles)
+    check_at_cloudflare(report, document)
+
+
+def check_at_cloudflare(report: Report, document: Document) -> None:
+    """Ask Cloudflare itself, where the operator publishes a token for it or the visitor requires it."""
+    options = report.options
+    if document.cloudflare is None and not options.is_cloudflare_required:
+        return
+    with report.check("cloudflare") as words:
+        if document.cloudflare is None:
+            raise UncheckableError("the operator publishes no token with which Cloudflare can be asked")
+        cloudflare = Cloudflare.of(report.web, document.cloudflare, options.cloudflare_api)
+        script = cloudflare.app(document.app_id)
+        compare_script(document, script)
+        place = account_signed(report, document.cloudflare)
+        words.append(f"{counted(script.deployed)}: Cloudflare says so, of {place}")
+
+
+def compare_script(document: Document, script: Script) -> None:
+    """Raise CheckFailedError for what isn't as the manifest says, or may not be what answers."""
+    found = differences(document.manifest, script.deployed)
+    found += [f"it was given the binding {item.get('name')} ({item.get('type')})" for item in script.bindings]
+    found += [] if script.problem is None else [script.problem]
+    signed = {f"commit-{document.source.commit}", f"manifest-{document.manifest_sha256}"}
+    found += [f"its tag {tag} is of another upload" for tag in script.tags if tag not in signed]
+    if found:
+        raise CheckFailedError("; ".join(found))
+
+
+def account_signed(report: Report, access: Access) -> str:
+    """The account and namespace, which must be those that the deploy was signed for.
+
+    Any account may have the same script: the one that serves is the one that the workflow deployed to.
+    """
+    if report.signed is None:
+        raise UncheckableError(
+            "whether it is the account that was deployed to isn't known: nothing is signed"
+        )
+    account, namespace = target_of(report.signed.statement)
+    if account is None and report.options.is_cloudflare_required:
+        raise UncheckableError("the deploy was signed without its account: it must be deployed again")
+    if account is None:
+        return f"the account {access.account} (which was not signed: the operator says so)"
+    if (account, namespace) != (access.account, access.namespace):
+        raise CheckFailedError(
+            f"the document names {access.namespace} of the account {access.account}, "
+            f"but the deploy was to {namespace} of {account}"
+        )
+    return f"{namespace} of the account {account}"
 
 
 def check_bundles(report: Report, document: Document | None, bundles: Iterator[Any]) -> None:

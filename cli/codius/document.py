@@ -12,6 +12,7 @@ from typing import Any
 import rfc8785
 
 from codius.addresses import web_address
+from codius.cloudflare import Access
 from codius.errors import CheckFailedError, GoneError, UncheckableError
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -63,6 +64,7 @@ class Document:
     attestation_url: str
     signer: str
     checked_at: datetime
+    cloudflare: Access | None
 
     @classmethod
     def read(cls, host: str, content: Any) -> Document:
@@ -85,6 +87,7 @@ class Document:
             attestation_url=text(attestation, "url"),
             signer=text(attestation, "signer"),
             checked_at=time_of(document, "checkedAt"),
+            cloudflare=None if document.get("cloudflare") is None else Access.read(document["cloudflare"]),
         )
 
 
@@ -133,7 +136,26 @@ def check_deployed(document: Document, now: datetime) -> str:
     Cloudflare may leave out which module is the main one, and a module's type: the first is said, and neither
     fails. Whatever else is left out does.
     """
-    manifest, deployed = document.manifest, document.deployed
+    found = differences(document.manifest, document.deployed)
+    if found:
+        raise CheckFailedError("; ".join(found))
+    if not document.agrees:
+        raise CheckFailedError("the document itself says that what is deployed differs")
+    seen = f"{document.checked_at:%Y-%m-%d %H:%M:%S} UTC"
+    if abs(now - document.checked_at) > MAX_AGE:
+        raise UncheckableError(f"Cloudflare was last asked at {seen}: that says nothing of now")
+    return f"{counted(document.deployed)}, as Cloudflare had them at {seen}: the operator says so"
+
+
+def counted(deployed: Json) -> str:
+    present = modules_of(deployed)
+    things = "module" if len(present) == 1 else "modules"
+    untold = "" if deployed.get("main") is not None else " (which module is the main one it doesn't tell)"
+    return f"{len(present)} {things}, those of the manifest{untold}"
+
+
+def differences(manifest: Json, deployed: Json) -> list[str]:
+    """What of a deployed Worker isn't as a manifest says, in words. Raises CheckFailedError."""
     tells_main = deployed.get("main") is not None
     found = [
         f"the {words} changed"
@@ -151,16 +173,7 @@ def check_deployed(document: Document, now: datetime) -> str:
             found.append(f"the module {name} changed")
         elif present[name][1] not in ("", signed[name][1]):
             found.append(f"the module {name} has another type")
-    if found:
-        raise CheckFailedError("; ".join(found))
-    if not document.agrees:
-        raise CheckFailedError("the document itself says that what is deployed differs")
-    seen = f"{document.checked_at:%Y-%m-%d %H:%M:%S} UTC"
-    if abs(now - document.checked_at) > MAX_AGE:
-        raise UncheckableError(f"Cloudflare was last asked at {seen}: that says nothing of now")
-    things = "module" if len(present) == 1 else "modules"
-    untold = "" if tells_main else " (which module is the main one it doesn't tell)"
-    return f"{len(present)} {things}, as Cloudflare had them at {seen}: those of the manifest{untold}"
+    return found
 
 
 def modules_of(content: Json) -> dict[str, tuple[str, str]]:

@@ -19,8 +19,8 @@ from typing import Any
 from codius.errors import UncheckableError
 from codius.saved import read_content
 
-TEXTS = ("signer-repo", "signer-commit", "source", "commit", "ref", "dashboard")
-SWITCHES = ("trust-any-signer", "rebuild", "history")
+TEXTS = ("signer-repo", "signer-commit", "source", "commit", "ref", "dashboard", "cloudflare-api")
+SWITCHES = ("trust-any-signer", "rebuild", "history", "require-cloudflare")
 MAX_APPS = 1_000
 
 

@@ -55,6 +55,19 @@ def check_statement(statement: Json, document: Document) -> None:
         raise CheckFailedError("it has another manifest")
 
 
+def target_of(statement: Json) -> tuple[str | None, str | None]:
+    """The account and the namespace that a deploy was signed for; None for what isn't said."""
+    try:
+        parameters = statement["predicate"]["buildDefinition"]["externalParameters"]
+        account, namespace = (
+            parameters["vars"]["CLOUDFLARE_ACCOUNT_ID"],
+            parameters["inputs"]["dispatchNamespace"],
+        )
+    except (KeyError, TypeError):
+        return None, None
+    return (account, namespace) if isinstance(account, str) else (None, None)
+
+
 def check_subjects(subjects: Any, document: Document) -> None:
     try:
         named = {item["name"]: item["digest"]["sha256"] for item in subjects}

@@ -34,7 +34,8 @@ class Required:
 class Options:
     """`url` is the address of an app or a site, `dashboard` that of who tells a site's history: no paths.
 
-    `bundle` is a file with attestations, in the place of GitHub's.
+    `bundle` is a file with attestations, in the place of GitHub's; `cloudflare_api` the address of an API
+    that is asked in the place of Cloudflare's own.
     """
 
     url: str
@@ -45,6 +46,8 @@ class Options:
     rebuild: bool = False
     history: bool = False
     dashboard: str | None = None
+    is_cloudflare_required: bool = False
+    cloudflare_api: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

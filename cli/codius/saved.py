@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from codius.errors import UncheckableError
 from codius.jsontext import parse, read_json
-from codius.web import Answer, Web
+from codius.web import Answer, Wanted, Web
 
 FORM = "codius.check.v1"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -30,7 +29,7 @@ class SavedWeb(Web):
     place: str = ""
     rest: dict[str, list[Answer]] = field(default_factory=dict)
 
-    def ask(self, url: str, redirects: int, most: int, headers: Mapping[str, str]) -> Answer:
+    def ask(self, url: str, redirects: int, wanted: Wanted) -> Answer:
         known = self.rest.get(url)
         if not known:
             raise UncheckableError(f"{self.place} has no answer of {url}, and nobody is asked")

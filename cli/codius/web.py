@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
@@ -17,6 +17,7 @@ import urllib3
 
 from codius.addresses import is_local, is_public, origin_of, public_addresses, require_askable, web_address
 from codius.errors import UncheckableError
+from codius.forms import digests_of
 from codius.jsontext import parse, read_json
 
 TIMEOUT = urllib3.Timeout(connect=10, read=45)
@@ -28,7 +29,10 @@ MAX_REDIRECTS = 3
 REDIRECTS = (301, 302, 303, 307, 308)
 HEADERS = {"accept": "application/json", "user-agent": "codius"}
 # What is read of an answer's headers.
-KEPT = ("link", "location", "retry-after", "x-ratelimit-remaining", "x-ratelimit-reset", "content-type")
+KEPT = (
+    *("link", "location", "retry-after", "x-ratelimit-remaining", "x-ratelimit-reset", "content-type"),
+    "cf-entrypoint",
+)
 GITHUB_API = "https://api.github.com"
 
 
@@ -39,6 +43,15 @@ class Answer:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Of an answer: at most so many bytes, and of a form the digests of its parts. `headers` are sent."""
+
+    most: int
+    headers: Mapping[str, str]
+    is_form: bool = False
 
 
 @dataclass(slots=True)
@@ -64,17 +77,18 @@ class Web:
         redirects: int = MAX_REDIRECTS,
         most: int = MAX_BYTES,
         headers: Mapping[str, str] | None = None,
+        is_form: bool = False,
     ) -> Answer:
         """Return the answer, with at most so many bytes. `headers` are for this address's host alone.
 
-        Raises UncheckableError.
+        Of a form with modules the body is the list of their digests. Raises UncheckableError.
         """
-        answer = self.ask(url, redirects, most, headers or {})
+        answer = self.ask(url, redirects, Wanted(most, headers or {}, is_form))
         self.answers.append((url, answer))
         require_unlimited(url, answer)
         return answer
 
-    def ask(self, url: str, redirects: int, most: int, headers: Mapping[str, str]) -> Answer:
+    def ask(self, url: str, redirects: int, wanted: Wanted) -> Answer:
         parts, home = web_address(url), urlsplit(self.home)
         if parts is None:
             raise UncheckableError(f"{url} is not an address of the web")
@@ -82,7 +96,7 @@ class Web:
 
         def follow() -> None:
             try:
-                done.set_result(followed(parts, home, redirects, most, headers))
+                done.set_result(followed(parts, home, redirects, wanted))
             except BaseException as error:
                 done.set_exception(error)
 
@@ -97,14 +111,13 @@ class Web:
             ) from error
 
 
-def followed(
-    parts: SplitResult, home: SplitResult, redirects: int, most: int, headers: Mapping[str, str]
-) -> Answer:
+def followed(parts: SplitResult, home: SplitResult, redirects: int, wanted: Wanted) -> Answer:
     """The answer at the end of few redirects."""
     first = origin_of(parts)
     for _ in range(redirects + 1):
-        own = headers if origin_of(parts) == first else {}
-        answer = request(parts, home, most, {**HEADERS, **credentials_for(parts), **own})
+        own = wanted.headers if origin_of(parts) == first else {}
+        headers = {**HEADERS, **credentials_for(parts), **own}
+        answer = request(parts, home, replace(wanted, headers=headers))
         target = answer.headers.get("location")
         if answer.status not in REDIRECTS or target is None:
             return answer
@@ -115,7 +128,7 @@ def followed(
     raise UncheckableError(f"{parts.netloc} can't be reached: too many redirects")
 
 
-def request(parts: SplitResult, home: SplitResult, most: int, headers: Mapping[str, str]) -> Answer:
+def request(parts: SplitResult, home: SplitResult, wanted: Wanted) -> Answer:
     require_askable(parts, home)
     failure: Exception | None = None
     for pool, url in ways_to(parts, home):
@@ -124,19 +137,17 @@ def request(parts: SplitResult, home: SplitResult, most: int, headers: Mapping[s
                 answer = pool.request(
                     "GET",
                     url,
-                    headers={**headers, "host": parts.netloc},
+                    headers={**wanted.headers, "host": parts.netloc},
                     retries=False,
                     redirect=False,
                     preload_content=False,
                 )
-                body = read(answer, most)
+                body = read(answer, parts, wanted)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             failure = error  # of a host's addresses one may be out of reach
             continue
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise UncheckableError(f"{parts.netloc} can't be reached: {reason_of(error)}") from error
-        if len(body) > most:
-            raise UncheckableError(f"{parts.netloc} answers with more than {most:,} bytes")
         return Answer(answer.status, body, {k: answer.headers[k] for k in KEPT if k in answer.headers})
     assert failure is not None
     raise UncheckableError(f"{parts.netloc} can't be reached: {reason_of(failure)}") from failure
@@ -205,12 +216,21 @@ def credentials_for(parts: SplitResult) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-def read(answer: urllib3.BaseHTTPResponse, most: int) -> bytes:
-    """The body, or as much of it as is too much."""
-    body = bytearray()
-    while len(body) <= most and (part := answer.read1(READ_BYTES, decode_content=True)):
-        body += part
-    return bytes(body)
+def read(answer: urllib3.BaseHTTPResponse, parts: SplitResult, wanted: Wanted) -> bytes:
+    """The body, or of a form's the digests. Raises UncheckableError for more than is wanted."""
+
+    def pieces() -> Iterator[bytes]:
+        length = 0
+        while piece := answer.read1(READ_BYTES, decode_content=True):
+            length += len(piece)
+            if length > wanted.most:
+                raise UncheckableError(f"{parts.netloc} answers with more than {wanted.most:,} bytes")
+            yield piece
+
+    if not wanted.is_form or answer.status != 200:
+        return b"".join(pieces())
+    headers = answer.headers
+    return digests_of(headers.get("content-type", ""), headers.get("cf-entrypoint", ""), pieces())
 
 
 def require_unlimited(url: str, answer: Answer) -> None:

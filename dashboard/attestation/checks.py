@@ -38,12 +38,16 @@ FAILED: Document = {"error": "check_failed", "message": "This app could not be c
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What every document says of the operator's: addresses, and the workflow that may sign."""
+    """What every document says of the operator's: addresses, and the workflow that may sign.
+
+    `cloudflare` is how anyone may ask Cloudflare itself, None where the operator publishes no token.
+    """
 
     github_url: str
     repository: str
     signer: str
     app_url: Callable[[str], str]
+    cloudflare: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ class Checks:
             "agrees": not found,
             "differences": found,
             "attestation": signed and self._attestation(app, signed),
+            "cloudflare": self.published.cloudflare,
             "price": account
             and {
                 "includedRequests": account.included_requests,

@@ -22,6 +22,8 @@ from web.settings import Settings
 from web.site_history import site_part
 
 UNCACHED = OPEN | {"cache-control": "no-store"}
+# What the command asks if it is told nothing else.
+CLOUDFLARE_API = "https://api.cloudflare.com/client/v4"
 AGAIN = UNCACHED | {"retry-after": "5"}
 
 
@@ -91,7 +93,10 @@ def verify_command(settings: Settings, url: str) -> str:
     branch = "" if settings.github_branch == "main" else f"@{settings.github_branch}"
     signer = f"{settings.github_repository}{branch}"
     tool = f"git+{settings.github_url}/{signer}#subdirectory=cli"
-    return f"uvx --from '{tool}' codius verify {url} --signer-repo {signer}"
+    command = f"uvx --from '{tool}' codius verify {url} --signer-repo {signer}"
+    if settings.cloudflare_read_token is None or settings.cloudflare_api_url == CLOUDFLARE_API:
+        return command
+    return f"{command} --cloudflare-api {settings.cloudflare_api_url}"
 
 
 async def latest_check(request: Request, app: App) -> Check | None:

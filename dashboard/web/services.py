@@ -149,7 +149,13 @@ class Services:
             namespace,
             presence,
             billing,
-            Published(settings.github_url, settings.github_repository, signer_of(settings), settings.app_url),
+            Published(
+                settings.github_url,
+                settings.github_repository,
+                signer_of(settings),
+                settings.app_url,
+                settings.cloudflare_access,
+            ),
         )
         removals = Removals(apps, attestations, billing, actions, namespace)
         login = GitHubLogin(

@@ -34,6 +34,7 @@ class Settings:
 
     `github_url` is GitHub's web address and `github_api_url` its API's, which differ for Enterprise Server.
     `github_repository` (owner/name) holds the deploy workflow, which runs from its branch `github_branch`.
+    `cloudflare_read_token` can only read scripts, and is published, if the operator has one.
     `stripe_price_id` is of the price whose amount the customer chooses, `stripe_checkout_url` where Stripe's
     payment pages are: without the price and Stripe's secrets nothing can be paid. `stripe_dashboard_url` is
     where an operator sees a payment, and refunds it. `operators` are the GitHub ids of those who see the
@@ -49,6 +50,7 @@ class Settings:
     github_client_id: str
     cloudflare_api_url: str
     cloudflare_account_id: str
+    cloudflare_read_token: str | None
     dispatch_namespace: str
     stripe_api_url: str
     stripe_checkout_url: str
@@ -70,6 +72,7 @@ class Settings:
             github_client_id=text(env, "GITHUB_CLIENT_ID"),
             cloudflare_api_url=address(env, "CLOUDFLARE_API_URL"),
             cloudflare_account_id=text(env, "CLOUDFLARE_ACCOUNT_ID"),
+            cloudflare_read_token=optional(env, "CLOUDFLARE_READ_TOKEN"),
             dispatch_namespace=text(env, "DISPATCH_NAMESPACE"),
             stripe_api_url=address(env, "STRIPE_API_URL"),
             stripe_checkout_url=address(env, "STRIPE_CHECKOUT_URL"),
@@ -79,6 +82,18 @@ class Settings:
             operators=account_ids(env, "OPERATORS"),
             secrets=Secrets.read(env),
         )
+
+    @property
+    def cloudflare_access(self) -> dict[str, str] | None:
+        """What a visitor asks Cloudflare with."""
+        if self.cloudflare_read_token is None:
+            return None
+        return {
+            "api": self.cloudflare_api_url,
+            "account": self.cloudflare_account_id,
+            "namespace": self.dispatch_namespace,
+            "token": self.cloudflare_read_token,
+        }
 
     @property
     def has_payments(self) -> bool:

@@ -13,6 +13,7 @@ from local.cloudflare.changes import Changes
 from local.cloudflare.d1 import Databases
 from local.cloudflare.domains import Domains
 from local.cloudflare.pages import Pages
+from local.cloudflare.permissions import ACCOUNT_MIDDLEWARE
 from local.cloudflare.workers import Workers
 
 
@@ -32,7 +33,7 @@ class CloudflareAccount:
         others = [*self.workers.zone_routes(), *self.pages.asset_routes()]
         return Starlette(
             routes=[
-                Mount("/client/v4/accounts/{account}", routes=account, middleware=MIDDLEWARE),
+                Mount("/client/v4/accounts/{account}", routes=account, middleware=ACCOUNT_MIDDLEWARE),
                 Mount("/client/v4", routes=others, middleware=MIDDLEWARE),
             ],
             exception_handlers=EXCEPTION_HANDLERS,

@@ -20,7 +20,6 @@ from starlette.routing import Mount, Route
 from local.cloudflare import versions
 from local.cloudflare.answers import (
     EXCEPTION_HANDLERS,
-    MIDDLEWARE,
     ApiError,
     collection,
     envelope,
@@ -28,6 +27,7 @@ from local.cloudflare.answers import (
 )
 from local.cloudflare.compatibility import check_compatibility
 from local.cloudflare.namespace_store import NamespaceStore, Script
+from local.cloudflare.permissions import ACCOUNT_MIDDLEWARE
 from local.cloudflare.upload import MAX_UPLOAD_BYTES, read_form, script_from
 
 WORKER_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}")
@@ -92,7 +92,7 @@ class DispatchNamespaces:
         ]
         return Starlette(
             routes=[
-                Mount("/client/v4/accounts/{account}", routes=account, middleware=MIDDLEWARE),
+                Mount("/client/v4/accounts/{account}", routes=account, middleware=ACCOUNT_MIDDLEWARE),
                 Route("/local/scripts/{name}", self.download),
             ],
             exception_handlers=EXCEPTION_HANDLERS,

@@ -36,7 +36,7 @@ RUN = {
     "run_attempt": "2",
     "event_name": "workflow_dispatch",
 }
-DOMAIN = "localhost"
+DOMAIN, ACCOUNT = "localhost", "local"
 SOURCE = Source(APP, "alice/hello", "a" * 40, "main", "worker")
 MODULES = {"index.js": b"export default {}", "text.txt": b"hi"}
 ARTIFACT = Artifact(
@@ -51,7 +51,10 @@ def statement_of(source: Source = SOURCE, artifact: Artifact = ARTIFACT) -> dict
     subjects = {"manifest.json": manifest.sha256} | {
         f"modules/{name}": digest(content) for name, content in artifact.modules.items()
     }
-    env = {f"GITHUB_{name.upper()}": value for name, value in RUN.items()} | {"APPS_DOMAIN": DOMAIN}
+    env = {f"GITHUB_{name.upper()}": value for name, value in RUN.items()} | {
+        "APPS_DOMAIN": DOMAIN,
+        "CLOUDFLARE_ACCOUNT_ID": ACCOUNT,
+    }
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in subjects.items()],

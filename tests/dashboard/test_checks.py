@@ -209,6 +209,21 @@ def test_what_is_deployed_as_it_was_signed_agrees(tmp_path: Path) -> None:
     with_app(tmp_path, work)
 
 
+def test_the_document_tells_how_to_ask_cloudflare_if_the_operator_publishes_a_token(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        assert (await app.document())["cloudflare"] is None
+        app.site = Site(app.site.servers, database=app.site.database, CLOUDFLARE_READ_TOKEN="reads-scripts")
+        app.site.now += BUDGET.app_ms
+        assert (await app.document())["cloudflare"] == {
+            "api": f"{CLOUDFLARE}/client/v4",
+            "account": "account",
+            "namespace": "testing",
+            "token": "reads-scripts",
+        }
+
+    with_app(tmp_path, work)
+
+
 def change_byte(script: Script) -> None:
     script["modules"][0]["content"] = base64.b64encode(b"export default {};").decode()
 
@@ -772,6 +787,11 @@ def test_the_page_says_the_same_in_words_with_the_command(tmp_path: Path) -> Non
         command = verify_command(settings, "https://app.example/")
         assert "codius/codius-workers@live#subdirectory=cli' codius verify https://app.example/" in command
         assert command.endswith(" --signer-repo codius/codius-workers@live")
+        settings = replace(settings, cloudflare_read_token="reads-scripts")
+        own = verify_command(settings, "https://app.example/")
+        assert own == f"{command} --cloudflare-api {CLOUDFLARE}/client/v4"
+        real = replace(settings, cloudflare_api_url="https://api.cloudflare.com/client/v4")
+        assert verify_command(real, "https://app.example/") == command
         assert hashlib.sha256(MODULES["index.js"]).hexdigest() in page
 
     with_app(tmp_path, work)

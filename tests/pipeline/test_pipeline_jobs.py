@@ -270,6 +270,7 @@ RUN = {
     "GITHUB_RUN_ATTEMPT": "2",
     "GITHUB_EVENT_NAME": "workflow_dispatch",
     "APPS_DOMAIN": "apps.example",
+    "CLOUDFLARE_ACCOUNT_ID": "0a" * 16,
 }
 
 
@@ -302,7 +303,10 @@ def test_what_is_signed_names_the_source_and_every_module(examples: Build) -> No
         "annotations": {"directory": "examples/palette"},
     }
     assert definition["externalParameters"]["inputs"]["appId"] == "abc"
-    assert definition["externalParameters"]["vars"] == {"APPS_DOMAIN": "apps.example"}
+    assert definition["externalParameters"]["vars"] == {
+        "APPS_DOMAIN": "apps.example",
+        "CLOUDFLARE_ACCOUNT_ID": "0a" * 16,
+    }
     assert base64.b64decode(details["byproducts"][0]["content"]) == encoded
     assert json.loads(encoded) == {
         "version": 2,

@@ -38,7 +38,9 @@ def verify(stack: RunningStack, app: str, *options: str) -> tuple[int, dict[str,
     done = subprocess.run(
         [
             *(sys.executable, "-m", "codius", "verify", f"http://{app}.localhost:{stack.port}", "--json"),
-            *("--trusted-root", root, "--signer-repo", "codius/codius-workers", *options),
+            *("--trusted-root", root, "--signer-repo", "codius/codius-workers"),
+            *("--cloudflare-api", f"http://127.0.0.1:{stack.port}/client/v4", "--require-cloudflare"),
+            *options,
         ],
         env={**os.environ, "PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
@@ -139,7 +141,8 @@ def test_one_byte_changed_behind_the_platform_s_back_is_seen(stack: RunningStack
     assert (document["agrees"], document["differences"]) == (False, ["The module index.js changed."])
     status, report = verify(stack, app)
     assert status == 1
-    assert failed(report) == {"deployed": "the module index.js changed"}
+    words = "the module index.js changed"
+    assert failed(report) == {"deployed": words, "cloudflare": words}
     page = new_page()
     page.goto(address(stack, f"/apps/{app}/attestation"))
     expect(page.get_by_text("What is deployed can't be shown to come from this source.")).to_be_visible()

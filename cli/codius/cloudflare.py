@@ -1,0 +1,186 @@
+"""What Cloudflare itself says of a script, by the token that an operator publishes.
+
+After Cloudflare's API reference, "Workers for Platforms: Dispatch namespace scripts" (settings, content,
+deployments, versions, tags). Only Cloudflare's own API is asked, or the one that the visitor names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from codius.errors import CheckFailedError, GoneError, UncheckableError
+from codius.jsontext import parse, read_json
+from codius.web import Answer, Web
+
+API = "https://api.cloudflare.com/client/v4"
+# A Worker may have 64 MiB; in a form it has some more.
+MAX_CONTENT_BYTES = 80 * 1024 * 1024
+ACCOUNT = re.compile(r"[A-Za-z0-9]{1,64}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,500}")
+# Where the bindings that are plain variables have their values.
+PLAIN = {"plain_text": "text", "json": "json"}
+# Of an API without versions of a namespace's scripts.
+NO_ROUTE = (404, 405)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a document gives: the API's address, the account, its namespace of apps, a token that reads."""
+
+    api: str
+    account: str
+    namespace: str
+    token: str = field(repr=False)
+
+    @classmethod
+    def read(cls, content: Any) -> Access:
+        """Raises CheckFailedError naming what is missing or of another form."""
+        match content:
+            case {"api": str(api), "account": str(account), "namespace": str(namespace), "token": str(token)}:
+                forms = ((ACCOUNT, account), (NAME, namespace), (TOKEN, token))
+                if all(form.fullmatch(value) for form, value in forms):
+                    return cls(api, account, namespace, token)
+        raise CheckFailedError(
+            "the document's cloudflare lacks api, account, namespace or token, or their form"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """`deployed` is in the manifest's words, `bindings` are all that aren't plain variables."""
+
+    deployed: dict[str, Any]
+    bindings: list[dict[str, Any]]
+    tags: list[str]
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cloudflare:
+    """Asks about one account. `api` is the address that is asked: the visitor's, or Cloudflare's own."""
+
+    web: Web
+    access: Access
+    api: str
+
+    @classmethod
+    def of(cls, web: Web, access: Access, given: str | None) -> Cloudflare:
+        """Raises UncheckableError where the document names another API."""
+        api = given or API
+        if access.api.rstrip("/") != api:
+            raise UncheckableError(
+                f"the document names {access.api} as Cloudflare's API: "
+                f"only {api} is asked (see --cloudflare-api)"
+            )
+        return cls(web, access, api)
+
+    def app(self, name: str) -> Script:
+        """An app's script. Raises GoneError where there is none, CheckFailedError and UncheckableError."""
+        return self._script(f"workers/dispatch/namespaces/{self.access.namespace}/scripts/{name}")
+
+    def _script(self, path: str) -> Script:
+        settings = self._ask(f"{path}/settings")
+        if settings.status == 404:
+            raise GoneError("Cloudflare has no such script in this account")
+        found = result_of(settings)
+        content = self._ask(f"{path}/content", is_form=True)
+        modules = sorted(read_json(content.body, "Cloudflare's list of modules"), key=name_of)
+        # Asked after the content: what was uploaded in between isn't taken for what was read.
+        problem = self._problem_of(path)
+        tags = result_of(self._ask(f"{path}/tags"))
+        return script_of(found, content.headers.get("cf-entrypoint"), modules, tags, problem)
+
+    def _problem_of(self, path: str) -> str | None:
+        """Why what was read may not be what answers."""
+        answer = self._ask(f"{path}/deployments", absent=NO_ROUTE)
+        if answer.status in NO_ROUTE:
+            return None
+        serving = active_versions(result_of(answer))
+        versions = self._ask(f"{path}/versions", absent=NO_ROUTE)
+        latest = None if versions.status in NO_ROUTE else latest_version(result_of(versions))
+        match list(serving.items()):
+            case []:
+                return None
+            case [(version, 100)] if version == latest:
+                return None
+            case [(version, 100)]:
+                return f"version {version} serves, and the newest upload is {latest or 'not told'}"
+        shares = " and ".join(f"{version} ({share:g} %)" for version, share in serving.items())
+        return f"not one version serves all requests, but {shares}"
+
+    def _ask(self, path: str, is_form: bool = False, absent: tuple[int, ...] = (404,)) -> Answer:
+        answer = self.web.get(
+            f"{self.api}/accounts/{self.access.account}/{path}",
+            redirects=0,
+            most=MAX_CONTENT_BYTES,
+            headers={"authorization": f"Bearer {self.access.token}"},
+            is_form=is_form,
+        )
+        if answer.status == 200 or answer.status in absent:
+            return answer
+        if answer.status in (400, 401, 403):
+            raise UncheckableError(
+                f"Cloudflare refuses the token that the operator publishes ({reason(answer)})"
+            )
+        raise UncheckableError(f"Cloudflare's API answers with status {answer.status} ({reason(answer)})")
+
+
+def reason(answer: Answer) -> str:
+    match parse(answer.body):
+        case {"errors": [{"message": str(message)}, *_]}:
+            return f"{answer.status}: {message[:200]}"
+    return str(answer.status)
+
+
+def result_of(answer: Answer) -> Any:
+    """Raises UncheckableError for an answer that is none of the API's."""
+    match read_json(answer.body, "Cloudflare's answer"):
+        case {"success": True, "result": result}:
+            return result
+    raise UncheckableError("Cloudflare's answer is not of the form of its API")
+
+
+def active_versions(result: Any) -> dict[str, float]:
+    """The percentage of each, of the first deployment that is listed: the active one."""
+    match result:
+        case {"deployments": []}:
+            return {}
+        case {"deployments": [{"versions": [*versions]}, *_]}:
+            try:
+                return {str(item["version_id"]): float(item["percentage"]) for item in versions}
+            except (KeyError, TypeError, ValueError):
+                pass
+    raise UncheckableError("Cloudflare's list of deployments can't be read")
+
+
+def latest_version(result: Any) -> str | None:
+    """The newest by its number, the first of those without one."""
+    items = result.get("items") if isinstance(result, dict) else None
+    known = [item for item in items or [] if isinstance(item, dict) and isinstance(item.get("id"), str)]
+    newest: dict[str, Any] = max(known, key=lambda item: item.get("number") or 0, default={})
+    return newest.get("id")
+
+
+def script_of(settings: Any, main: str | None, modules: Any, tags: Any, problem: str | None) -> Script:
+    try:
+        bindings = settings.get("bindings") or []
+        plain = {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item.get("type") in PLAIN}
+        flags = sorted(settings.get("compatibility_flags") or [])
+        deployed = {
+            "main": main,
+            "compatibilityDate": settings.get("compatibility_date") or "",
+            "compatibilityFlags": flags,
+            "vars": plain,
+            "modules": modules,
+        }
+        others = [item for item in bindings if item.get("type") not in PLAIN]
+        return Script(deployed, others, [str(tag) for tag in tags or []], problem)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UncheckableError("Cloudflare's description of the script can't be read") from error
+
+
+def name_of(module: Any) -> str:
+    return str(module.get("name")) if isinstance(module, dict) else ""

@@ -1,0 +1,68 @@
+"""The setting CLOUDFLARE_READ_TOKEN, which everyone may read: it must be able to do nothing but read scripts.
+
+A token can't be asked what it may do; so it is tried, on things of random names that don't exist. After "API
+token permissions" and "Rate limits" of Cloudflare's documentation, and an account's "Verify token" in its API
+reference.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from deploy.configs import Installation
+from deploy.errors import DeployError
+from deploy.health import HEADERS, REQUEST_SECONDS
+
+REFUSED = (401, 403)
+# Below the account; each deletes what isn't there.
+WRITES = (
+    *("workers/scripts", "workers/dispatch/namespaces", "storage/kv/namespaces", "d1/database"),
+    *("r2/buckets", "pages/projects", "tokens"),
+)
+READS = ("storage/kv/namespaces", "d1/database", "r2/buckets", "pages/projects", "members", "tokens")
+NEEDED = "workers/dispatch/namespaces"
+
+
+def problems_of_read_token(installation: Installation) -> Iterator[str]:
+    """What the token can do and must not, or must and can't. Raises DeployError if that isn't known."""
+    token = str(installation.dashboard.variables.get("CLOUDFLARE_READ_TOKEN") or "")
+    if not token:
+        return
+    place = f"{installation.dashboard.path}: CLOUDFLARE_READ_TOKEN"
+    if status_of(installation, token, "GET", "tokens/verify") != 200:
+        yield f"{place} is not a valid token of the account itself (a user's has the limits of all of theirs)"
+        return
+    if status_of(installation, token, "GET", NEEDED) != 200:
+        yield f"{place} can't read scripts: it needs the permission Workers Scripts Read"
+    for path in WRITES:
+        name = f"{path}/codius-{secrets.token_hex(16)}"
+        if status_of(installation, token, "DELETE", name) not in REFUSED:
+            yield f"{place} is published, and can change {path}: give it Workers Scripts Read alone"
+    for path in READS:
+        if status_of(installation, token, "GET", path) not in REFUSED:
+            yield f"{place} is published, and can read {path}: give it Workers Scripts Read alone"
+
+
+def status_of(installation: Installation, token: str, method: str, path: str) -> int:
+    """Raises DeployError where Cloudflare can't tell."""
+    variables = installation.dashboard.variables
+    api = os.environ.get("CLOUDFLARE_API_BASE_URL") or str(variables.get("CLOUDFLARE_API_URL", ""))
+    url = f"{api.rstrip('/')}/accounts/{installation.account_id}/{path}"
+    headers = {**HEADERS, "authorization": f"Bearer {token}"}
+    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
+            json.load(answer)
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        if error.code == 429 or error.code >= 500:
+            raise DeployError(f"What CLOUDFLARE_READ_TOKEN can do isn't known: {error}") from error
+        return error.code
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise DeployError(f"What CLOUDFLARE_READ_TOKEN can do isn't known: {error}") from error
