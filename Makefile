@@ -25,7 +25,7 @@ differential: tests-setup  ## Compare every kind of project with what wrangler m
 check: setup  ## Lint, formatting, types, and security of the workflows.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/zizmor --offline --quiet .github
+	@$(BIN)/zizmor --offline --quiet .github cli/action.yml
 	@for worker in dispatch billing dashboard; do (cd $$worker && ../$(BIN)/mypy --config-file ../pyproject.toml .) || exit 1; done
 	@(cd cli && ../$(BIN)/mypy --config-file ../pyproject.toml .)
 	@$(BIN)/mypy local bench pipeline deploy
