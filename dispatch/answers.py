@@ -5,31 +5,21 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from html import escape
+from urllib.parse import quote
+
+from error_page import Link, error_page
 
 RETRY_AFTER_SECONDS = 2
 WAIT_SECONDS = 10  # see `visitors.py`
+# A path and query that is longer is not carried to the page about the balance, nor back from it.
+MAX_TARGET_LENGTH = 1_000
 HTML_METHODS = {"GET", "HEAD"}
 JSON_TYPES = ("application/json", "application/problem+json")
 Q_VALUE = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 # Browsers send about 150 characters. Reading more takes time that nobody pays: such answers aren't charged.
 MAX_ACCEPT_LENGTH = 500
-
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 20vh auto 0; padding: 0 1rem }}
-code {{ overflow-wrap: anywhere }}
-</style>
-<h1>{title}</h1>
-<p>{detail}</p>
-<p><small>Request <code>{request_id}</code></small></p>
-</html>
-"""
+NAVIGATE = "navigate"
+BY_NAME = 2  # how exactly `quality` says that a type is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +31,35 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """What of a request decides the form of an answer: its method, Accept header and id."""
+    """What of a request decides the form of an answer: its method, Accept header and id.
+
+    `target` is the path and query that was asked for. `mode` and `destination` are `Sec-Fetch-Mode` and
+    `Sec-Fetch-Dest` (W3C, "Fetch Metadata Request Headers"), None where nobody says what the answer is for.
+    """
 
     method: str
     accept: str | None
     request_id: str
+    target: str = "/"
+    mode: str | None = None
+    destination: str | None = None
 
     def wants_html(self) -> bool:
-        """Whether HTML is acceptable, and JSON not preferred to it (RFC 9110, section 12.5.1)."""
+        """Whether HTML is acceptable, and JSON not preferred to it (RFC 9110, section 12.5.1).
+
+        What a page fetches (a script, an image, data) is HTML only where that is asked for by name.
+        """
         if self.method not in HTML_METHODS:
             return False
         wanted = media_ranges(self.accept)
         html = quality(wanted, "text/html")
-        return html[0] > 0 and html >= max(quality(wanted, json_type) for json_type in JSON_TYPES)
+        if html[0] == 0 or html < max(quality(wanted, json_type) for json_type in JSON_TYPES):
+            return False
+        return self.mode in (None, NAVIGATE) or html[1] == BY_NAME
+
+    def shows_a_page(self) -> bool:
+        """Whether the answer is what a window shows: then it may be another page, elsewhere."""
+        return self.wants_html() and self.mode in (None, NAVIGATE) and self.destination in (None, "document")
 
 
 def media_ranges(accept: str | None) -> dict[str, float]:
@@ -70,7 +76,7 @@ def media_ranges(accept: str | None) -> dict[str, float]:
 def quality(wanted: dict[str, float], media_type: str) -> tuple[float, int]:
     """How much a media type is wanted: its q-value, then how exactly it is named."""
     patterns = ("*/*", media_type.split("/")[0] + "/*", media_type)
-    for exactness in (2, 1, 0):
+    for exactness in (BY_NAME, 1, 0):
         if patterns[exactness] in wanted:
             return wanted[patterns[exactness]], exactness
     return 0.0, -1
@@ -91,24 +97,52 @@ def problem(
     *,
     type_: str = "about:blank",
     headers: dict[str, str] | None = None,
+    link: Link | None = None,
+    home: str | None = None,
 ) -> Answer:
-    """An error, as a page or as a problem document."""
+    """An error, as a page or as a problem document. A page has the link, and another to the dashboard."""
     common = {"cache-control": "no-store", "x-request-id": asker.request_id} | (headers or {})
     if asker.wants_html():
-        page = PAGE.format(title=escape(title), detail=escape(detail), request_id=escape(asker.request_id))
+        page = error_page(title, detail, asker.request_id, link, home)
         return Answer(status, common | {"content-type": "text/html; charset=utf-8"}, page)
     body = {"type": type_, "title": title, "status": status, "detail": detail, "request_id": asker.request_id}
     return Answer(status, common | {"content-type": "application/problem+json"}, json.dumps(body) + "\n")
 
 
-def no_such_app(asker: Asker) -> Answer:
-    return problem(asker, 404, "No such app", "No app or site is at this address.")
+def no_such_app(asker: Asker, dashboard_url: str) -> Answer:
+    link = Link(dashboard_url, "What Codius Workers is")
+    detail = "No app or site is at this address. Is it spelled right?"
+    return problem(asker, 404, "No such app", detail, link=link, home=dashboard_url)
 
 
-def too_many_in_vain(asker: Asker) -> Answer:
+def missing(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
+    """For an app, or a version of a site, whose Worker is gone."""
+    return problem(
+        asker,
+        404,
+        "This app is missing",
+        "Its Worker is not at Cloudflare any more. Nothing was charged.",
+        link=about(dashboard_url, app_id),
+        home=dashboard_url,
+    )
+
+
+def deleted(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
+    detail = "Whoever it belonged to has deleted it. It serves no more requests."
+    link = about(dashboard_url, app_id)
+    return problem(asker, 410, "This app was deleted", detail, link=link, home=dashboard_url)
+
+
+def about(dashboard_url: str, app_id: str) -> Link:
+    """The page of an app, which leads on to a site's where the name is one's."""
+    return Link(f"{dashboard_url}/apps/{app_id}", "What it is, and whose")
+
+
+def too_many_in_vain(asker: Asker, dashboard_url: str) -> Answer:
     """For who has asked for too many apps that aren't there."""
     detail = "Too many apps that don't exist were asked for from your network. Try again in ten seconds."
-    return problem(asker, 429, "Too many requests", detail, headers={"retry-after": str(WAIT_SECONDS)})
+    headers = {"retry-after": str(WAIT_SECONDS)}
+    return problem(asker, 429, "Too many requests", detail, headers=headers, home=dashboard_url)
 
 
 def health(asker: Asker) -> Answer:
@@ -152,20 +186,29 @@ def attestation_unavailable(asker: Asker) -> Answer:
 
 
 def insufficient_balance(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
-    """Send browsers to the page where the app can be topped up; tell everyone else of it."""
+    """Send a window to the page where the app can be topped up, which leads back; tell all others of it."""
     page = f"{dashboard_url}/apps/{app_id}/402"
-    if asker.wants_html():
-        headers = {"location": page, "cache-control": "no-store", "x-request-id": asker.request_id}
+    has_way_back = asker.target != "/" and len(asker.target) <= MAX_TARGET_LENGTH
+    back = f"?next={quote(asker.target, safe='')}" if has_way_back else ""
+    if asker.shows_a_page():
+        headers = {"location": page + back, "cache-control": "no-store", "x-request-id": asker.request_id}
         return Answer(302, headers, "")
-    detail = f"This app has used up its prepaid requests. Anyone can top up its balance: {page}"
-    return problem(asker, 402, "Insufficient balance", detail, type_=page)
+    detail = "This app has used up its prepaid requests. Anyone can top up its balance"
+    detail += "." if asker.wants_html() else f": {page}"
+    link = Link(page + back, "Its balance")
+    return problem(asker, 402, "Insufficient balance", detail, type_=page, link=link, home=dashboard_url)
 
 
-def app_failed(asker: Asker) -> Answer:
-    return problem(asker, 502, "The app failed", "The app raised an error instead of answering.")
+def app_failed(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
+    detail = "The app raised an error instead of answering."
+    link = about(dashboard_url, app_id)
+    return problem(asker, 502, "The app failed", detail, link=link, home=dashboard_url)
 
 
-def billing_unavailable(asker: Asker) -> Answer:
+def billing_unavailable(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
     detail = "The app's balance can't be checked right now. Nothing was charged. Try again shortly."
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
-    return problem(asker, 503, "Billing is unavailable", detail, headers=headers)
+    link = about(dashboard_url, app_id)
+    return problem(
+        asker, 503, "Billing is unavailable", detail, headers=headers, link=link, home=dashboard_url
+    )

@@ -29,7 +29,7 @@ from exchange import (
     respond,
 )
 from hosts import app_id_of, authority_of
-from lease_keeper import GRANTED, MISSING, NO_ACCOUNT, UNAVAILABLE, LeaseKeeper
+from lease_keeper import CLOSED, GRANTED, MISSING, NO_ACCOUNT, UNAVAILABLE, LeaseKeeper
 from paths import PLATFORM_PATH, may_be_platforms, platform_path
 from promises import Promises, lasting_callback
 from settings import Settings
@@ -97,7 +97,9 @@ class Dispatcher:
         # Looked for here, where it costs the requests that have a lease nothing.
         if app_id == HEALTH_ID:
             is_asked = path_of(request.url) == HEALTH_PATH
-            return respond((answers.health if is_asked else answers.no_such_app)(asker_of(request)))
+            if not is_asked:
+                return self._refuse(asker_of(request), app_id, NO_ACCOUNT)
+            return respond(answers.health(asker_of(request)))
         began_at = 0
         if self._leases.is_stranger(app_id):
             try:
@@ -187,7 +189,7 @@ class Dispatcher:
 
     def _app_failed(self, asker: Asker, app_id: str, message: str) -> Any:
         log("app_failed", app_id, asker.request_id, message)
-        return respond(answers.app_failed(asker))
+        return respond(answers.app_failed(asker, self._settings.dashboard_url, app_id))
 
     async def _answer_for_missing(self, asker: Asker, app_id: str, message: str, answer: Any) -> None:
         """Uncharge the request where Cloudflare says that there is no such Worker. Words prove nothing."""
@@ -207,17 +209,22 @@ class Dispatcher:
 
     def _refuse(self, asker: Asker, app: str, outcome: str) -> Any:
         """Say why a request isn't passed on, to who asked and in the log. `app` is an id, or a host."""
+        home = self._settings.dashboard_url
         if outcome == UNAVAILABLE:
             log("billing_unavailable", app, asker.request_id, "no lease in time")
-            return respond(answers.billing_unavailable(asker))
+            return respond(answers.billing_unavailable(asker, home, app))
         if outcome == "limit_exceeded":
             log("insufficient_balance", app, asker.request_id, "used up", "info")
-            return respond(answers.insufficient_balance(asker, self._settings.dashboard_url, app))
+            return respond(answers.insufficient_balance(asker, home, app))
         if outcome == TOO_MANY:
             log("too_many_in_vain", app, asker.request_id, "429", "info")
-            return respond(answers.too_many_in_vain(asker))
+            return respond(answers.too_many_in_vain(asker, home))
         log("no_such_app", app, asker.request_id, outcome, "info")
-        return respond(answers.no_such_app(asker))
+        if outcome == CLOSED:
+            return respond(answers.deleted(asker, home, app))
+        if outcome == MISSING:
+            return respond(answers.missing(asker, home, app))
+        return respond(answers.no_such_app(asker, home))
 
 
 def visitor_of(request: Any) -> str:

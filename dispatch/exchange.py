@@ -27,7 +27,14 @@ def object_of(value: dict[str, Any]) -> Any:
 
 
 def asker_of(request: Any) -> Asker:
-    return Asker(request.method, header_of(request, "accept"), request_id_of(request))
+    return Asker(
+        request.method,
+        header_of(request, "accept"),
+        request_id_of(request),
+        target_of(request.url),
+        header_of(request, "sec-fetch-mode"),
+        header_of(request, "sec-fetch-dest"),
+    )
 
 
 def request_id_of(request: Any) -> str:
@@ -51,6 +58,11 @@ def respond(answer: Answer) -> Any:
 
 def path_of(url: str) -> str:
     return "/" + url.partition("?")[0].split("/", 3)[3]
+
+
+def target_of(url: str) -> str:
+    """The path and query of an absolute URL."""
+    return "/" + url.split("/", 3)[3]
 
 
 def log(event: str, app_id: str, request_id: str | None, message: str, level: str = "error") -> None:

@@ -26,6 +26,7 @@ GRANTED = "granted"
 UNAVAILABLE = "unavailable"
 MISSING = "missing"
 NO_ACCOUNT = "no_account"
+CLOSED = "closed"
 # For so long a missing Worker is not asked for again.
 MISSING_MS = 60_000
 

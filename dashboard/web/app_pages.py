@@ -81,7 +81,14 @@ async def apps_page(request: Request, viewer: User, typed: str, error: FormError
 
 async def app(request: Request) -> Response:
     services: Services = request.state.services
-    found = await visible_app(request)
+    try:
+        found = await visible_app(request)
+    except HTTPException:
+        # A host names either: who comes from one that is a site's is led on to its page.
+        site = await named_site(request)
+        if site is None:
+            raise
+        return RedirectResponse(f"/sites/{site.name}")
     response = page(
         request,
         "app.html",
@@ -104,7 +111,7 @@ async def payment_required(request: Request) -> Response:
     services: Services = request.state.services
     site = await named_site(request)
     if site is not None:
-        return RedirectResponse(f"/sites/{site.name}/402")
+        return RedirectResponse(f"/sites/{site.name}/402{query_of(request)}")
     app_id = request.path_params["app_id"]
     if not APP_ID.fullmatch(app_id):
         raise HTTPException(404)
@@ -129,6 +136,10 @@ async def payment_required(request: Request) -> Response:
         has_payments=services.settings.has_payments,
         can_top_up=can_top_up(services, found),
     )
+
+
+def query_of(request: Request) -> str:
+    return f"?{request.url.query}" if request.url.query else ""
 
 
 async def is_missing(services: Services, app_id: str, app: App | None) -> bool:

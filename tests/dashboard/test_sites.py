@@ -432,8 +432,10 @@ def test_a_site_without_requests_left_sends_visitors_to_its_page() -> None:
         await make_site(site)
         await add_version(site, 1)
         site.billing.getByName(NAME).use(100)
-        moved = await site.visitor().get(f"/apps/{NAME}/402")
-        assert moved.headers["location"] == f"{HERE}/402"
+        moved = await site.visitor().get(f"/apps/{NAME}/402?next=%2Fdeep%3Fa")
+        assert moved.headers["location"] == f"{HERE}/402?next=%2Fdeep%3Fa"
+        assert (await site.visitor().get(f"/apps/{NAME}")).headers["location"] == HERE
+        assert (await site.visitor().get("/apps/no-such-site")).status_code == 404
         page = await site.visitor().get(f"{HERE}/402")
         assert "Insufficient balance" in page.text
         assert f'action="{HERE}/top-up"' in page.text

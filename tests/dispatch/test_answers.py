@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -12,16 +13,35 @@ CHROME = (
 )
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 AXIOS = "application/json, text/plain, */*"
+DASHBOARD = "https://dashboard.example"
 ANSWERS: list[tuple[Callable[[Asker], Answer], int]] = [
-    (answers.no_such_app, 404),
-    (answers.too_many_in_vain, 429),
-    (answers.app_failed, 502),
-    (answers.billing_unavailable, 503),
+    (lambda asker: answers.no_such_app(asker, DASHBOARD), 404),
+    (lambda asker: answers.missing(asker, DASHBOARD, "hello"), 404),
+    (lambda asker: answers.deleted(asker, DASHBOARD, "hello"), 410),
+    (lambda asker: answers.too_many_in_vain(asker, DASHBOARD), 429),
+    (lambda asker: answers.app_failed(asker, DASHBOARD, "hello"), 502),
+    (lambda asker: answers.billing_unavailable(asker, DASHBOARD, "hello"), 503),
+]
+# What Chromium sends for an image, and for what a script fetches, sends as a form, or loads as a module.
+FETCHED = [
+    ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "no-cors", "image"),
+    ("*/*", "no-cors", "script"),
+    ("*/*", "cors", "script"),
+    ("*/*", "cors", "empty"),
+    ("*/*", "same-origin", "empty"),
+    (None, "cors", "empty"),
 ]
 
 
-def asker(accept: str | None = None, method: str = "GET", request_id: str = "r-1") -> Asker:
-    return Asker(method, accept, request_id)
+def asker(
+    accept: str | None = None,
+    method: str = "GET",
+    request_id: str = "r-1",
+    target: str = "/",
+    mode: str | None = None,
+    destination: str | None = None,
+) -> Asker:
+    return Asker(method, accept, request_id, target, mode, destination)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +144,24 @@ def test_a_page_says_the_same(answer: Callable[[Asker], Answer], status: int) ->
     assert f"<h1>{problem['title']}</h1>" in page.body
     assert problem["detail"].replace("'", "&#x27;") in page.body
     assert "<code>r-1</code>" in page.body
+    assert f'<a href="{DASHBOARD}" target="_top">Codius Workers</a>' in page.body
+    if status != 429:
+        assert page.body.count("<a href=") == 2, "a page leads on to what it is about"
+
+
+@pytest.mark.parametrize(("accept", "mode", "destination"), FETCHED)
+@pytest.mark.parametrize(("answer", "status"), ANSWERS)
+def test_what_a_page_fetches_is_not_answered_with_another(
+    answer: Callable[[Asker], Answer], status: int, accept: str | None, mode: str, destination: str
+) -> None:
+    given = answer(asker(accept, mode=mode, destination=destination))
+    assert (given.status, given.headers["content-type"]) == (status, "application/problem+json")
+
+
+@pytest.mark.parametrize("mode", ["cors", "same-origin", "no-cors"])
+def test_who_fetches_html_by_name_is_given_html(mode: str) -> None:
+    """As a service worker does for a navigation, and a library that fetches parts of pages."""
+    assert asker(CHROME, mode=mode, destination="empty").wants_html()
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
@@ -138,21 +176,58 @@ def test_no_answer_is_cached_and_each_names_its_request(
 
 
 def test_unavailable_billing_says_when_to_try_again() -> None:
-    headers = answers.billing_unavailable(asker("application/json")).headers
+    headers = answers.billing_unavailable(asker("application/json"), DASHBOARD, "hello").headers
     assert int(headers["retry-after"]) > 0
 
 
-DASHBOARD = "https://dashboard.example"
 TOP_UP_PAGE = "https://dashboard.example/apps/hello/402"
 
 
-def test_a_browser_is_sent_to_the_page_where_the_app_is_topped_up() -> None:
-    answer = answers.insufficient_balance(asker(CHROME), DASHBOARD, "hello")
+@pytest.mark.parametrize(("mode", "destination"), [(None, None), ("navigate", "document")])
+def test_a_browser_is_sent_to_the_page_where_the_app_is_topped_up(
+    mode: str | None, destination: str | None
+) -> None:
+    who = asker(CHROME, mode=mode, destination=destination)
+    answer = answers.insufficient_balance(who, DASHBOARD, "hello")
     assert answer.status == 302
     assert answer.headers["location"] == TOP_UP_PAGE
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-request-id"] == "r-1"
     assert answer.body == ""
+
+
+@pytest.mark.parametrize("target", ["/deep/link?a=b&c=d", "/%2F?next=%26", "//other.example/", "/?q=a+b#"])
+def test_the_page_knows_where_the_visitor_wanted_to_go(target: str) -> None:
+    answer = answers.insufficient_balance(asker(CHROME, target=target), DASHBOARD, "hello")
+    page, _, query = answer.headers["location"].partition("?")
+    assert page == TOP_UP_PAGE
+    assert parse_qsl(query) == [("next", target)]
+
+
+def test_a_target_of_any_length_makes_no_longer_address() -> None:
+    answer = answers.insufficient_balance(asker(CHROME, target="/" + "%" * 100_000), DASHBOARD, "hello")
+    assert answer.headers["location"] == TOP_UP_PAGE
+
+
+@pytest.mark.parametrize(("accept", "mode", "destination"), FETCHED)
+def test_what_a_page_fetches_of_an_app_without_balance_is_refused_and_not_redirected(
+    accept: str | None, mode: str, destination: str
+) -> None:
+    who = asker(accept, mode=mode, destination=destination, target="/data")
+    answer = answers.insufficient_balance(who, DASHBOARD, "hello")
+    assert (answer.status, answer.headers["content-type"]) == (402, "application/problem+json")
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("mode", "destination"), [("navigate", "iframe"), ("navigate", "embed"), ("cors", "empty")]
+)
+def test_a_frame_says_it_itself_and_leads_the_window_on(mode: str, destination: str) -> None:
+    """The dashboard is shown in no frame, and read by no script of an app."""
+    who = asker(CHROME, mode=mode, destination=destination, target="/a?b")
+    answer = answers.insufficient_balance(who, DASHBOARD, "hello")
+    assert (answer.status, answer.headers["content-type"]) == (402, "text/html; charset=utf-8")
+    assert f'<a href="{TOP_UP_PAGE}?next=%2Fa%3Fb" target="_top">' in answer.body
 
 
 @pytest.mark.parametrize("who", [asker("application/json"), asker(CHROME, "POST")])
@@ -169,9 +244,10 @@ def test_a_program_is_told_that_payment_is_required_and_where(who: Asker) -> Non
 
 def test_what_goes_into_a_page_is_escaped() -> None:
     hostile = "<script>alert('1')</script>&\""
-    page = answers.problem(asker("text/html", request_id=hostile), 500, hostile, hostile).body
+    who, link = asker("text/html", request_id=hostile), answers.Link(hostile, hostile)
+    page = answers.problem(who, 500, hostile, hostile, link=link, home=hostile).body
     escaped = "&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt;&amp;&quot;"
-    assert page.count(escaped) == 4
+    assert page.count(escaped) == 7
     assert "<script" not in page
 
 

@@ -42,7 +42,7 @@ def test_from_login_to_deletion(stack: RunningStack, new_page: NewPage, scripts:
     page.locator("summary", has_text="Delete App").click()
     page.get_by_role("button", name=f"Delete {app}").click()
     expect(page.get_by_text("This app was deleted")).to_be_visible()
-    assert soon(lambda: stack.get(app).status_code == 404)
+    assert soon(lambda: stack.get(app).status_code == 410)
     path = f"/workers/dispatch/namespaces/testing/scripts/{app}"
     assert stack.api("GET", path).status_code == 404
     page.goto(address(stack, "/apps"))

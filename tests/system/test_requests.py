@@ -249,7 +249,7 @@ def test_an_app_whose_worker_is_missing_is_not_found_and_costs_nothing(stack: Ru
     assert stack.api("DELETE", f"{SCRIPTS}/removed").is_success
     for _ in range(30):
         response = stack.get("removed", headers={"accept": "application/json"})
-        assert (response.status_code, response.json()["title"]) == (404, "No such app")
+        assert (response.status_code, response.json()["title"]) == (404, "This app is missing")
     assert soon(lambda: stack.billing("removed", "get_worker_billing")["requests"] == "20")
 
 

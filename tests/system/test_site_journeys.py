@@ -116,7 +116,7 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     page.locator("summary", has_text="Delete Site").click()
     page.get_by_role("button", name=f"Delete {site}").click()
     expect(page.get_by_text("This site was deleted on")).to_be_visible()
-    assert soon(lambda: stack.get(site).status_code == 404, LEASE_SECONDS)
+    assert soon(lambda: stack.get(site).status_code == 410, LEASE_SECONDS)
     visitor.goto(address(stack, f"/sites/{site}"))
     expect(visitor.get_by_role("row").filter(has_text="Site deleted")).to_be_visible()
 
