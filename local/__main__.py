@@ -1,12 +1,13 @@
 """`make dev`: the whole system on one machine, on one port, with no account anywhere.
 
 Starts the stand-ins and, in one workerd, the product's three Workers with the local front and dispatch
-namespace; deploys an example in the first run; follows changes of the Workers' files; ends when told to.
+namespace; deploys an example as alice in the first run; follows changes of the Workers' files; ends when told
+to.
 
 Settings, from the environment: PORT (default 8787) and STATE_DIR (default .local/state), which holds
 everything that outlives a run; DISPATCH_INSTANCES (default 1), how many instances of dispatch share the
 requests; REPOSITORIES, folders separated by `:` that the local GitHub has as repositories of alice's, and
-follows, to deploy them; and any variable of the three wrangler.toml.
+follows, to deploy them; EXAMPLE=0 for no example; and any variable of the three wrangler.toml.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ async def run() -> None:
         repositories = folders_setting(os.environ.get("REPOSITORIES", ""))
     except GitError as error:
         raise StackError(f"REPOSITORIES must name folders: {error}.") from error
-    async with Stack(port, state_setting(), instances, repositories) as stack:
+    has_example = os.environ.get("EXAMPLE") != "0"
+    async with Stack(port, state_setting(), instances, repositories, has_example) as stack:
         serving = asyncio.create_task(stack.serve())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -23,6 +23,7 @@ from local import staging
 from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
 from local.control import Control, ControlError
+from local.example import ExampleError, deploy_example
 from local.github.repositories import GitError
 from local.github.server import GitHub, GitHubSettings
 from local.processes import ProcessGroup
@@ -31,8 +32,6 @@ from local.sigstore.authority import Authority, SigningError
 from local.staging import NODE_BIN, ROOT, Addresses
 from local.stripe.server import Stripe, StripeSettings
 
-EXAMPLE = ROOT / "examples" / "hello"
-EXAMPLE_ID = "hello"
 EXAMPLES_REPOSITORY = "codius/examples"
 WRANGLER = ROOT / "node_modules" / ".bin" / "wrangler"
 START_SECONDS = 300
@@ -50,7 +49,7 @@ class Stack:
 
     `state` is the folder of all that outlives a run: storage of D1 and the objects, uploaded Workers, what
     the local GitHub knows. `repositories` are folders that it has besides the examples, by owner/name.
-    Raises StackError when a part doesn't start.
+    The first run deploys an example, if it `has_example`. Raises StackError when a part doesn't start.
     """
 
     def __init__(
@@ -59,8 +58,10 @@ class Stack:
         state: Path,
         dispatch_instances: int = 1,
         repositories: Mapping[str, Path] | None = None,
+        has_example: bool = True,
     ) -> None:
-        self._state = state
+        self._state, self._has_example = state, has_example
+        self._example: str | None = None
         self._authority = Authority(state / "sigstore")
         self._staged = state / "staged"
         self._log = state / "wrangler.log"
@@ -132,26 +133,27 @@ class Stack:
 
     def _summary(self) -> list[str]:
         api = f"CLOUDFLARE_API_BASE_URL=http://127.0.0.1:{self._addresses.port}/client/v4"
+        app, dashboard = self._example, self._addresses.dashboard
         return [
             "",
-            f"  GitHub    {self._addresses.others}  (local: users to log in as, repositories to deploy)",
+            f"  GitHub    {self._addresses.others}  (local: alice and bob to deploy as, operator to operate)",
             *(
                 f"  Yours     {self._addresses.others}/{name}  (to paste into the dashboard's form)"
                 for name in self._repositories
                 if name != EXAMPLES_REPOSITORY
             ),
-            f"  Example   http://{EXAMPLE_ID}.localhost:{self._addresses.port}",
-            f"  Deploy    {api} CLOUDFLARE_API_TOKEN=local CLOUDFLARE_ACCOUNT_ID=local \\",
+            *([f"  Example   {dashboard}/apps/{app}  (deployed by alice: ready in a moment)"] if app else []),
+            f"  Upload    {api} CLOUDFLARE_API_TOKEN=local CLOUDFLARE_ACCOUNT_ID=local \\",
             f"            npx --prefix {ROOT} \\",
             f"            wrangler deploy --dispatch-namespace {self._namespace} --name <id>",
             f"  Verify    {NODE_BIN / 'python'} -m codius verify \\",
             f"            --signer-repo {staging.OPERATOR_REPOSITORY} \\",
             f"            --trusted-root {self._authority.trusted_root} \\",
             f"            --cloudflare-api {self._addresses.others}/client/v4 \\",
-            f"            http://<id>.localhost:{self._addresses.port}",
+            f"            http://{app or '<id>'}.localhost:{self._addresses.port}",
             f"  State     {self._state}",
             "",
-            f"Ready: {self._addresses.dashboard}  (Ctrl-C to stop)",
+            f"Ready: {dashboard}  (Ctrl-C to stop)",
         ]
 
     # The stand-ins for other people's servers, in this process.
@@ -325,24 +327,16 @@ class Stack:
             return "".join(deque(log, maxlen=30))
 
     async def _deploy_example(self) -> None:
-        """In the first run, deploy an example as a developer would, with wrangler itself."""
-        if self._store.list(self._namespace):
+        if not self._has_example:
             return
         self._step("Deploying an example")
-        await self._wrangler_command(
-            *("deploy", "--config", EXAMPLE / "wrangler.toml"),
-            *("--dispatch-namespace", self._namespace, "--name", EXAMPLE_ID),
-            env={
-                "CLOUDFLARE_API_BASE_URL": f"{self._addresses.stand_in}/client/v4",
-                "CLOUDFLARE_API_TOKEN": "local",
-                "CLOUDFLARE_ACCOUNT_ID": "local",
-            },
-        )
+        try:
+            self._example = await deploy_example(self._addresses.dashboard, self._state)
+        except ExampleError as error:  # an edited dashboard, for one: the rest is there to find out why
+            print(f"  {error}", flush=True)
 
-    async def _wrangler_command(self, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
-        group = await ProcessGroup.start(
-            WRANGLER, *arguments, env=self._environment() | (env or {}), cwd=self._state
-        )
+    async def _wrangler_command(self, *arguments: str | Path) -> None:
+        group = await ProcessGroup.start(WRANGLER, *arguments, env=self._environment(), cwd=self._state)
         try:
             output, _ = await asyncio.wait_for(group.process.communicate(), COMMAND_SECONDS)
         except TimeoutError:

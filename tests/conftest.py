@@ -64,7 +64,8 @@ def is_soak(request: pytest.FixtureRequest) -> bool:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One running local stack for all tests that only talk to it, each with apps of its own.
 
-    Its GitHub has some more repositories. Each process that runs tests has one of its own.
+    Its GitHub has some more repositories, and `hello` was uploaded by hand. Each process that
+    runs tests has one of its own.
     """
     limits = ("DEPLOYS_PER_HOUR", "DEPLOYS_PER_DAY", "LOOKUPS_PER_HOUR")
     variables = {
@@ -73,7 +74,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     }
     running = RunningStack(tmp_path_factory.mktemp("state"), settings=variables)
     try:
-        yield running.start()
+        running.start()
+        running.deploy(ROOT / "examples" / "hello", "hello")
+        yield running
     finally:
         running.stop()
 

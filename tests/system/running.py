@@ -50,10 +50,11 @@ class RunningStack:
         return self
 
     def launch(self) -> None:
+        own = {"EXAMPLE": "0", **self.settings, "PORT": str(self.port), "STATE_DIR": str(self.state)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "local"],
             cwd=self.root,
-            env={**os.environ, **self.settings, "PORT": str(self.port), "STATE_DIR": str(self.state)},
+            env={**os.environ, **own},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -14,14 +14,17 @@ from tests.system.running import ROOT, RunningStack, soon
 
 def test_it_says_what_it_does_and_leaves_no_process_behind(tmp_path: Path):
     """By SIGTERM here; by SIGKILL and SIGINT in `test_deaths.py`."""
-    running = RunningStack(tmp_path / "state").start()
+    running = RunningStack(tmp_path / "state", settings={"EXAMPLE": ""}).start()
     lines = [line.strip() for line in running.output]
     assert lines.index("Starting the Workers …") < lines.index("Deploying an example …")
-    example = f"http://hello.localhost:{running.port}"
-    (said,) = [line for line in lines if example in line]
+    (said,) = [line for line in lines if line.startswith("Example ")]
     assert lines.index(said) < [line.startswith("Ready") for line in lines].index(True)
     assert f"http://localhost:{running.port}" in lines[-1]
-    assert running.get("hello").text == "Hello, world!\n"
+    page = said.split()[1]
+    assert page.startswith(f"http://localhost:{running.port}/apps/")
+    app = page.rpartition("/")[2]
+    assert soon(lambda: running.get(app).text == "Hello, world!\n", seconds=240)
+    assert f"http://{app}.localhost:{running.port}" in running.said
 
     assert len(running.processes()) > 2
     assert not running.is_port_free()
