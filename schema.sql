@@ -105,6 +105,9 @@ CREATE TABLE payments (
     failed_at      INTEGER,                       -- when and why the object last failed to book it
     failure        TEXT,
     site           TEXT    REFERENCES sites (name), -- whose account it is for; `app_id` is then a version of it
+    is_anonymous   INTEGER NOT NULL DEFAULT 0     -- whether others see who paid
+        CHECK (is_anonymous IN (0, 1)),
+    wanted         TEXT,                          -- the path that the payer wanted to see; forgotten after a week
     CHECK (status IN ('open', 'processing', 'paid', 'credited', 'expired', 'failed')),
     CHECK ((status IN ('paid', 'credited')) = (amount_cents IS NOT NULL)),
     CHECK ((status IN ('paid', 'credited')) = (paid_at IS NOT NULL)),
@@ -119,6 +122,7 @@ CREATE INDEX half_asked_payments ON payments (asked_version) WHERE known_version
 CREATE INDEX payments_to_refund ON payments (created_at) WHERE refund_reason IS NOT NULL;
 CREATE INDEX failed_payments ON payments (failed_at) WHERE failed_at IS NOT NULL;
 CREATE INDEX expired_payments ON payments (created_at) WHERE status = 'expired';
+CREATE INDEX payments_with_way_back ON payments (created_at) WHERE wanted IS NOT NULL;
 CREATE INDEX payments_of_site ON payments (site, created_at) WHERE site IS NOT NULL;
 
 -- What each refund and dispute takes back now.
@@ -133,6 +137,8 @@ CREATE TABLE reversals (
     tries          INTEGER NOT NULL DEFAULT 0,    -- since the amount was told
     failed_at      INTEGER,                       -- when and why the object last failed to book it
     failure        TEXT,
+    kind           TEXT    NOT NULL DEFAULT 'refund'
+        CHECK (kind IN ('refund', 'dispute')),
     CHECK (amount_cents >= 0)
 ) STRICT;
 

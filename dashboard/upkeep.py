@@ -65,6 +65,7 @@ class Upkeep:
         await self.users.forget_expired_sessions(now)
         await self.deploys.forget_old(now)
         await self.payments.forget_expired(now - EXPIRED_PAYMENT_MS)
+        await self.payments.forget_ways_back(now - EXPIRED_PAYMENT_MS)
 
     async def _make_checks(self, now: int, on_failure: OnFailure) -> None:
         """Make those that are waited for, and that nobody came back for."""

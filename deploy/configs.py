@@ -126,7 +126,7 @@ class Installation:
 
     @property
     def has_payments(self) -> bool:
-        return bool(self.dashboard.variables.get("STRIPE_TOPUP_PRICE_ID"))
+        return bool(self.dashboard.variables.get("TOP_UP_LEAST_CENTS"))
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class Steps:
             lines = ["These secrets are missing (docs/operating.md says where they come from):", WITH_NODE]
             raise DeployError("\n  ".join([*lines, *map(put.format, missing)]))
         is_on = self._installation.has_payments
-        return "payments are on" if is_on else "payments are off: no STRIPE_TOPUP_PRICE_ID"
+        return "payments are on" if is_on else "payments are off: TOP_UP_LEAST_CENTS is 0"
 
     def _secrets(self) -> set[str]:
         try:

@@ -221,7 +221,6 @@ class Stack:
             origin=addresses.others,
             hook_url=f"{addresses.others}/webhooks/stripe",
             hook_host=addresses.host,
-            price_id=staging.TOPUP_PRICE_ID,
             secret_key=addresses.secrets["STRIPE_SECRET_KEY"],
             webhook_secret=addresses.secrets["STRIPE_WEBHOOK_SECRET"],
         )

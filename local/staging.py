@@ -27,7 +27,7 @@ WORKERD_FOLDER = ROOT / "local" / "workerd"
 COMPATIBILITY_DATE = "2026-11-01"
 DEVELOPMENT_FLAGS = ["python_workers_development", "experimental"]
 OPERATOR_REPOSITORY = "codius/codius-workers"
-TOPUP_PRICE_ID = "price_topup"
+TOP_UP_LEAST_CENTS = 100
 BILLING_OBJECT = {"name": "BILLING", "class_name": "BillingDurableObject", "script_name": "codius-billing"}
 NAMESPACE_SERVICE = {"binding": "NAMESPACE", "service": "local-namespace", "entrypoint": "Namespace"}
 
@@ -133,7 +133,7 @@ def dashboard_config(addresses: Addresses) -> Config:
         "STRIPE_API_URL": addresses.others,
         "STRIPE_CHECKOUT_URL": addresses.others,
         "STRIPE_DASHBOARD_URL": addresses.others,
-        "STRIPE_TOPUP_PRICE_ID": TOPUP_PRICE_ID,
+        "TOP_UP_LEAST_CENTS": TOP_UP_LEAST_CENTS,
         "OPERATORS": str(OPERATOR.id),
         **addresses.secrets,
     }

@@ -23,6 +23,8 @@ from model.checkout import (
     Refund,
 )
 from model.json_text import read_json
+from model.money import cents
+from model.top_up import Order
 
 RETRIES = 2
 PAGE = 100  # the most that a list gives at once
@@ -34,7 +36,6 @@ class StripeApi:
 
     fetch: Fetch
     api_url: str
-    price_id: str
     secret_key: str = field(repr=False)
     webhook_secrets: tuple[str, ...] = field(repr=False)
 
@@ -48,20 +49,14 @@ class StripeApi:
         ).v1
 
     async def create_checkout(
-        self, account: str, user_id: int | None, page_url: str, success_url: str, idempotency_key: str
+        self, order: Order, page_url: str, success_url: str, idempotency_key: str
     ) -> tuple[str, str]:
-        """Begin a top-up whose amount the customer chooses; return the session's id and its address.
+        """Begin a top-up; return the session's id and its address.
 
-        `account` is an app's id or a site's name, whose page is at `page_url`. Of `success_url` Stripe fills
-        in the session's id.
+        The account's page is at `page_url`. Of `success_url` Stripe fills in the session's id.
         """
-        metadata = {"app_id": account} | ({} if user_id is None else {"user_id": str(user_id)})
         parameters = {
-            "mode": "payment",
-            "line_items": [{"price": self.price_id, "quantity": 1}],
-            "client_reference_id": account,
-            "metadata": metadata,
-            "payment_intent_data": {"metadata": metadata, "description": f"Top-up of {account}"},
+            **session_of(order),
             "success_url": success_url,
             "cancel_url": page_url,
         }
@@ -73,6 +68,14 @@ class StripeApi:
         parameters = {"expand": ["payment_intent"]}
         session = await found(self._client.checkout.sessions.retrieve_async(session_id, parameters))
         return None if session is None else checkout_of(session)
+
+    async def receipt_url(self, session_id: str) -> str | None:
+        """Stripe's own receipt, which tells of refunds, too. Not to be kept: it is good for some weeks."""
+        parameters = {"expand": ["payment_intent.latest_charge"]}
+        session = await found(self._client.checkout.sessions.retrieve_async(session_id, parameters))
+        intent = None if session is None else session.payment_intent
+        charge = None if intent is None else intent.latest_charge
+        return None if charge is None else charge.receipt_url
 
     async def checkout_of_intent(self, payment_intent: str) -> Checkout | None:
         """The session that made a payment; None for one that wasn't made by a session."""
@@ -101,6 +104,30 @@ class StripeApi:
             case {"type": str(type_), "data": {"object": {"id": str(id_), **rest}}}:
                 return Event(type_, id_, id_of(rest.get("payment_intent")))
         return None
+
+
+def session_of(order: Order) -> dict[str, Any]:
+    """What Stripe is told of a top-up, and shows its payer: the repository, where it serves, the amount."""
+    metadata = {"app_id": order.account}
+    if order.user_id is not None:
+        metadata |= {"user_id": str(order.user_id)} | ({"anonymous": "yes"} if order.is_anonymous else {})
+    product = {"name": f"Requests for {order.title}", "description": order.address}
+    price = {"currency": CURRENCY, "unit_amount": order.cents, "product_data": product}
+    words = f"{cents(order.cents)} is added to the balance that requests to {order.address} are charged to."
+    return {
+        "mode": "payment",
+        "submit_type": "pay",
+        "line_items": [{"price_data": price, "quantity": 1}],
+        # Balances are in US dollars: Stripe is not to offer another currency.
+        "adaptive_pricing": {"enabled": False},
+        "client_reference_id": order.account,
+        "custom_text": {"submit": {"message": words}},
+        "metadata": metadata,
+        "payment_intent_data": {
+            "metadata": metadata,
+            "description": f"Top-up of {order.title} ({order.account})",
+        },
+    }
 
 
 class FetchClient(stripe.HTTPClient):
@@ -186,6 +213,7 @@ def checkout_of(session: Any) -> Checkout:
         user_id=int(user_id) if user_id.isdecimal() else None,
         payment_intent=None if intent is None else intent.id,
         intent_status=None if intent is None else intent.status,
+        is_anonymous=metadata.get("anonymous") == "yes",
     )
 
 

@@ -36,7 +36,7 @@ class BadSignatureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A Checkout Session; `account` and `user_id` are what this system wrote into its metadata."""
+    """A Checkout Session; `account`, `user_id` and `is_anonymous` are what was written into its metadata."""
 
     id: str
     mode: str
@@ -48,6 +48,7 @@ class Checkout:
     user_id: int | None
     payment_intent: str | None
     intent_status: str | None
+    is_anonymous: bool = False
 
     @property
     def state(self) -> State:

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from clients.billing import Billing, BillingUnavailableError
 from model.checkout import Checkout
-from store.payments import Payment, Payments
+from model.payment import Payment
+from store.payments import Payments
 
 # Stripe knows a session for longer; a key of another account that was set by mistake is noticed before.
 UNKNOWN_MS = 30 * 24 * 3_600_000
@@ -61,7 +62,7 @@ class Fulfilment:
             case "currency" | "nothing":
                 await self.payments.record_uncredited(checkout, checkout.state, now)
             case "processing" | "failed" | "expired":
-                await self.payments.add_open(checkout.id, account, None, now)
+                await self.payments.add_open(checkout.id, account, now)
                 await self.payments.mark(checkout.id, checkout.state)
 
     async def _credit(self, checkout: Checkout, account: str, now: int) -> None:

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from clients.billing import Billing, BillingUnavailableError
 from model.checkout import Dispute, PaymentsNotConfiguredError, PaymentsUnavailableError, Refund
+from model.payment import Payment
 from payments.fulfilment import Fulfilment
-from store.payments import Payment, Payments
+from store.payments import Payments
 from store.reversals import Reversal, Reversals
 
 BOOKED_AT_ONCE = 50
@@ -82,8 +83,7 @@ class TakingBack:
         version = await self.reversals.draw_version(payment.id, now)
         stripe = self.stripe()
         refunds, disputes = await stripe.refunds(payment_intent), await stripe.disputes(payment_intent)
-        taken = {one.id: one.taken_cents for one in refunds} | {one.id: one.taken_cents for one in disputes}
-        await self.reversals.record(payment.id, version, taken, now)
+        await self.reversals.record(payment.id, version, refunds, disputes, now)
 
     async def _book(self, reversal: Reversal, now: int) -> BillingUnavailableError | None:
         """Book a reversal; return why it can't be. Its next turn is noted before this one may hang or die."""

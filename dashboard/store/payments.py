@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from model.checkout import Checkout
+from model.payment import Payment, PaymentStatus, RefundReason
+from model.top_up import Order
 from store.database import Database, Row, Value
 
-PaymentStatus = Literal["open", "processing", "paid", "credited", "expired", "failed"]
-# Why a payment has to be refunded: its app was deleted, its app's Worker is missing, or it was in another
-# currency than balances are. Where there was nothing to pay the operator is told all the same.
-RefundReason = Literal["deleted", "missing", "currency", "nothing"]
 # What can still change, as the index says it.
 IS_UNFINISHED = "status IN ('open', 'processing', 'paid')"
 # Of an account's name, ?2: the site, and the version that it has now; or the app.
@@ -23,59 +20,12 @@ APP = (
 SELECT = (
     "SELECT payments.*, coalesce(payments.site, payments.app_id) AS account, login, "
     "coalesce((SELECT sum(reversals.amount_cents) FROM reversals "
-    "WHERE payment_id = payments.id), 0) AS taken_back, coalesce(amount_cents, paid_amount) AS paid "
+    "WHERE payment_id = payments.id), 0) AS taken_back, "
+    "coalesce((SELECT sum(reversals.amount_cents) FROM reversals "
+    "WHERE payment_id = payments.id AND kind = 'dispute'), 0) AS disputed, "
+    "coalesce(amount_cents, paid_amount) AS paid "
     "FROM payments LEFT JOIN users ON users.id = user_id"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """A row of `payments` with the payer's login, and what its refunds and disputes took back.
-
-    `account` is named as the site or the app that it is for.
-
-    `currency` and `paid_amount`, in the currency's smallest unit, are of one that could not be credited;
-    `taken_back` is in cents, or in that unit. `failure` is why the object could not book it.
-    """
-
-    id: str
-    account: str
-    site: str | None
-    login: str | None
-    status: PaymentStatus
-    amount_cents: int | None
-    taken_back: int
-    payment_intent: str | None
-    created_at: int
-    paid_at: int | None
-    refund_reason: RefundReason | None
-    currency: str | None
-    paid_amount: int | None
-    failed_at: int | None
-    failure: str | None
-
-    @property
-    def page(self) -> str:
-        """The path of the page of what it is for."""
-        return f"/apps/{self.account}" if self.site is None else f"/sites/{self.account}"
-
-    @property
-    def word(self) -> str:
-        """The status as people read it."""
-        paid = self.amount_cents if self.amount_cents is not None else self.paid_amount
-        if paid is None:
-            return self.status
-        if 0 < paid <= self.taken_back:
-            return "taken back"
-        if self.taken_back > 0:
-            return "partly taken back"
-        if self.amount_cents is None or self.refund_reason is not None:
-            return "not credited" if paid == 0 else "to be refunded"
-        return "credited" if self.status == "credited" else "processing"
-
-    @property
-    def is_taken_back(self) -> bool:
-        return self.word == "taken back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,38 +39,42 @@ class Payments:
         )
         return bool(rows)
 
-    async def add_open(self, session_id: str, account: str, user_id: int | None, now: int) -> None:
+    async def add_open(self, session_id: str, account: str, now: int, order: Order | None = None) -> None:
+        """Note a session that was begun; without an `order` one that is heard of first here."""
+        user_id, is_anonymous, wanted = (
+            (order.user_id, order.is_anonymous, order.wanted) if order else (None, False, None)
+        )
         await self.database.execute(
-            "INSERT INTO payments (id, app_id, site, user_id, status, created_at) "  # noqa: S608
-            f"VALUES (?1, {APP}, {SITE}, ?3, 'open', ?4) ON CONFLICT DO NOTHING",
-            *(session_id, account, user_id, now),
+            "INSERT INTO payments (id, app_id, site, user_id, status, created_at, is_anonymous, wanted) "  # noqa: S608
+            f"VALUES (?1, {APP}, {SITE}, ?3, 'open', ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+            *(session_id, account, user_id, now, int(is_anonymous), wanted),
         )
 
     async def record_paid(self, checkout: Checkout, now: int) -> None:
         """Note that a session is paid, once; whether or not it was noted when it was opened."""
         await self.database.execute(
             "INSERT INTO payments (id, app_id, site, user_id, status, amount_cents, payment_intent, "  # noqa: S608
-            f"created_at, paid_at) VALUES (?1, {APP}, {SITE}, (SELECT id FROM users WHERE id = ?3), 'paid', "
-            "?4, ?5, ?6, ?6) "
+            f"created_at, paid_at, is_anonymous) VALUES (?1, {APP}, {SITE}, "
+            "(SELECT id FROM users WHERE id = ?3), 'paid', ?4, ?5, ?6, ?6, ?7) "
             "ON CONFLICT (id) DO UPDATE SET status = 'paid', amount_cents = excluded.amount_cents, "
             "payment_intent = excluded.payment_intent, paid_at = excluded.paid_at "
             "WHERE status NOT IN ('paid', 'credited')",
             *(checkout.id, checkout.account, checkout.user_id, checkout.amount_total),
-            *(checkout.payment_intent, now),
+            *(checkout.payment_intent, now, int(checkout.is_anonymous)),
         )
 
     async def record_uncredited(self, checkout: Checkout, reason: RefundReason, now: int) -> None:
         """Note that a session is over and can't be credited, once."""
         await self.database.execute(
             "INSERT INTO payments (id, app_id, site, user_id, status, refund_reason, currency, "  # noqa: S608
-            f"paid_amount, payment_intent, created_at) VALUES (?1, {APP}, {SITE}, "
-            "(SELECT id FROM users WHERE id = ?3), 'failed', ?4, ?5, ?6, ?7, ?8) "
+            f"paid_amount, payment_intent, created_at, is_anonymous) VALUES (?1, {APP}, {SITE}, "
+            "(SELECT id FROM users WHERE id = ?3), 'failed', ?4, ?5, ?6, ?7, ?8, ?9) "
             "ON CONFLICT (id) DO UPDATE SET status = 'failed', refund_reason = excluded.refund_reason, "
             "currency = excluded.currency, paid_amount = excluded.paid_amount, "
             "payment_intent = excluded.payment_intent "
             "WHERE status NOT IN ('paid', 'credited') AND refund_reason IS NULL",
             *(checkout.id, checkout.account, checkout.user_id, reason, checkout.currency),
-            *(checkout.amount_total or 0, checkout.payment_intent, now),
+            *(checkout.amount_total or 0, checkout.payment_intent, now, int(checkout.is_anonymous)),
         )
 
     async def mark(self, session_id: str, status: PaymentStatus) -> None:
@@ -166,6 +120,12 @@ class Payments:
         await self.database.execute(
             "DELETE FROM payments WHERE status = 'expired' AND created_at < ? AND payment_intent IS NULL",
             before,
+        )
+
+    async def forget_ways_back(self, before: int) -> None:
+        """Forget what payers wanted to see, of sessions that were begun before a time."""
+        await self.database.execute(
+            "UPDATE payments SET wanted = NULL WHERE wanted IS NOT NULL AND created_at < ?", before
         )
 
     async def mark_asked(self, session_id: str, now: int) -> None:

@@ -9,9 +9,11 @@ later one has asked after the last change, too. A version that came to nothing i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.checkout import Dispute, Refund
+from model.payment import Payment, TakenBack
 from store.database import Database, Value
 
 SELECT = (
@@ -52,17 +54,23 @@ class Reversals:
         )
         return row["asked_version"]  # type: ignore[return-value]
 
-    async def record(self, payment_id: str, version: int, cents: Mapping[str, int], now: int) -> None:
+    async def record(
+        self, payment_id: str, version: int, refunds: Sequence[Refund], disputes: Sequence[Dispute], now: int
+    ) -> None:
         """Note what each of a payment's reversals takes back, unless that is known of a later version.
 
         Those of a payment that was never credited are noted as booked: there is nothing to take back.
         """
-        told = json.dumps([{"id": id_, "cents": amount} for id_, amount in cents.items()])
+        told = json.dumps(
+            [{"id": one.id, "cents": one.taken_cents, "kind": "refund"} for one in refunds]
+            + [{"id": one.id, "cents": one.taken_cents, "kind": "dispute"} for one in disputes]
+        )
         await self.database.batch(
             (
-                "INSERT INTO reversals (id, payment_id, amount_cents, version, booked_version, created_at) "
+                "INSERT INTO reversals "
+                "(id, payment_id, amount_cents, version, booked_version, created_at, kind) "
                 "SELECT told.value ->> 'id', payments.id, told.value ->> 'cents', ?, "
-                "CASE WHEN refund_reason = 'currency' THEN ? ELSE 0 END, ? "
+                "CASE WHEN refund_reason = 'currency' THEN ? ELSE 0 END, ?, told.value ->> 'kind' "
                 "FROM payments, json_each(?) AS told WHERE payments.id = ? AND known_version < ? "
                 "ON CONFLICT (id) DO UPDATE SET amount_cents = excluded.amount_cents, "
                 "version = excluded.version, booked_version = max(booked_version, excluded.booked_version), "
@@ -74,6 +82,15 @@ class Reversals:
                 (version, payment_id, version),
             ),
         )
+
+    async def of_payments(self, payments: Sequence[Payment]) -> list[TakenBack]:
+        """The refunds and disputes of payments."""
+        rows = await self.database.execute(
+            "SELECT payment_id, kind, amount_cents, created_at FROM reversals "
+            "WHERE payment_id IN (SELECT value FROM json_each(?))",
+            json.dumps([payment.id for payment in payments]),
+        )
+        return [TakenBack(**{name: row[name] for name in TakenBack.__slots__}) for row in rows]  # type: ignore[arg-type]
 
     async def half_asked(self, before: int, limit: int) -> list[str]:
         """Payment intents that Stripe was to be asked about before a time, without an answer until now."""

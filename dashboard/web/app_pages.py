@@ -17,6 +17,7 @@ from hosting.source import Choice, ChooseDirectoryError, resolve
 from model.app import APP_ID, App, User, new_id
 from model.left_out import LeftOut
 from model.limits import LimitReachedError
+from model.payment import statement
 from web.access import is_background, named_site, own_app, require_viewer, visible_app
 from web.accounts import billing_of, can_top_up
 from web.bodies import form_field
@@ -25,6 +26,7 @@ from web.pages import before_of, page
 from web.rates import spend
 from web.services import Services
 from web.steps import steps_of
+from web.top_ups import Payable, form_of
 
 APPS_PER_PAGE = 50
 PAYMENTS_SHOWN = 50
@@ -89,6 +91,7 @@ async def app(request: Request) -> Response:
         if site is None:
             raise
         return RedirectResponse(f"/sites/{site.name}")
+    payments = await services.payments.of_app(found.id, PAYMENTS_SHOWN)
     response = page(
         request,
         "app.html",
@@ -96,7 +99,7 @@ async def app(request: Request) -> Response:
         is_deployer=found.is_deployed_by(request.state.viewer),
         steps=steps_of(found),
         can_top_up=can_top_up(services, found),
-        payments=await services.payments.of_app(found.id, PAYMENTS_SHOWN),
+        lines=statement(payments, await services.reversals.of_payments(payments)),
         left_out=await services.checks.store.left_out(found.id) if found.is_public else LeftOut(),
         **await billing_of(request, found.id),
     )
@@ -134,7 +137,7 @@ async def payment_required(request: Request) -> Response:
         account=account,
         is_missing=await is_missing(services, app_id, found),
         has_payments=services.settings.has_payments,
-        can_top_up=can_top_up(services, found),
+        form=form_of(request, Payable.app(found), account) if found and can_top_up(services, found) else None,
     )
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from clients.billing import BillingAccount, BillingUnavailableError
 from model.app import STATES, App
-from store.payments import RefundReason
+from model.payment import RefundReason
 from web.pages import page
 from web.services import Services
 

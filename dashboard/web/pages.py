@@ -56,8 +56,9 @@ class Links:
         mode = "/test" if session_id.startswith("cs_test_") else ""
         return f"{self.settings.stripe_dashboard_url}{mode}/payments/{quote(payment_intent)}"
 
-    def app(self, app_id: str) -> str:
-        return self.settings.app_url(app_id)
+    def app(self, app_id: str, path: str | None = None) -> str:
+        """`path` is an app's own, with its query, and begins with a slash."""
+        return self.settings.app_url(app_id) + (path or "/")[1:]
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:

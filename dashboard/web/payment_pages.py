@@ -1,70 +1,89 @@
-"""Topping up: to Stripe's payment page, back from it, and what was paid."""
+"""Back from Stripe's payment page, Stripe's receipt, and what was paid."""
 
 from __future__ import annotations
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from clients.billing import BillingAccount, BillingUnavailableError
 from model.app import App, User
 from model.checkout import SESSION_ID
-from store.payments import Payment
-from web.access import require_viewer, visible_app, visible_site
-from web.accounts import begin_top_up, can_top_up
+from model.payment import Payment, statement
+from web.access import is_background, require_viewer
+from web.accounts import can_top_up
 from web.pages import page
 from web.rates import spend
 from web.services import Services
+from web.top_ups import Payable
 
 PAYMENTS_SHOWN = 100
 
 
-async def top_up(request: Request) -> Response:
-    """Begin a payment for a live app."""
-    app = await visible_app(request)
-    if not app.is_served:
-        raise HTTPException(409, "This app isn't running, so it can't be topped up.")
-    return await begin_top_up(request, app.id, f"/apps/{app.id}")
-
-
-async def top_up_site(request: Request) -> Response:
-    """Begin a payment for a live site."""
-    site = await visible_site(request)
-    services: Services = request.state.services
-    app = await services.site_hosting.serving_app(site, services.now())
-    if app is None or not app.is_served:
-        raise HTTPException(409, "This site isn't running, so it can't be topped up.")
-    return await begin_top_up(request, site.name, f"/sites/{site.name}")
-
-
 async def success(request: Request) -> Response:
-    """Where Stripe sends people after they paid: credits the payment if no webhook has."""
+    """Where Stripe sends people after they paid: credits the payment if no webhook has.
+
+    The page that asks in the background is told what is known here: whatever changes is reported, too.
+    """
     services: Services = request.state.services
-    session_id = request.path_params["session_id"]
-    if not SESSION_ID.fullmatch(session_id):
-        raise HTTPException(404)
-    # Who paid was sent to Stripe after the session had been noted: there is no other to ask Stripe about.
-    if await services.payments.get(session_id) is None:
-        raise HTTPException(404)
-    await spend(request, "payments")
-    payment = await services.fulfilment.fulfil(session_id, services.now())
-    if payment is None:
-        raise HTTPException(404)
-    app = await payable_app(services, payment)
+    payment = await payment_of(request)
+    if payment.status != "credited" and not is_background(request):
+        await spend(request, "payments")
+        followed = await services.fulfilment.fulfil(payment.id, services.now())
+        if followed is None:
+            raise HTTPException(404)
+        payment = followed
+    app, payable = await paid_for(services, payment)
     return page(
         request,
         "payment.html",
         payment=payment,
+        payable=payable,
+        lines=statement([payment], await services.reversals.of_payments([payment])),
+        account=await account_of(services, payment),
         is_served=app is not None and app.is_served,
         can_top_up=can_top_up(services, app),
     )
 
 
-async def payable_app(services: Services, payment: Payment) -> App | None:
-    """The app that a payment is for, or that its site serves now."""
+async def receipt(request: Request) -> Response:
+    """On to Stripe's receipt, whose address is asked for each time: it is good for some weeks only."""
+    services: Services = request.state.services
+    payment = await payment_of(request)
+    await spend(request, "payments")
+    address = await services.stripe().receipt_url(payment.id)
+    if address is None:
+        raise HTTPException(404)
+    return RedirectResponse(address, 303)
+
+
+async def payment_of(request: Request) -> Payment:
+    """The payment in the path: who paid was sent to Stripe after it had been noted, so there is no other."""
+    services: Services = request.state.services
+    session_id = request.path_params["session_id"]
+    payment = await services.payments.get(session_id) if SESSION_ID.fullmatch(session_id) else None
+    if payment is None:
+        raise HTTPException(404)
+    return payment
+
+
+async def paid_for(services: Services, payment: Payment) -> tuple[App | None, Payable | None]:
+    """The app that a payment is for, or that its site serves now; and the app or the site itself."""
     if payment.site is None:
-        return await services.apps.get(payment.account)
+        app = await services.apps.get(payment.account)
+        return app, None if app is None else Payable.app(app)
     site = await services.sites.get(payment.site)
-    return None if site is None else await services.site_hosting.serving_app(site, services.now())
+    if site is None:
+        return None, None
+    return await services.site_hosting.serving_app(site, services.now()), Payable.site(site)
+
+
+async def account_of(services: Services, payment: Payment) -> BillingAccount | None:
+    """What the balance is now; a page that can't say so says the rest."""
+    try:
+        return await services.billing.account(payment.account)
+    except BillingUnavailableError:
+        return None
 
 
 async def payments(request: Request) -> Response:
@@ -72,4 +91,5 @@ async def payments(request: Request) -> Response:
     services: Services = request.state.services
     viewer: User = require_viewer(request)
     found = await services.payments.of_user(viewer.id, PAYMENTS_SHOWN)
-    return page(request, "payments.html", payments=found, has_payments=services.settings.has_payments)
+    lines = statement(found, await services.reversals.of_payments(found))
+    return page(request, "payments.html", lines=lines, has_payments=services.settings.has_payments)

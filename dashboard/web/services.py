@@ -221,7 +221,6 @@ def connect_to_stripe(settings: Settings, fetch: Fetch) -> StripeApi:
     # Not at the top: the SDK takes long to import, and few requests need it.
     from clients.stripe_api import StripeApi
 
-    price_id, secrets = settings.stripe_price_id, settings.secrets
-    assert price_id is not None
+    secrets = settings.secrets
     assert secrets.stripe_key is not None
-    return StripeApi(fetch, settings.stripe_api_url, price_id, secrets.stripe_key, secrets.stripe_webhooks)
+    return StripeApi(fetch, settings.stripe_api_url, secrets.stripe_key, secrets.stripe_webhooks)

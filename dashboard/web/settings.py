@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from model.app import User
 from model.limits import Limits
+from model.top_up import LEAST_AT_STRIPE, MOST_CENTS
 
 # The settings that are limits.
 LIMITS = {
@@ -35,9 +36,9 @@ class Settings:
     `github_url` is GitHub's web address and `github_api_url` its API's, which differ for Enterprise Server.
     `github_repository` (owner/name) holds the deploy workflow, which runs from its branch `github_branch`.
     `cloudflare_read_token` can only read scripts, and is published, if the operator has one.
-    `stripe_price_id` is of the price whose amount the customer chooses, `stripe_checkout_url` where Stripe's
-    payment pages are: without the price and Stripe's secrets nothing can be paid. `stripe_dashboard_url` is
-    where an operator sees a payment, and refunds it. `operators` are the GitHub ids of those who see the
+    `top_up_least_cents` is the least that can be paid, `stripe_checkout_url` where Stripe's payment pages
+    are: without the amount and Stripe's secrets nothing can be paid. `stripe_dashboard_url` is where an
+    operator sees a payment, and refunds it. `operators` are the GitHub ids of those who see the
     operator's page: a login can change hands.
     """
 
@@ -55,7 +56,7 @@ class Settings:
     stripe_api_url: str
     stripe_checkout_url: str
     stripe_dashboard_url: str
-    stripe_price_id: str | None
+    top_up_least_cents: int
     limits: Limits
     operators: frozenset[int]
     secrets: Secrets
@@ -77,7 +78,7 @@ class Settings:
             stripe_api_url=address(env, "STRIPE_API_URL"),
             stripe_checkout_url=address(env, "STRIPE_CHECKOUT_URL"),
             stripe_dashboard_url=address(env, "STRIPE_DASHBOARD_URL"),
-            stripe_price_id=optional(env, "STRIPE_TOPUP_PRICE_ID"),
+            top_up_least_cents=least_cents(env, "TOP_UP_LEAST_CENTS"),
             limits=Limits(**{name: limit(env, setting) for name, setting in LIMITS.items()}),
             operators=account_ids(env, "OPERATORS"),
             secrets=Secrets.read(env),
@@ -97,8 +98,8 @@ class Settings:
 
     @property
     def has_payments(self) -> bool:
-        """Whether apps can be topped up: Stripe's price and both of its secrets are set."""
-        return bool(self.stripe_price_id and self.secrets.stripe_key and self.secrets.stripe_webhooks)
+        """Whether apps can be topped up: the least amount and both of Stripe's secrets are set."""
+        return bool(self.top_up_least_cents and self.secrets.stripe_key and self.secrets.stripe_webhooks)
 
     def is_operator(self, viewer: User | None) -> bool:
         return viewer is not None and viewer.id in self.operators
@@ -151,6 +152,14 @@ def limit(env: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
         raise SettingError(f"the setting {name} must be a whole number, without quotes")
     return int(value)
+
+
+def least_cents(env: Any, name: str) -> int:
+    """0 where nothing can be paid."""
+    value = limit(env, name)
+    if value and not LEAST_AT_STRIPE <= value <= MOST_CENTS:
+        raise SettingError(f"the setting {name} must be 0, or from {LEAST_AT_STRIPE} to {MOST_CENTS}")
+    return value
 
 
 def account_ids(env: Any, name: str) -> frozenset[int]:

@@ -14,6 +14,7 @@ from hosting.repository_url import SourceError
 from hosting.site_making import TAKEN
 from model.app import APP_ID, User, new_id
 from model.limits import LimitReachedError
+from model.payment import statement
 from model.site import NOTICES, VERSIONS_KEPT, Site, SiteError, Standing
 from model.site_names import refusal_of
 from store.site_versions import Version
@@ -25,6 +26,7 @@ from web.pages import FAR_FUTURE, TIME, before_of, page
 from web.security import OPEN
 from web.services import Services
 from web.site_history import history_document
+from web.top_ups import Payable, form_of
 
 SITES_SHOWN = 100
 EVENTS_SHOWN = 50
@@ -105,6 +107,7 @@ async def site(request: Request) -> Response:
     current = await services.site_hosting.app_of(found, standing)
     is_owner = found.is_owned_by(viewer) and found.deleted_at is None
     events = await services.sites.events(found.name, before_of(request), EVENTS_SHOWN + 1)
+    payments = await services.payments.of_site(found.name, PAYMENTS_SHOWN)
     response = page(
         request,
         "site.html",
@@ -119,7 +122,7 @@ async def site(request: Request) -> Response:
         more=events[EVENTS_SHOWN - 1].at if len(events) > EVENTS_SHOWN else None,
         serving=current,
         can_top_up=can_top_up(services, current),
-        payments=await services.payments.of_site(found.name, PAYMENTS_SHOWN),
+        lines=statement(payments, await services.reversals.of_payments(payments)),
         **await billing_of(request, found.name),
     )
     if is_background(request) and waiting is None:
@@ -182,7 +185,7 @@ async def payment_required(request: Request) -> Response:
         account=account,
         has_payments=services.settings.has_payments,
         serving=serving,
-        can_top_up=can_top_up(services, serving),
+        form=form_of(request, Payable.site(found), account) if can_top_up(services, serving) else None,
     )
 
 

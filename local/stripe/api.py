@@ -20,20 +20,12 @@ from starlette.routing import Route
 from stripe.params import DisputeListParams, RefundCreateParams, RefundListParams
 from stripe.params.checkout import SessionCreateParams, SessionListParams
 
+from local.stripe.errors import ApiError, invalid, missing, money, whole
 from local.stripe.forms import ParameterError, check, decode
 from local.stripe.objects import Json, Objects
+from local.stripe.sessions import require_item, require_values
 
 Endpoint = Callable[[Request, Json], Awaitable[Json]]
-
-
-class ApiError(Exception):
-    """An answer in Stripe's shape for errors."""
-
-    def __init__(self, status: int, type_: str, message: str, code: str = "", parameter: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        fields = {"type": type_, "message": message, "code": code, "param": parameter}
-        self.content = {"error": {name: value for name, value in fields.items() if value}}
 
 
 @dataclass(slots=True)
@@ -54,10 +46,8 @@ class Trouble:
 
 
 class Api:
-    """`price_id` is the price whose amount the customer chooses."""
-
-    def __init__(self, objects: Objects, origin: str, secret_key: str, price_id: str) -> None:
-        self._objects, self._origin, self._key, self._price_id = objects, origin, secret_key, price_id
+    def __init__(self, objects: Objects, secret_key: str) -> None:
+        self._objects, self._key = objects, secret_key
         self._answers: dict[str, tuple[str, Json]] = {}
         self.trouble = Trouble()
 
@@ -163,18 +153,13 @@ class Api:
         check(parameters, SessionCreateParams)
         if parameters.get("mode") != "payment":
             raise missing("mode")
-        match parameters.get("line_items"):
-            case [{"price": price, **more}]:
-                if price != self._price_id:
-                    message = f"No such price: '{price}'"
-                    raise invalid(message, "resource_missing", "line_items[0][price]")
-                if more.get("quantity", "1") != "1":
-                    raise invalid("The quantity must be 1.", "", "line_items[0][quantity]")
-            case _:
-                raise missing("line_items")
         if not parameters.get("success_url"):
             raise missing("success_url")
-        return self._objects.add_session(self._origin, parameters)
+        cents = require_item(parameters)
+        require_values(parameters)
+        session = self._objects.add_session(parameters, cents)
+        self._objects.add_item(session, parameters)
+        return session
 
     async def create_refund(self, request: Request, parameters: Json) -> Json:
         check(parameters, RefundCreateParams)
@@ -222,27 +207,6 @@ class Api:
             }
 
         return get
-
-
-def whole(name: str, text: str, most: int = 99_999_999) -> int:
-    """A number from 1 to `most`, as a parameter."""
-    if not text.isdecimal():
-        raise invalid(f"Invalid integer: {text}", "parameter_invalid_integer", name)
-    if not 0 < int(text) <= most:
-        raise invalid(f"{name} must be from 1 to {most}.", "parameter_invalid_integer", name)
-    return int(text)
-
-
-def money(cents: int) -> str:
-    return f"${cents // 100:,}.{cents % 100:02}"
-
-
-def invalid(message: str, code: str, parameter: str) -> ApiError:
-    return ApiError(400, "invalid_request_error", message, code, parameter)
-
-
-def missing(parameter: str) -> ApiError:
-    return invalid(f"Missing required param: {parameter}.", "parameter_missing", parameter)
 
 
 async def unknown_path(request: Request, error: Exception) -> Response:

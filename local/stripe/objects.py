@@ -27,8 +27,8 @@ def now() -> int:
 class Objects:
     """All objects by their ids, and the events that are still to be delivered."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, origin: str) -> None:
+        self._path, self._origin = path, origin
         content = json.loads(path.read_text()) if path.exists() else {}
         self.all: dict[str, Json] = content.get("all", {})
         self.undelivered: list[str] = content.get("undelivered", [])
@@ -57,15 +57,16 @@ class Objects:
         self.all[item["id"]] = item
         return item
 
-    def add_session(self, origin: str, parameters: Json, **fields: Any) -> Json:
+    def add_session(self, parameters: Json, cents: int | None = None, **fields: Any) -> Json:
         session = self.add(
             "cs_test",
             "checkout.session",
-            amount_subtotal=None,
-            amount_total=None,
+            amount_subtotal=cents,
+            amount_total=cents,
             cancel_url=parameters.get("cancel_url"),
             client_reference_id=parameters.get("client_reference_id"),
             currency="usd",
+            custom_text=parameters.get("custom_text", {}),
             customer=None,
             expires_at=now() + SESSION_SECONDS,
             metadata=parameters.get("metadata", {}),
@@ -73,28 +74,48 @@ class Objects:
             payment_intent=None,
             payment_status="unpaid",
             status="open",
+            submit_type=parameters.get("submit_type"),
             success_url=parameters.get("success_url"),
             url=None,
         )
-        session["url"] = f"{origin}/c/pay/{session['id']}"
+        session["url"] = f"{self._origin}/c/pay/{session['id']}"
         session |= fields
         return session
 
-    def pay(self, session: Json, cents: int, settles_later: bool) -> None:
+    def add_item(self, session: Json, parameters: Json) -> None:
+        """What is bought, beside what its payment is described as."""
+        (asked,) = parameters["line_items"]
+        price = asked["price_data"]
+        self.add(
+            "li",
+            "item",
+            amount_total=int(price["unit_amount"]),
+            currency=price["currency"],
+            description=price["product_data"]["name"],
+            payment_description=parameters.get("payment_intent_data", {}).get("description"),
+            product_description=price["product_data"].get("description"),
+            quantity=1,
+            session=session["id"],
+        )
+
+    def item_of(self, session: Json) -> Json:
+        items = self.of("item", session=session["id"])
+        return items[0] if items else {"description": "Something", "payment_description": None}
+
+    def pay(self, session: Json, settles_later: bool) -> None:
         """A customer has paid: at once, or by something that takes days."""
         intent = self.add(
             "pi",
             "payment_intent",
-            amount=cents,
+            amount=session["amount_total"],
             currency=session["currency"],
+            description=self.item_of(session)["payment_description"],
             last_payment_error=None,
             latest_charge=None,
             metadata=session["metadata"],
             status="processing" if settles_later else "succeeded",
         )
         session |= {
-            "amount_subtotal": cents,
-            "amount_total": cents,
             "payment_intent": intent["id"],
             "status": "complete",
             "url": None,
@@ -111,10 +132,12 @@ class Objects:
             amount=intent["amount"],
             amount_refunded=0,
             currency=intent["currency"],
+            description=intent["description"],
             disputed=False,
             metadata=intent["metadata"],
             paid=True,
             payment_intent=intent["id"],
+            receipt_url=f"{self._origin}/receipts/{secrets.token_urlsafe(16)}",
             refunded=False,
             status="succeeded",
         )

@@ -5,9 +5,9 @@ What no customer does (refunds, disputes, trouble) is asked for at `/local/strip
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import stripe
@@ -18,15 +18,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from local.stripe.api import Api, ApiError, Trouble, invalid, unknown_path
+from local.stripe.api import Api, Trouble, unknown_path
+from local.stripe.errors import ApiError, invalid, money
 from local.stripe.objects import RETURNED, Json, Objects
 from local.stripe.webhooks import Webhook
 
-AMOUNT = re.compile(r"\$?([0-9]{1,6})(?:\.([0-9]{2}))?")
-LEAST_CENTS, MOST_CENTS = 50, 999_999_99
 environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape()
 )
+environment.filters["money"] = money
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,6 @@ class StripeSettings:
     origin: str
     hook_url: str
     hook_host: str
-    price_id: str
     secret_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
 
@@ -45,9 +44,9 @@ class Stripe:
     """Use `application()` while it is started. What it knows outlives it, in `state`."""
 
     def __init__(self, settings: StripeSettings, state: Path) -> None:
-        self.objects = Objects(state / "objects.json")
+        self.objects = Objects(state / "objects.json", settings.origin)
         self.webhook = Webhook(settings.hook_url, settings.hook_host, settings.webhook_secret, self.objects)
-        self.api = Api(self.objects, settings.origin, settings.secret_key, settings.price_id)
+        self.api = Api(self.objects, settings.secret_key)
         self._origin = settings.origin
 
     def application(self) -> Starlette:
@@ -55,6 +54,7 @@ class Stripe:
             routes=[
                 *self.api.routes(),
                 Route("/c/pay/{id}", self.payment_page, methods=["GET", "POST"]),
+                Route("/receipts/{id}", self.receipt_page),
                 Route("/test/payments/{id}", self.dashboard_page, methods=["GET", "POST"]),
                 Route("/local/stripe", self.control, methods=["POST"]),
             ],
@@ -75,22 +75,31 @@ class Stripe:
         if session is None:
             raise HTTPException(404)
         if request.method == "GET" or session["status"] != "open":
-            return pay_page(session, "5.00", None)
+            return self._pay_page(session, None)
         form = dict(parse_qsl((await request.body()).decode()))
-        amount = form.get("amount", "")
-        cents = cents_of(amount)
-        if cents is None:
-            return pay_page(session, amount, "The amount must be from $0.50 to $999,999.99, like 5.00.")
         if form.get("card") == "declined":
-            return pay_page(session, amount, "Your card was declined.")
-        self.pay(session, cents, form.get("card") == "later")
+            return self._pay_page(session, "Your card was declined.")
+        self.pay(session, form.get("card") == "later")
         return RedirectResponse(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]), 303)
 
-    def pay(self, session: Json, cents: int, settles_later: bool) -> None:
-        self.objects.pay(session, cents, settles_later)
+    def _pay_page(self, session: Json, error: str | None) -> Response:
+        template = environment.get_template("pay.html")
+        page = template.render(session=session, item=self.objects.item_of(session), error=error)
+        return HTMLResponse(page, 402 if error else 200)
+
+    def pay(self, session: Json, settles_later: bool) -> None:
+        self.objects.pay(session, settles_later)
         self._tell("checkout.session.completed", session)
         if not settles_later:
             self._tell("charge.succeeded", self._charge_of(session))
+
+    async def receipt_page(self, request: Request) -> Response:
+        """A receipt as its payer sees it, kept up to date with what was refunded."""
+        address = f"{self._origin}{request.url.path}"
+        charges = self.objects.of("charge", receipt_url=address)
+        if not charges:
+            raise HTTPException(404)
+        return HTMLResponse(environment.get_template("receipt.html").render(charge=charges[0]))
 
     async def dashboard_page(self, request: Request) -> Response:
         """A payment as an operator sees it in Stripe's dashboard, with the button that refunds it."""
@@ -115,9 +124,9 @@ class Stripe:
         except ApiError as error:
             return JSONResponse(error.content, error.status)
 
-    def do_pay(self, session: str, cents: int) -> Json:
+    def do_pay(self, session: str) -> Json:
         """A customer pays, and is gone before their browser comes back."""
-        self.pay(self.objects.all[session], cents, settles_later=False)
+        self.pay(self.objects.all[session], settles_later=False)
         return self.objects.all[session]
 
     def do_settle(self, session: str, succeeds: bool = True) -> Json:
@@ -198,9 +207,9 @@ class Stripe:
             raise invalid(f"The dispute {dispute} is closed.", "", "status")
         return item
 
-    def do_session(self, parameters: Json, **fields: object) -> Json:
+    def do_session(self, parameters: Json, **fields: Any) -> Json:
         """A session in any state, as another system may have made it."""
-        session = self.objects.add_session(self._origin, parameters, **fields)
+        session = self.objects.add_session(parameters, **fields)
         self._tell("checkout.session.completed", session)
         return session
 
@@ -234,16 +243,3 @@ class Stripe:
         event = self.objects.add_event(type_, item, stripe.api_version or "")
         self.objects.save()
         self.webhook.send(event)
-
-
-def cents_of(amount: str) -> int | None:
-    found = AMOUNT.fullmatch(amount.strip())
-    if found is None:
-        return None
-    cents = int(found[1]) * 100 + int(found[2] or 0)
-    return cents if LEAST_CENTS <= cents <= MOST_CENTS else None
-
-
-def pay_page(session: Json, amount: str, error: str | None) -> Response:
-    template = environment.get_template("pay.html")
-    return HTMLResponse(template.render(session=session, amount=amount, error=error), 402 if error else 200)

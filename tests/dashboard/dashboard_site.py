@@ -55,7 +55,7 @@ VARIABLES: dict[str, Any] = {
     "STRIPE_API_URL": STRIPE,
     "STRIPE_CHECKOUT_URL": "https://checkout.example",
     "STRIPE_DASHBOARD_URL": "https://stripe-dashboard.example",
-    "STRIPE_TOPUP_PRICE_ID": "price_topup",
+    "TOP_UP_LEAST_CENTS": 50,
     "DEPLOYS_AT_ONCE": 5,
     "DEPLOYS_PER_HOUR": 20,
     "DEPLOYS_PER_DAY": 50,
@@ -97,7 +97,7 @@ class Site:
         limits: Limits | None = None,
         database: SqliteD1 | None = None,
         rates: Rates | None = None,
-        **env: str,
+        **env: str | int,
     ) -> None:
         self.database = database or SqliteD1()
         self.pause = nothing

@@ -25,12 +25,11 @@ WEBHOOK_SECRET, NEXT_SECRET = SECRETS["STRIPE_WEBHOOK_SECRET"].split()
 class Shop:
     """A site with a deployed app of alice's, and a Stripe whose events the test delivers by hand."""
 
-    def __init__(self, folder: Path, **env: str) -> None:
+    def __init__(self, folder: Path, **env: str | int) -> None:
         settings = StripeSettings(
             origin=PAYMENT_PAGES,
             hook_url=f"{DASHBOARD}/webhooks/stripe",
             hook_host="dashboard.example",
-            price_id=VARIABLES["STRIPE_TOPUP_PRICE_ID"],
             secret_key=SECRETS["STRIPE_SECRET_KEY"],
             webhook_secret=WEBHOOK_SECRET,
         )
@@ -39,9 +38,12 @@ class Shop:
         self.site = Site({STRIPE: self.stripe.application()}, **env)
         self.services = self.site.services
 
-    async def begin(self, user: Any = None, app: str = APP) -> Json:
-        """Press "Top Up Balance"; return Stripe's session."""
-        response = await self.site.visitor(user).post(f"/apps/{app}/top-up")
+    async def begin(
+        self, user: Any = None, page: str = f"/apps/{APP}", cents: int = 500, **form: str
+    ) -> Json:
+        """Choose an amount and go on to Stripe's page; return Stripe's session."""
+        chosen = {"amount": "other", "other": f"{cents // 100}.{cents % 100:02}", **form}
+        response = await self.site.visitor(user).post(f"{page}/top-up", chosen)
         assert response.status_code == 303, response.text
         assert response.headers["location"].startswith(f"{PAYMENT_PAGES}/c/pay/")
         found = self.stripe.objects.get("checkout.session", response.headers["location"].rpartition("/")[2])
@@ -49,14 +51,14 @@ class Shop:
         return found
 
     async def paid(self, cents: int = 500, user: Any = None) -> Json:
-        session = await self.begin(user)
-        self.stripe.pay(session, cents, settles_later=False)
+        session = await self.begin(user, cents=cents)
+        self.stripe.pay(session, settles_later=False)
         return session
 
     async def fails_later(self, user: Any = None) -> Json:
         """A payment that was still on its way when the payer came back, and then failed."""
         session = await self.begin(user)
-        self.stripe.pay(session, 500, settles_later=True)
+        self.stripe.pay(session, settles_later=True)
         assert "being processed" in (await self.success(session)).text
         self.stripe.do_settle(session["id"], succeeds=False)
         return session
@@ -92,7 +94,7 @@ class Shop:
         return failures
 
 
-def in_shop(folder: Path, work: Callable[[Shop], Awaitable[None]], **env: str) -> None:
+def in_shop(folder: Path, work: Callable[[Shop], Awaitable[None]], **env: str | int) -> None:
     async def run() -> None:
         shop = Shop(folder, **env)
         await shop.site.deployed_app(APP)

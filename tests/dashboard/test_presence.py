@@ -62,12 +62,12 @@ def test_an_app_whose_worker_is_missing_takes_no_money_until_it_is_there_again(t
     async def work(hosted: Hosted) -> None:
         site = hosted.site
         site.billing.getByName(APP).use(100)
-        assert "Top Up Balance" in (await site.visitor().get(f"/apps/{APP}/402")).text
+        assert TOP_UP in (await site.visitor().get(f"/apps/{APP}/402")).text
         assert await hosted.is_missing()
         assert await hosted.missing_since() == site.now
         for path in (f"/apps/{APP}", f"/apps/{APP}/402"):
             page = (await site.visitor().get(path)).text
-            assert "Top Up Balance" not in page
+            assert TOP_UP not in page
             assert "not at Cloudflare any more" in page
         assert (await site.visitor().post(TOP_UP)).status_code == 409
 
@@ -75,7 +75,7 @@ def test_an_app_whose_worker_is_missing_takes_no_money_until_it_is_there_again(t
         site.now += BUDGET.period_ms
         assert not await hosted.is_missing()
         assert await hosted.missing_since() is None
-        assert "Top Up Balance" in (await site.visitor().get(f"/apps/{APP}/402")).text
+        assert TOP_UP in (await site.visitor().get(f"/apps/{APP}/402")).text
 
     hosting(tmp_path, work)
 

@@ -10,7 +10,7 @@ import inspect
 import pkgutil
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -75,6 +75,8 @@ def value_for(hint: Any) -> Any:
     origin = typing.get_origin(hint) or hint
     if origin is typing.Literal:
         return typing.get_args(hint)[0]
+    if origin is Sequence:
+        return [value_for(typing.get_args(hint)[0])]
     if dataclasses.is_dataclass(origin):
         return hint(**{name: value_for(kind) for name, kind in typing.get_type_hints(hint).items()})
     if origin in VALUES:

@@ -44,7 +44,7 @@ def in_world(work: Callable[[World], Awaitable[None]], **limits: int) -> None:
 
 
 async def top_up(visitor: Visitor, address: dict[str, str]) -> int:
-    return (await visitor.post("/apps/app/top-up", headers=SAME_ORIGIN | address)).status_code
+    return (await visitor.post("/apps/app/top-up", {"amount": "500"}, SAME_ORIGIN | address)).status_code
 
 
 async def unknown_402(visitor: Visitor, address: dict[str, str]) -> int:

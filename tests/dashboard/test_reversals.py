@@ -45,7 +45,9 @@ def test_a_refund_takes_the_funds_back_once(tmp_path: Path) -> None:
             assert await shop.deliver(event) == 204
         assert await shop.funding() == 0
         page = await shop.site.visitor().get(f"/apps/{APP}")
-        assert "taken back" in page.text
+        assert page.text.count(">refunded</td>") == 3, "the payment, and a row for each refund"
+        assert "-$2.00" in page.text
+        assert "-$3.00" in page.text
 
     in_shop(tmp_path, work)
 
@@ -74,7 +76,7 @@ def test_a_refund_that_comes_to_nothing_gives_the_funds_back(tmp_path: Path, end
         for event in (latest(shop), latest(shop), shop.events("charge.refunded")[0]):
             assert await shop.deliver(event) == 204
             assert await shop.funding() == 500
-        assert "taken back" not in (await shop.site.visitor().get(f"/apps/{APP}")).text
+        assert ">refunded</td>" not in (await shop.site.visitor().get(f"/apps/{APP}")).text
 
     in_shop(tmp_path, work)
 

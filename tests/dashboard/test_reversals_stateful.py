@@ -85,7 +85,7 @@ class Payments(RuleBasedStateMachine):
     def pay(self, number: int, later: bool) -> None:
         session = self.sessions[number % len(self.sessions)]
         if session["status"] == "open":
-            self.shop.stripe.pay(session, 1_000, settles_later=later)
+            self.shop.stripe.pay(session, settles_later=later)
         elif session["payment_status"] == "unpaid":
             self.shop.stripe.do_settle(session["id"])
         self.hear()

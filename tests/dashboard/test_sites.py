@@ -353,7 +353,7 @@ def test_ten_versions_stay_ready_and_older_ones_are_removed_but_not_what_was_pai
             site.now += 1_000
             versions.append(await add_version(site, number))
             if number == 2:
-                await site.services.payments.add_open("cs_test_1", versions[1], None, site.now)
+                await site.services.payments.add_open("cs_test_1", versions[1], site.now)
                 await site.services.payments.mark("cs_test_1", "processing")
         deleted = [app_id for app_id in versions if (await site.app(app_id)).status == "deleted"]
         assert deleted == [versions[0], versions[2]]
@@ -395,11 +395,8 @@ def test_what_is_paid_for_a_site_is_the_sites_and_outlives_its_versions(tmp_path
         site = shop.site
         await make_site(site)
         first = await add_version(site, 1)
-        response = await site.visitor(BOB).post(f"{HERE}/top-up")
-        assert response.status_code == 303, response.text
-        session = shop.stripe.objects.get("checkout.session", response.headers["location"].rpartition("/")[2])
-        assert session is not None
-        shop.stripe.pay(session, 500, settles_later=False)
+        session = await shop.begin(BOB, HERE)
+        shop.stripe.pay(session, settles_later=False)
         page = (await shop.success(session)).text
         assert f"Added $5.00 to {NAME}" in page
         assert f'href="{HERE}"' in page
@@ -414,12 +411,10 @@ def test_what_is_paid_for_a_site_is_the_sites_and_outlives_its_versions(tmp_path
         assert "There are no payments yet." in (await site.visitor().get(f"/apps/{first}")).text
         assert f'href="{HERE}"' in (await site.visitor(BOB).get("/payments")).text
         # What comes after its deletion is listed for refund.
-        response = await site.visitor(BOB).post(f"{HERE}/top-up")
-        late = shop.stripe.objects.get("checkout.session", response.headers["location"].rpartition("/")[2])
-        assert late is not None
+        late = await shop.begin(BOB, HERE, cents=700)
         await owner_posts(site, "delete")
         assert (await site.visitor(BOB).post(f"{HERE}/top-up")).status_code == 409
-        shop.stripe.pay(late, 700, settles_later=False)
+        shop.stripe.pay(late, settles_later=False)
         assert "will be refunded" in (await shop.success(late)).text
         (refund,) = await site.services.payments.to_refund(0, 10)
         assert (refund.account, refund.refund_reason) == (NAME, "deleted")

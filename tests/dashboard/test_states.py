@@ -65,7 +65,7 @@ def test_what_serves_nothing_is_neither_opened_nor_topped_up_and_the_reason_is_s
         for path in pages:
             page = (await site.visitor(ALICE).get(path)).text
             assert opens in page
-            assert f'action="/apps/{APP}/top-up"' in page
+            assert f'"/apps/{APP}/top-up"' in page
         await change(site, state)
         if state == "deleted":
             await site.services.billing.close_account(APP)
