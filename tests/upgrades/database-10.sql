@@ -1,4 +1,3 @@
-BEGIN TRANSACTION;
 CREATE TABLE adjustments (
     id           TEXT    PRIMARY KEY,             -- the object books it under this id
     payment_id   TEXT    NOT NULL REFERENCES payments (id),
@@ -232,4 +231,3 @@ CREATE INDEX switches ON site_events (site, serves_from, at) WHERE serves_from I
 CREATE INDEX switches_to_app ON site_events (app_id) WHERE app_id IS NOT NULL;
 CREATE INDEX payments_of_site ON payments (site, created_at) WHERE site IS NOT NULL;
 CREATE INDEX payments_with_way_back ON payments (created_at) WHERE wanted IS NOT NULL;
-COMMIT;

@@ -18,8 +18,13 @@ from tests.billing.sqlite_database import SqliteDatabase
 
 FOLDER = Path(__file__).parent
 MIGRATIONS = sorted((ROOT / "migrations").glob("*.sql"))
-DATABASES = sorted(FOLDER.glob("database-*.sql"))
-OBJECTS = sorted(FOLDER.glob("object-*.sql"))
+
+
+def numbered(kind: str) -> list[Path]:
+    return sorted(FOLDER.glob(f"{kind}-*.sql"), key=lambda path: int(path.stem.rpartition("-")[2]))
+
+
+DATABASES, OBJECTS = numbered("database"), numbered("object")
 PRICE = Price(100, 300_000_000, 1_000_000)
 NOW = 1_800_000_000_000
 
