@@ -1,4 +1,4 @@
-.PHONY: setup tests-setup dev test soak differential check format bench screenshots lock deploy
+.PHONY: setup tests-setup dev test soak differential check format bench docs screenshots lock deploy
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,6 +36,9 @@ format: setup  ## Format the code.
 
 bench: setup  ## Measure this system beside one object call per request; BENCH_ROUNDS, BENCH_SECONDS shorten it.
 	@exec $(BIN)/python -m bench
+
+docs: setup  ## Make the dashboard's pages under /docs/ of docs/*.md.
+	@$(BIN)/python -m local.docs_pages
 
 screenshots: setup  ## Take a picture of every page of the dashboard, for docs/images.
 	@$(BIN)/python -m local.browser

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from web import (
     app_pages,
     attestation_pages,
+    docs_pages,
     errors,
     exports,
     health,
@@ -75,6 +76,9 @@ def application(make_services: MakeServices, keep: Keep = lambda work: None) -> 
             Route("/checkout-sessions/{session_id}/receipt", payment_pages.receipt),
             Route("/payments", payment_pages.payments),
             Route("/payments.csv", exports.payments_of_user),
+            Route("/docs", docs_pages.docs),
+            Route("/docs/{name}", docs_pages.doc),
+            Route("/.well-known/security.txt", docs_pages.security_txt),
             Route("/operator", operator_page.operator),
             Route("/healthz", health.healthz),
             Route("/webhooks/github", webhooks.github, methods=["POST"]),

@@ -66,7 +66,9 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
     viewer: User | None = getattr(request.state, "viewer", None)
     services: Services | None = getattr(request.state, "services", None)
     if services is not None:
-        values |= {"links": Links(services.settings), "is_operator": services.settings.is_operator(viewer)}
+        settings = services.settings
+        values |= {"links": Links(settings), "is_operator": settings.is_operator(viewer)}
+        values |= {"source": settings.source_url, "contact": settings.contact, "terms": settings.terms_url}
     return templates.TemplateResponse(
         request, template, {"viewer": viewer, "path": request.url.path, **values}, status_code=status
     )

@@ -22,6 +22,7 @@ LIMITS = {
     "sites": "SITES_PER_USER",
 }
 
+MAIL = re.compile(r"[^\s@:/]+@[^\s@:/]+")
 ACCOUNT_ID = re.compile(r"[0-9]{1,18}")
 
 
@@ -39,7 +40,8 @@ class Settings:
     `top_up_least_cents` is the least that can be paid, `stripe_checkout_url` where Stripe's payment pages
     are: without the amount and Stripe's secrets nothing can be paid. `stripe_dashboard_url` is where an
     operator sees a payment, and refunds it. `operators` are the GitHub ids of those who see the
-    operator's page: a login can change hands.
+    operator's page: a login can change hands. `source_url`, `contact` and `terms_url` are at the foot of each
+    page where they are set, `security_contact` in security.txt.
     """
 
     dashboard_url: str
@@ -59,6 +61,10 @@ class Settings:
     top_up_least_cents: int
     limits: Limits
     operators: frozenset[int]
+    source_url: str | None
+    contact: str | None
+    terms_url: str | None
+    security_contact: str | None
     secrets: Secrets
 
     @classmethod
@@ -81,6 +87,10 @@ class Settings:
             top_up_least_cents=least_cents(env, "TOP_UP_LEAST_CENTS"),
             limits=Limits(**{name: limit(env, setting) for name, setting in LIMITS.items()}),
             operators=account_ids(env, "OPERATORS"),
+            source_url=link(env, "SOURCE_URL"),
+            contact=link(env, "CONTACT"),
+            terms_url=link(env, "TERMS_URL"),
+            security_contact=link(env, "SECURITY_CONTACT"),
             secrets=Secrets.read(env),
         )
 
@@ -169,6 +179,16 @@ def account_ids(env: Any, name: str) -> frozenset[int]:
         if not ACCOUNT_ID.fullmatch(word):
             raise SettingError(f"the setting {name} must have numeric ids of GitHub accounts, not {word!r}")
     return frozenset(map(int, words))
+
+
+def link(env: Any, name: str) -> str | None:
+    """Where a link of the operator's leads, if one is set: a page, or an address to write to."""
+    value = optional(env, name)
+    if value is None or value.startswith(("https://", "http://", "mailto:")):
+        return value
+    if MAIL.fullmatch(value):
+        return f"mailto:{value}"
+    raise SettingError(f"the setting {name} must be a mail address, or begin with https:// or mailto:")
 
 
 def address(env: Any, name: str) -> str:

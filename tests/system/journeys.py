@@ -36,6 +36,22 @@ def deploy(page: Page, stack: RunningStack, path: str) -> str:
     return app
 
 
+def top_up(page: Page, amount: str = "5.00") -> None:
+    """From a page that offers it to Stripe's, where it only needs to be paid."""
+    link = page.get_by_role("link", name="Top Up Balance")
+    if link.count():
+        link.click()
+    page.get_by_label("Another amount, in US dollars").fill(amount)
+    page.get_by_label("Another amount", exact=True).check()
+    page.get_by_role("button", name="Continue to Payment").click()
+    page.wait_for_url("**/c/pay/*")
+
+
+def pay(page: Page, card: str = "Pays at once") -> None:
+    page.get_by_label(card).check()
+    page.get_by_role("button", name="Pay", exact=True).click()
+
+
 def wait_until_deployed(page: Page, has_scripts: bool = True, status: str = "deployed") -> None:
     """Look on while the page updates itself; without scripts, load it again and again."""
     badge = page.get_by_role("status").get_by_text(status, exact=True)

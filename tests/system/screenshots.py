@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from local.browser import NONE_LINE, find_browser
 from tests.system.conftest import ARGUMENTS
-from tests.system.journeys import address, deploy, log_in, submit_repository, wait_until_deployed
+from tests.system.journeys import address, deploy, log_in, pay, submit_repository, top_up, wait_until_deployed
 from tests.system.running import ROOT, RunningStack
 
 IMAGES = ROOT / "docs" / "images"
@@ -33,8 +33,8 @@ def prepare(page: Page, stack: RunningStack) -> tuple[str, str]:
     for _ in range(100):
         stack.get(app)
     page.goto(address(stack, f"/apps/{app}"))
-    page.get_by_role("button", name="Top Up Balance").click()
-    page.get_by_role("button", name="Pay", exact=True).click()
+    top_up(page)
+    pay(page)
     success = page.url.removeprefix(address(stack).rstrip("/"))
     for _ in range(150):
         stack.get(app)
@@ -64,6 +64,7 @@ def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) ->
         ("sites", "/sites"),
         ("site", "/sites/colours"),
         ("402", f"/apps/{app}/402"),
+        ("top-up", f"/apps/{app}/top-up"),
         ("payment", success),
         ("payments", "/payments"),
         ("operator", "/operator"),

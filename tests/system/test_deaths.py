@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from local.control import Control
-from tests.system.journeys import address, deploy, log_in, wait_until_deployed
+from tests.system.journeys import address, deploy, log_in, top_up, wait_until_deployed
 from tests.system.running import RunningStack
 
 AS_IF_UNTOLD = "UPDATE apps SET status = 'building', deployed_at = NULL, run_ended = 0, changed_at = 0"
@@ -60,9 +60,9 @@ def survivor(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iter
 def pay_unnoticed(page: Page, stack: RunningStack) -> None:
     """Nobody comes back from the payment page to say that it was paid."""
     stack.stripe("webhooks", paused=True)
-    page.get_by_role("button", name="Top Up Balance").click()
+    top_up(page)
     page.wait_for_url(f"http://127.0.0.1:{stack.port}/c/pay/*")
-    stack.stripe("pay", session=page.url.rpartition("/")[2], cents=500)
+    stack.stripe("pay", session=page.url.rpartition("/")[2])
 
 
 def lose_webhooks(stack: RunningStack) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.system.conftest import PATIENCE_MS, NewPage
-from tests.system.journeys import address, deploy, log_in, wait_until_deployed
+from tests.system.journeys import address, deploy, log_in, pay, top_up, wait_until_deployed
 from tests.system.running import ROOT, RunningStack
 
 AXE = (ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js").read_text()
@@ -190,7 +190,7 @@ def test_every_page_is_accessible_and_as_wide_as_the_window(
     log_in(page, stack, "operator")
     own = f"/apps/{deploy_once(page, stack)}"
     found = []
-    for path in (*PATHS, own, f"{own}/402", f"{own}/attestation"):
+    for path in (*PATHS, own, f"{own}/402", f"{own}/top-up", f"{own}/attestation"):
         page.goto(f"http://localhost:{stack.port}{path}")
         found += problems_of(page, path, width)
     page.goto(f"http://localhost:{stack.port}/apps")
@@ -267,8 +267,8 @@ def every_page(page: Page, stack: RunningStack) -> list[str]:
     log_in(page, stack, "operator")
     app, failed = deploy_once(page, stack), fail_once(page, stack)
     page.goto(address(stack, f"/apps/{app}"))
-    page.get_by_role("button", name="Top Up Balance").click()
-    page.get_by_role("button", name="Pay", exact=True).click()
+    top_up(page)
+    pay(page)
     expect(page.get_by_role("heading", level=1)).to_contain_text("Added")
     success = page.url.removeprefix(address(stack).rstrip("/"))
     page.goto(address(stack, f"/sites?app={app}"))
@@ -276,4 +276,5 @@ def every_page(page: Page, stack: RunningStack) -> list[str]:
     page.get_by_role("button", name="Make Site").click()
     page.wait_for_url(address(stack, f"/sites/{LONG_SITE}"))
     own, site = f"/apps/{app}", f"/sites/{LONG_SITE}"
-    return [*PATHS, own, f"{own}/402", f"{own}/attestation", f"/apps/{failed}", success, site, f"{site}/402"]
+    more = [f"/apps/{failed}", success, site, f"{site}/402", f"{site}/top-up"]
+    return [*PATHS, own, f"{own}/402", f"{own}/top-up", f"{own}/attestation", *more]
