@@ -1,4 +1,4 @@
-"""`/docs/…`: what deployers, payers and visitors want to know (`make docs` makes it of docs/); security.txt."""
+"""`/docs/…`: what deployers, payers and visitors want to know, made of docs/ by `make docs`; security.txt."""
 
 from __future__ import annotations
 
