@@ -366,7 +366,7 @@ def others(cloudflare: ASGIApp, github: ASGIApp, stripe: ASGIApp) -> ASGIApp:
         path, server = scope["path"], github
         if path.startswith(("/client/v4/", "/local/scripts/")):
             server = cloudflare
-        elif path.startswith(("/v1/", "/c/pay/", "/test/payments/", "/local/stripe")):
+        elif path.startswith(("/v1/", "/c/pay/", "/receipts/", "/test/payments/", "/local/stripe")):
             server = stripe
         await server(scope, receive, send)
 

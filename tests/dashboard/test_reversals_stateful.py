@@ -45,7 +45,7 @@ class Payments(RuleBasedStateMachine):
         self.shop = self.run(self.open_shop())
         self.events_seen = 0
         self.undelivered: list[Reported] = []
-        self.sessions = [self.run(self.shop.begin()) for _ in range(sessions)]
+        self.sessions = [self.run(self.shop.begin(cents=1_000)) for _ in range(sessions)]
 
     def teardown(self) -> None:
         if not hasattr(self, "loop"):
