@@ -23,6 +23,9 @@ PATHS = (
     "/operator",
     "/payments",
     "/sites",
+    "/docs/deployers",
+    "/docs/payers",
+    "/docs/visitors",
     "/login/github/callback",
 )
 
