@@ -67,7 +67,12 @@ class Stack:
         self._log = state / "wrangler.log"
         self._control = Control(port, secrets.token_urlsafe())
         self._addresses = Addresses(
-            port, free_port(), self._control.token, dispatch_instances, dashboard_secrets()
+            port,
+            free_port(),
+            self._control.token,
+            dispatch_instances,
+            dashboard_secrets(),
+            str(self._authority.trusted_root.absolute()),
         )
         namespaces = staging.read_config(staging.DISPATCH)["dispatch_namespaces"]
         self._namespace: str = namespaces[0]["namespace"]

@@ -62,6 +62,7 @@ class Addresses:
     control_token: str
     dispatch_instances: int = 1
     secrets: Mapping[str, str] = field(default_factory=dict)  # the dashboard's
+    trusted_root: str = ""  # of the local Sigstore
 
     @property
     def host(self) -> str:
@@ -135,6 +136,7 @@ def dashboard_config(addresses: Addresses) -> Config:
         "STRIPE_DASHBOARD_URL": addresses.others,
         "TOP_UP_LEAST_CENTS": TOP_UP_LEAST_CENTS,
         "OPERATORS": str(OPERATOR.id),
+        "SIGSTORE_TRUSTED_ROOT": addresses.trusted_root,
         **addresses.secrets,
     }
     config["d1_databases"][0]["migrations_dir"] = str(ROOT / "migrations")

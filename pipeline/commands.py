@@ -53,9 +53,9 @@ def environment(home: Path) -> dict[str, str]:
 class CommandError(PipelineError):
     """A program failed; `output` is the end of what it printed."""
 
-    def __init__(self, message: str, output: str) -> None:
-        super().__init__(message)
-        self.output = output
+    def __init__(self, message: str, output: Output) -> None:
+        super().__init__(message, output.excerpt())
+        self.output = output.text
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def run(
     with no_commands():
         status = status_of(command, cwd, env, failure, timeout, output)
     if status != 0:
-        raise CommandError(sentence(failure, output.first_error()), output.text)
+        raise CommandError(sentence(failure, output.first_error()), output)
 
 
 def output_of(*command: str | Path, cwd: Path, env: Mapping[str, str], failure: str) -> str:
@@ -106,7 +106,7 @@ def output_of(*command: str | Path, cwd: Path, env: Mapping[str, str], failure: 
     if done.returncode != 0:
         output = Output()
         output.take(done.stderr)
-        raise PipelineError(sentence(failure, output.first_error()))
+        raise CommandError(sentence(failure, output.first_error()), output)
     return done.stdout.strip()
 
 

@@ -12,7 +12,14 @@ MAX_MESSAGE = 2_000
 
 
 class PipelineError(Exception):
-    """Something that a person has to put right; the message is one line that names it."""
+    """Something that a person has to put right; the message is one line that names it.
+
+    `excerpt` is what a program printed around it, in lines.
+    """
+
+    def __init__(self, message: str, excerpt: str = "") -> None:
+        super().__init__(message)
+        self.excerpt = excerpt
 
 
 def run_job(job: Callable[[], None]) -> None:
@@ -20,7 +27,7 @@ def run_job(job: Callable[[], None]) -> None:
     try:
         job()
     except PipelineError as error:
-        print(annotation(str(error)), flush=True)
+        print(annotation(str(error), error.excerpt), flush=True)
         sys.exit(1)
     except Exception as error:
         words = f"The job failed by a fault that isn't the app's ({type(error).__name__}); its log has more."
@@ -28,9 +35,20 @@ def run_job(job: Callable[[], None]) -> None:
         raise
 
 
-def annotation(message: str) -> str:
-    """The message as "Workflow commands for GitHub Actions" wants it: on one line of plain characters."""
-    if len(message) > MAX_MESSAGE:
-        message = f"{message[:MAX_MESSAGE]}…"
-    shown = "".join(character if character.isprintable() else " " for character in message)
-    return f"::error title={TITLE}::{shown.replace('%', '%25')}"
+def annotation(message: str, excerpt: str = "") -> str:
+    """The message as "Workflow commands for GitHub Actions" wants it: one line of plain characters.
+
+    An excerpt follows in lines of its own, as many as there is room for.
+    """
+    lines = [shown(message)]
+    for line in map(shown, excerpt.split("\n") if excerpt else ()):
+        if sum(map(len, lines)) + len(lines) + len(line) > MAX_MESSAGE:
+            break
+        lines.append(line)
+    return f"::error title={TITLE}::{'%0A'.join(line.replace('%', '%25') for line in lines)}"
+
+
+def shown(text: str) -> str:
+    if len(text) > MAX_MESSAGE:
+        text = f"{text[:MAX_MESSAGE]}…"
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -128,8 +128,10 @@ class Deployments:
             if followed.status == "deployed" and app.status != "deployed":
                 # Without an account nothing is served: not before the whole workflow has succeeded.
                 await self.billing.open_account(app.id)
+                # And its page, which is followed until then, says what isn't there.
+                await self._fetch_manifest(app.id)
             if followed == app or await self.apps.write_if_unchanged(app, followed, now):
-                await self._note_signature(followed, report, is_news=followed.status != app.status)
+                await self._note_signature(followed, report)
                 return followed
         raise RuntimeError(f"too many reports at once for the app {app_id}")
 
@@ -146,14 +148,17 @@ class Deployments:
         reasons = reasons_in(await self.actions.annotations(app.run_id, app.run_attempt))
         return replace(app, failure="\n".join((app.failure, *reasons)))
 
-    async def _note_signature(self, app: App, report: RunReport, is_news: bool) -> None:
-        """Keep what was signed: the manifest, too, as soon as the app serves, which its page shows."""
+    async def _note_signature(self, app: App, report: RunReport) -> None:
+        """Keep what was signed: the manifest, too, of an app that serves already."""
         digest = report.manifest_sha256 if report.is_of(app) else None
         if digest is not None:
             await self.signatures.note(app.id, digest)
-        if app.status == "deployed" and (digest is not None or is_news):
-            with contextlib.suppress(GitHubError):  # the next check asks again
-                await self.signatures.known(app.id)
+        if app.status == "deployed" and digest is not None:
+            await self._fetch_manifest(app.id)
+
+    async def _fetch_manifest(self, app_id: str) -> None:
+        with contextlib.suppress(GitHubError):  # the next check asks again
+            await self.signatures.known(app_id)
 
     async def look_after(self, app: App, now: int) -> App:
         """Ask GitHub about a run that was not heard of for long. Raises GitHubError."""

@@ -20,6 +20,8 @@ from store.apps import Apps
 from store.sites import Sites
 
 TAKEN = "Somebody has this name already."
+# A form that comes again within this time was sent twice, as by a double click.
+TWICE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,10 @@ class SiteMaking:
         app = await self._own_app(owner, app_id) if app_id else None
         source = await resolve(typed, self.github_url, self.repositories) if app is None else app.source
         # A Worker that an operator uploaded by hand has an account of its own.
-        if await self.sites.get(name) is not None or await self.billing.account(name) is not None:
+        found = await self.sites.get(name)
+        if found is not None and is_made_by(found, owner, source, now - TWICE_MS):
+            return name
+        if found is not None or await self.billing.account(name) is not None:
             raise SiteError(TAKEN)
         site = new_site(
             name, owner, source, await self._branch_of(source, is_app=app is not None), notice_ms, now
@@ -91,6 +96,12 @@ class SiteMaking:
         if repository is None:
             raise SourceError(f"There is no public repository “{name}” any more.")
         return repository.default_branch
+
+
+def is_made_by(site: Site, owner: User, source: Source, since: int) -> bool:
+    """Whether a user has made a live site of a source since a time."""
+    is_of_source = (site.repository, site.directory) == (source.repository, source.directory)
+    return site.deleted_at is None and site.is_owned_by(owner) and is_of_source and site.created_at > since
 
 
 def new_site(name: str, owner: User, source: Source, branch: str, notice_ms: int, now: int) -> Site:

@@ -19,6 +19,7 @@ from hosting.source import resolve
 from model.app import App, Source, User
 from model.limits import LimitReachedError
 from model.site import (
+    AlreadySoError,
     Event,
     OnItsWayError,
     Site,
@@ -114,7 +115,7 @@ class SiteHosting:
         """Have an app of the owner's that is there, or on its way, become the next version."""
         last = (await self.standing(site.name, now)).last
         if last is not None and last.app_id == app.id:
-            raise SiteError("This version serves already, or is about to.")
+            raise SiteError("The newest version serves already, or is about to.")
         if not await self.versions.add(site.name, app, asker, now):
             raise OnItsWayError
         if app.status == "failed":
@@ -155,13 +156,20 @@ class SiteHosting:
             lambda site, standing: (announcement(site, standing, app_id, "switch", user, now), site),
         )
 
-    async def go_back(self, name: str, user: User, now: int) -> None:
-        await self._change(name, now, lambda site, standing: (going_back(site, standing, user, now), site))
+    async def go_back(self, name: str, user: User, now: int, app_id: str = "") -> None:
+        await self._change(
+            name, now, lambda site, standing: (going_back(site, standing, user, now, app_id), site)
+        )
 
     async def withdraw(self, name: str, announced_at: int, user: User, now: int) -> None:
-        await self._change(
-            name, now, lambda site, standing: (withdrawal(site, standing, announced_at, user, now), site)
-        )
+        try:
+            await self._change(
+                name, now, lambda site, standing: (withdrawal(site, standing, announced_at, user, now), site)
+            )
+        except SiteError as error:
+            if await self.sites.was_withdrawn(name, announced_at):
+                raise AlreadySoError(str(error)) from error
+            raise
 
     async def change_notice(self, name: str, notice_ms: int, user: User, now: int) -> None:
         await self._change(name, now, lambda site, _: change_of_notice(site, notice_ms, user, now))

@@ -21,6 +21,7 @@ ID_LENGTH = 12
 UNFINISHED: tuple[Status, ...] = ("pending", "queued", "building", "attesting", "deploying")
 STATES: tuple[State, ...] = (*UNFINISHED, "deployed", "missing", "failed", "deleted")
 SHORT_COMMIT = 7
+BUILD_FAILED = "The build failed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,24 @@ class App:
     deleted_at: int | None
     removed_at: int | None
     missing_since: int | None
+    run_began_at: int
 
     @property
     def state(self) -> State:
         is_missing = self.status == "deployed" and self.missing_since is not None
         return "missing" if is_missing else self.status
+
+    @property
+    def name(self) -> str:
+        """What people call it: where its code is."""
+        return f"{self.source.repository}/{self.source.directory}".rstrip("/")
+
+    @property
+    def took_ms(self) -> int | None:
+        """How long its deploy took, from the beginning of its last run; None where that isn't known."""
+        if self.deployed_at is None or not 0 < self.run_began_at <= self.deployed_at:
+            return None
+        return self.deployed_at - self.run_began_at
 
     @property
     def is_served(self) -> bool:
@@ -93,6 +107,26 @@ class App:
 
     def is_deployed_by(self, viewer: User | None) -> bool:
         return viewer is not None and viewer.id == self.deployer.id
+
+    @property
+    def reason(self) -> str:
+        """Why its deploy failed: the step, and what the run says of it first."""
+        return " ".join((self.failure or "").split("\n")[:2])
+
+    @property
+    def reason_excerpt(self) -> str:
+        """What else the run says: lines around the error."""
+        return "\n".join((self.failure or "").split("\n")[2:])
+
+    @property
+    def needs_another_commit(self) -> bool:
+        """Whether the deploy failed by what is in the commit, as far as its run says."""
+        return (self.failure or "").startswith(f"{BUILD_FAILED}\n")
+
+    @property
+    def newest(self) -> str | None:
+        """The branch, or tag, whose newest commit may do better; None of what was named by its commit."""
+        return None if self.source.git_ref == self.source.commit_hash else self.source.git_ref
 
     @property
     def short_ref(self) -> str:

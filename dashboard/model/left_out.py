@@ -11,12 +11,30 @@ MOST = 50
 MAX_LENGTH = 100
 
 
+# What it means for the app, by the kinds that the pipeline names; most of them are bindings.
+IS_BINDING = "code that uses it will throw"
+MEANINGS = {
+    "Cron Trigger": "nothing runs at these times",
+    "Custom Domain": "the app answers at its own address only",
+    "Email Address": "no mail arrives",
+    "Queue Consumer": "no messages arrive",
+    "Route": "the app answers at its own address only",
+    "Secret": "code that reads it finds nothing",
+    "Setting": "it changes nothing",
+    "Tail Worker": "nothing is told to it",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Thing:
     """`COUNTER`, a `Durable Object`: both are text of the app's."""
 
     name: str
     kind: str
+
+    @property
+    def meaning(self) -> str:
+        return MEANINGS.get(self.kind, IS_BINDING)
 
 
 @dataclass(frozen=True, slots=True)

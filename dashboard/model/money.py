@@ -13,6 +13,11 @@ def dollars(nano_usd: int) -> str:
     return f"{'-' if nano_usd < 0 else ''}${whole:,}.{decimals}"
 
 
+def rounded_down(nano_usd: int) -> int:
+    """To whole cents: nobody is promised what isn't there."""
+    return nano_usd // NANO_USD_PER_CENT * NANO_USD_PER_CENT
+
+
 # Stripe's "Zero-decimal currencies" and "Three-decimal currencies": how many decimals there are if not two.
 DECIMALS = dict.fromkeys(
     ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"],

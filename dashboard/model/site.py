@@ -35,6 +35,10 @@ class SiteError(Exception):
     """The rules of sites don't allow it; the message says why, for who asked."""
 
 
+class AlreadySoError(SiteError):
+    """What was asked for is so already: who asks twice, as by a double click, has got it."""
+
+
 class OnItsWayError(SiteError):
     """A version of the site is being made: another can't be begun before that has ended."""
 
@@ -172,7 +176,7 @@ def announcement(
     """
     require_live(site)
     if standing.last is not None and standing.last.app_id == app_id:
-        raise SiteError("This version serves already, or is about to.")
+        raise AlreadySoError("This version serves already, or is about to.")
     if len(standing.announced) >= MOST_ANNOUNCED:
         raise SiteError(f"{MOST_ANNOUNCED} versions are announced already. Withdraw one first.")
     at = moment_of(site, now)
@@ -180,11 +184,18 @@ def announcement(
     return event(at, kind, user, app_id=app_id, serves_from=serves_from)
 
 
-def going_back(site: Site, standing: Standing, user: User, now: int) -> Event:
-    """To the version that served before, at once: everybody knows it. Raises SiteError."""
+def going_back(site: Site, standing: Standing, user: User, now: int, app_id: str = "") -> Event:
+    """To the version that served before, at once: everybody knows it. Raises SiteError.
+
+    `app_id` is the one that is meant, if that is said: who asks twice doesn't go forth again.
+    """
     require_live(site)
+    if app_id and standing.current is not None and standing.current.app_id == app_id:
+        raise AlreadySoError("This version serves already.")
     if standing.previous is None:
         raise SiteError("No other version served before this one.")
+    if app_id and standing.previous.app_id != app_id:
+        raise SiteError("Another version served before this one by now. Look at the site's page again.")
     at = moment_of(site, now)
     return event(at, "return", user, app_id=standing.previous.app_id, serves_from=at)
 
@@ -208,7 +219,7 @@ def change_of_notice(site: Site, notice_ms: int, user: User, now: int) -> tuple[
     """
     require_live(site)
     if notice_ms == site.notice_ms:
-        raise SiteError("This is the notice already.")
+        raise AlreadySoError("This is the notice already.")
     at = moment_of(site, now)
     changed = replace(site, notice_ms=notice_ms, held_until=max(site.held_until, at + site.notice_ms))
     if notice_ms > site.notice_ms:
@@ -218,7 +229,8 @@ def change_of_notice(site: Site, notice_ms: int, user: User, now: int) -> tuple[
 
 def deletion(site: Site, user: User, now: int) -> tuple[Event, Site]:
     """Raises SiteError."""
-    require_live(site)
+    if site.deleted_at is not None:
+        raise AlreadySoError("This site was deleted.")
     at = moment_of(site, now)
     return event(at, "deletion", user), replace(site, deleted_at=at)
 

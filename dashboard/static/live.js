@@ -1,9 +1,10 @@
 // What a page asks for in the background (htmx) can fail: the page keeps what it shows, says so, and asks again.
+// The note is beside what is asked for, which takes the place of what is there.
 (() => {
   const failures = new Map(); // by the id of the element that asked
   const note = document.createElement("p");
   note.id = "connection";
-  note.className = "error";
+  note.className = "error container";
   note.setAttribute("role", "status");
   note.hidden = true;
   const LOGGED_OUT = "You are logged out.";
@@ -23,7 +24,7 @@
     note.textContent = words ?? "";
     if (words === LOGGED_OUT) {
       const link = document.createElement("a");
-      link.href = `/login/github?next=${encodeURIComponent(location.pathname)}`;
+      link.href = `/login/github?next=${encodeURIComponent(location.pathname + location.search)}`;
       link.textContent = "Log in again";
       note.append(" ", link);
     }
@@ -44,5 +45,5 @@
     failures.set(ctx.sourceElement.id, reason(ctx.sourceElement));
     show();
   });
-  document.addEventListener("DOMContentLoaded", () => document.getElementById("main").prepend(note));
+  document.addEventListener("DOMContentLoaded", () => document.getElementById("main").before(note));
 })();

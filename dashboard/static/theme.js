@@ -27,6 +27,5 @@
     });
     dark.addEventListener("change", label);
     label();
-    button.hidden = false;
   });
 })();

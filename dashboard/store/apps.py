@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from model.app import App, Source, User
+from model.app import UNFINISHED, App, Source, User
 from store.database import Database, Row, Value
 from store.sites import IS_SERVING
 
 SELECT = "SELECT apps.*, login, name FROM apps JOIN users ON users.id = user_id"
 IS_UNFINISHED = "(run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NULL))"
+
+Kind = Literal["live", "serving", "unfinished", "failed", "deleted", "all"]
+IS_MISSING = "(status = 'deployed' AND missing_since IS NOT NULL)"
+OF_KIND: dict[Kind, str] = {
+    "live": "status <> 'deleted'",
+    "serving": "status = 'deployed' AND missing_since IS NULL",
+    "unfinished": f"status IN ({', '.join(repr(status) for status in UNFINISHED)})",
+    "failed": f"(status = 'failed' OR {IS_MISSING})",
+    "deleted": "status = 'deleted'",
+    "all": "TRUE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +43,18 @@ class Apps:
             *(user.id, source.repository, source.commit_hash, source.directory),
         )
 
-    async def of_user(self, user: User, before: int, limit: int) -> list[App]:
-        """A user's apps that were created before a time, newest first."""
+    async def of_user(
+        self, user: User, before: int, limit: int, words: str = "", kind: Kind = "live"
+    ) -> list[App]:
+        """A user's apps of a kind that were created before a time, newest first.
+
+        Those with the words in their id, or where their code is, in letters of either case.
+        """
         return await self._apps(
-            "user_id = ? AND apps.created_at < ? ORDER BY apps.created_at DESC LIMIT ?",
-            user.id,
-            before,
-            limit,
+            f"user_id = ?1 AND apps.created_at < ?2 AND {OF_KIND[kind]} "
+            "AND instr(lower(repository || '/' || directory || ' ' || apps.id), lower(?3)) > 0 "
+            "ORDER BY apps.created_at DESC LIMIT ?4",
+            *(user.id, before, words, limit),
         )
 
     async def latest(self, limit: int) -> list[App]:
@@ -153,4 +170,5 @@ NUMBERS = (
     "deleted_at",
     "removed_at",
     "missing_since",
+    "run_began_at",
 )

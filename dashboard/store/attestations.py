@@ -38,6 +38,14 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the latest check came to, without its document; `agrees` is None where it came to nothing."""
+
+    began_at: int
+    agrees: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """How many checks may begin: one of an app in `app_ms`, and `checks` in each period of `period_ms`."""
 
@@ -87,6 +95,15 @@ class Attestations:
         began_at, status, document = (rows[0][name] for name in ("began_at", "status", "document"))
         found = None if document is None else str(document)
         return Check(int(began_at or 0), None if status is None else int(status), found)
+
+    async def verdict(self, app_id: str) -> Verdict | None:
+        rows = await self.database.execute(
+            "SELECT began_at, status, document -> '$.agrees' AS agrees FROM checks WHERE app_id = ?", app_id
+        )
+        if not rows:
+            return None
+        agrees = rows[0]["agrees"] == "true" if rows[0]["status"] == 200 else None
+        return Verdict(int(rows[0]["began_at"] or 0), agrees)
 
     async def want_check(self, app_id: str, now: int, budget: Budget) -> None:
         """Let an app wait for a check that is due; one that waits keeps its place."""

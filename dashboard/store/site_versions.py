@@ -66,6 +66,13 @@ class SiteVersions:
         app_id, *user = rows[0].values()
         return Waiting(str(app_id), None if user[0] is None else User(*user))  # type: ignore[arg-type]
 
+    async def latest(self, name: str) -> str | None:
+        """The app of the version that was asked for last, whatever became of it."""
+        rows = await self.database.execute(
+            "SELECT app_id FROM site_versions WHERE site = ? ORDER BY asked_at DESC, app_id LIMIT 1", name
+        )
+        return str(rows[0]["app_id"]) if rows else None
+
     async def has(self, name: str, app_id: str) -> bool:
         rows = await self.database.execute(
             "SELECT 1 FROM site_versions WHERE site = ? AND app_id = ?", name, app_id

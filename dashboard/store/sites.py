@@ -107,6 +107,11 @@ class Sites:
         )
         return [Event(**row) for row in rows]  # type: ignore[arg-type]
 
+    async def was_withdrawn(self, name: str, at: int) -> bool:
+        """Whether an event of a site was withdrawn."""
+        sql = "SELECT 1 FROM site_events WHERE site = ? AND withdraws = ?"
+        return bool(await self.database.execute(sql, name, at))
+
     async def add(self, site: Site, event: Event, changed: Site | None = None) -> bool:
         """Add an event to a site as it was read, and what it changes of the site.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,12 +12,19 @@ from starlette.responses import RedirectResponse, Response
 from model.app import APP_ID, App, User
 from model.site import Site
 from model.site_names import is_site_name
-from web.pages import page
+from web.pages import here_of, page, parent_page
 from web.services import Services
 
 
 class LoginRequiredError(Exception):
-    """A page that is for users only was asked for by somebody who isn't logged in."""
+    """A page that is for users only was asked for by somebody who isn't logged in.
+
+    `typed` is what a form brought, to be in it again after the login.
+    """
+
+    def __init__(self, typed: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.typed = {name: text for name, text in (typed or {}).items() if text}
 
 
 async def login_required(request: Request, error: Exception) -> Response:
@@ -24,15 +32,23 @@ async def login_required(request: Request, error: Exception) -> Response:
     if is_background(request):
         words = {"title": "You are logged out", "message": "Log in again.", "request_id": None}
         return page(request, "error.html", 401, **words)
-    next_path = request.url.path if request.method == "GET" else "/apps"
-    return RedirectResponse(f"/login/github?next={quote(next_path)}", 303)
+    assert isinstance(error, LoginRequiredError)
+    return RedirectResponse(f"/login/github?next={quote(way_back(request, error.typed))}", 303)
 
 
-def require_viewer(request: Request) -> User:
-    """Who is logged in; others are sent to log in and come back."""
+def way_back(request: Request, typed: Mapping[str, str]) -> str:
+    """Where to go on after the login: nothing is changed by that, what was typed is in its form again."""
+    if request.method == "GET":
+        return here_of(request)
+    query = f"?{urlencode(typed)}" if typed else ""
+    return f"{parent_page(request.url.path)}{query}"
+
+
+def require_viewer(request: Request, typed: Mapping[str, str] | None = None) -> User:
+    """Who is logged in; others are sent to log in and come back, with what they have typed."""
     viewer: User | None = request.state.viewer
     if viewer is None:
-        raise LoginRequiredError
+        raise LoginRequiredError(typed)
     return viewer
 
 

@@ -1,84 +1,23 @@
-"""`/apps`, an app's own pages, and what its deployer can do there."""
+"""An app's own pages, and what its deployer can do there."""
 
 from __future__ import annotations
-
-import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from clients.github_api import GitHubError
-from hosting.deployments import AlreadyDeployedError
-from hosting.repository_url import RepositoryUrl, SourceError
-from hosting.source import Choice, ChooseDirectoryError, resolve
-from model.app import APP_ID, App, User, new_id
+from model.app import APP_ID, App
 from model.left_out import LeftOut
-from model.limits import LimitReachedError
 from model.payment import statement
-from web.access import is_background, named_site, own_app, require_viewer, visible_app
+from web.access import named_site, own_app, visible_app
 from web.accounts import billing_of, can_top_up
-from web.bodies import form_field
-from web.errors import limited
-from web.pages import before_of, page
+from web.pages import page
 from web.rates import spend
 from web.services import Services
 from web.steps import steps_of
 from web.top_ups import Payable, form_of
 
-APPS_PER_PAGE = 50
 PAYMENTS_SHOWN = 50
-
-
-@dataclass(frozen=True, slots=True)
-class FormError:
-    """What is wrong with the form. `app_id` names the app that is there already, `choices` directories."""
-
-    message: str
-    app_id: str | None = None
-    choices: Sequence[Choice] = ()
-
-
-async def apps(request: Request) -> Response:
-    """A user's apps, and the form that deploys one."""
-    viewer = require_viewer(request)
-    if request.method == "GET":
-        return await apps_page(request, viewer, "", None)
-    services: Services = request.state.services
-    typed, app_id = await form_field(request, "repository"), new_id(secrets.choice)
-    try:
-        RepositoryUrl.parse(typed, services.settings.github_url)
-        await services.deployments.require_lookup(viewer, services.now())
-        source = await resolve(typed, services.settings.github_url, services.repositories)
-        await services.deployments.deploy(app_id, viewer, source, services.now())
-    except AlreadyDeployedError as error:
-        message = "You already have an app for this commit and directory:"
-        return await apps_page(request, viewer, typed, FormError(message, error.app.id))
-    except ChooseDirectoryError as error:
-        return await apps_page(request, viewer, typed, FormError(str(error), choices=error.choices))
-    except LimitReachedError as error:
-        return limited(await apps_page(request, viewer, typed, FormError(str(error))), error)
-    except (SourceError, GitHubError) as error:
-        return await apps_page(request, viewer, typed, FormError(str(error)))
-    return see_app(app_id)
-
-
-async def apps_page(request: Request, viewer: User, typed: str, error: FormError | None) -> Response:
-    services: Services = request.state.services
-    found = await services.apps.of_user(viewer, before_of(request), APPS_PER_PAGE + 1)
-    shown = found[:APPS_PER_PAGE]
-    more = f"/apps?before={shown[-1].created_at}" if len(found) > len(shown) else None
-    return page(
-        request,
-        "apps.html",
-        200 if error is None else 422,
-        form={"repository": typed, "error": error},
-        github_url=services.settings.github_url,
-        apps=shown,
-        more=more,
-    )
 
 
 async def app(request: Request) -> Response:
@@ -92,7 +31,7 @@ async def app(request: Request) -> Response:
             raise
         return RedirectResponse(f"/sites/{site.name}")
     payments = await services.payments.of_app(found.id, PAYMENTS_SHOWN)
-    response = page(
+    return page(
         request,
         "app.html",
         app=found,
@@ -103,10 +42,6 @@ async def app(request: Request) -> Response:
         left_out=await services.checks.store.left_out(found.id) if found.is_public else LeftOut(),
         **await billing_of(request, found.id),
     )
-    if is_background(request) and not found.is_unfinished:
-        # The page followed the deploy, which is over: all of it is new now.
-        response.headers["hx-refresh"] = "true"
-    return response
 
 
 async def payment_required(request: Request) -> Response:

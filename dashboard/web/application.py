@@ -12,8 +12,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web import (
+    app_list,
     app_pages,
     attestation_pages,
+    badges,
     docs_pages,
     errors,
     exports,
@@ -45,10 +47,11 @@ def application(make_services: MakeServices, keep: Keep = lambda work: None) -> 
             Route("/login/github", login.begin),
             Route(CALLBACK_PATH, login.callback),
             Route("/logout", login.log_out, methods=["POST"]),
-            Route("/apps", app_pages.apps, methods=["GET", "POST"]),
+            Route("/apps", app_list.apps, methods=["GET", "POST"]),
             Route("/apps/{app_id}", app_pages.app),
             Route("/apps/{app_id}/402", app_pages.payment_required),
             Route("/apps/{app_id}/attestation", attestation_pages.attestation),
+            Route("/apps/{app_id}/badge.svg", badges.of_app),
             Route("/apps/{app_id}/attestation.json", attestation_pages.document),
             Route("/apps/{app_id}/retry", app_pages.retry, methods=["POST"]),
             Route("/apps/{app_id}/delete", app_pages.delete, methods=["POST"]),
@@ -57,6 +60,8 @@ def application(make_services: MakeServices, keep: Keep = lambda work: None) -> 
             Route("/apps/{app_id}/usage.csv", exports.usage_of_app),
             Route("/sites", site_pages.sites, methods=["GET", "POST"]),
             Route("/sites/{name}", site_pages.site),
+            Route("/sites/{name}/attestation", attestation_pages.site_attestation),
+            Route("/sites/{name}/badge.svg", badges.of_site),
             Route("/sites/{name}/402", site_pages.payment_required),
             Route("/sites/{name}/history.json", site_pages.history),
             Route("/sites/{name}/deploy", site_pages.deploy, methods=["POST"]),

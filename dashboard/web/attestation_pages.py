@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from attestation.checks import BUDGET
 from model.app import App
 from model.site import Site, Standing
 from store.attestations import Check
-from web.access import deployed_app, named_site
+from web.access import deployed_app, named_site, visible_site
 from web.errors import log_request
 from web.pages import page
 from web.security import OPEN
@@ -74,18 +75,42 @@ async def part_of_site(services: Services, site: Site, standing: Standing) -> tu
 
 
 async def attestation(request: Request) -> Response:
-    """The same in words; an app's page loads it into itself."""
-    found = await deployed_app(request)
+    """The same in words, to be sent to somebody; an app's page loads its first part into itself."""
+    return await in_words(request, await deployed_app(request), None)
+
+
+async def site_attestation(request: Request) -> Response:
+    """The same of what a site serves now."""
     services: Services = request.state.services
+    site = await visible_site(request)
+    standing = await services.site_hosting.standing(site.name, services.now())
+    return await in_words(request, await app_of_site(services, site, standing), site)
+
+
+async def in_words(request: Request, found: App, site: Site | None) -> Response:
+    services: Services = request.state.services
+    settings = services.settings
     check = await latest_check(request, found)
+    name = found.id if site is None else site.name
+    here = f"{settings.dashboard_url}/{'apps' if site is None else 'sites'}/{name}"
     return page(
         request,
         "attestation.html",
         app=found,
+        site=site,
         check=check,
+        verdict_words=words_of(check),
         left_out=await services.checks.store.left_out(found.id),
-        command=verify_command(services.settings, services.settings.app_url(found.id)),
+        asks_cloudflare=settings.cloudflare_read_token is not None,
+        command=verify_command(settings, settings.app_url(name)),
+        markdown=f"[![Codius Workers]({here}/badge.svg)]({here}/attestation)",
     )
+
+
+def words_of(check: Check | None) -> str:
+    if check is None or check.status != 200:
+        return "Not checked"
+    return "Verified" if check.document.get("agrees") else "Differs"
 
 
 def verify_command(settings: Settings, url: str) -> str:
@@ -93,10 +118,12 @@ def verify_command(settings: Settings, url: str) -> str:
     branch = "" if settings.github_branch == "main" else f"@{settings.github_branch}"
     signer = f"{settings.github_repository}{branch}"
     tool = f"git+{settings.github_url}/{signer}#subdirectory=cli"
-    command = f"uvx --from '{tool}' codius verify {url} --signer-repo {signer}"
-    if settings.cloudflare_read_token is None or settings.cloudflare_api_url == CLOUDFLARE_API:
-        return command
-    return f"{command} --cloudflare-api {settings.cloudflare_api_url}"
+    options = ["--signer-repo", signer]
+    if settings.cloudflare_read_token is not None and settings.cloudflare_api_url != CLOUDFLARE_API:
+        options += ["--cloudflare-api", settings.cloudflare_api_url]
+    if settings.sigstore_trusted_root is not None:
+        options += ["--trusted-root", settings.sigstore_trusted_root]
+    return f"uvx --from '{tool}' codius verify {url} {shlex.join(options)}"
 
 
 async def latest_check(request: Request, app: App) -> Check | None:

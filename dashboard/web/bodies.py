@@ -43,6 +43,11 @@ async def form_field(request: Request, name: str) -> str:
     return (await form_fields(request, name))[name]
 
 
+def from_query(request: Request, *names: str) -> dict[str, str]:
+    """The same fields where an address brings them, as after a login."""
+    return {name: request.query_params.get(name, "") for name in names}
+
+
 async def form_fields(request: Request, *names: str) -> dict[str, str]:
     """Fields of a form, '' for those that aren't there."""
     body = (await limited_body(request, MAX_FORM_BYTES)).decode(errors="replace")

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from clients.billing import BillingUnavailableError
@@ -19,8 +19,8 @@ from clients.github_api import GitHubError
 from hosting.repository_url import SourceError
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from model.limits import LimitReachedError
-from model.site import SiteError
-from web.pages import page
+from model.site import AlreadySoError, SiteError
+from web.pages import page, parent_page
 from web.security import WEBHOOKS
 
 REQUEST_ID = "x-request-id"
@@ -83,6 +83,11 @@ async def not_by_the_rules(request: Request, error: Exception) -> Response:
     return with_id(page(request, "error.html", 409, **words), request_id)
 
 
+async def already_so(request: Request, error: Exception) -> Response:
+    """Who asks twice, as by a double click, sees what they have got."""
+    return RedirectResponse(parent_page(request.url.path), 303)
+
+
 async def payments_not_set_up(request: Request, error: Exception) -> Response:
     """Nothing to try again, and nothing that the operator has to be told."""
     title = "Payments are not set up here"
@@ -107,6 +112,7 @@ HANDLERS: dict[Any, Any] = {
     HTTPException: http_error,
     **dict.fromkeys(UNAVAILABLE, unavailable),
     LimitReachedError: limit_reached,
+    AlreadySoError: already_so,
     SiteError: not_by_the_rules,
     SourceError: not_by_the_rules,
     PaymentsNotConfiguredError: payments_not_set_up,

@@ -23,6 +23,7 @@ from web.services import Services
 
 COOKIE = "__Host-login"
 COOKIE_SECONDS = 600
+LONGEST_KEPT = 3_500  # browsers take no cookie of more than 4,096 bytes (RFC 6265bis, "Limits")
 AGAIN = "The login was not begun in this browser, or took too long. Log in again."
 
 
@@ -31,7 +32,10 @@ async def begin(request: Request) -> Response:
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     next_path = inward(request.query_params.get("next"))
     response = RedirectResponse(services.login.authorize_url(state, verifier), 302)
-    value = ".".join((state, verifier, quote(next_path, safe="")))
+    kept = quote(next_path, safe="")
+    if len(kept) > LONGEST_KEPT:
+        kept = quote(inward(None), safe="")
+    value = ".".join((state, verifier, kept))
     response.set_cookie(COOKIE, value, COOKIE_SECONDS, secure=True, httponly=True)
     return response
 

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
-from model.app import User
-from model.money import amount, cents, dollars
+from model.app import Source, User
+from model.money import amount, cents, dollars, rounded_down
 from model.site import notice_word
 from web.services import Services
 from web.settings import Settings
@@ -40,6 +40,10 @@ class Links:
 
     def tree(self, full_name: str, ref: str, directory: str = "") -> str:
         return f"{self.github(full_name)}/tree/{quote(f'{ref}/{directory}'.rstrip('/'))}"
+
+    def newest(self, source: Source) -> str:
+        """The page of a source's branch and directory: what it leads to changes with the branch."""
+        return self.tree(source.repository, source.git_ref, source.directory)
 
     def commit(self, full_name: str, commit_hash: str) -> str:
         return f"{self.github(full_name)}/commit/{quote(commit_hash)}"
@@ -70,7 +74,10 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
         values |= {"links": Links(settings), "is_operator": settings.is_operator(viewer)}
         values |= {"source": settings.source_url, "contact": settings.contact, "terms": settings.terms_url}
     return templates.TemplateResponse(
-        request, template, {"viewer": viewer, "path": request.url.path, **values}, status_code=status
+        request,
+        template,
+        {"viewer": viewer, "path": request.url.path, "here": here_of(request), **values},
+        status_code=status,
     )
 
 
@@ -81,6 +88,29 @@ def when(milliseconds: int) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(exact, readable)
 
 
+def money(nano_usd: int) -> str:
+    """An amount in whole cents, rounded down; a pointer that rests on it is told the exact one."""
+    exact, readable = dollars(nano_usd), dollars(rounded_down(nano_usd))
+    return exact if exact == readable else Markup('<span title="{}">{}</span>').format(exact, readable)
+
+
+def duration(milliseconds: int) -> str:
+    """`72_000` is `1 min 12 s`."""
+    minutes, seconds = divmod(max(1, round(milliseconds / 1000)), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def parent_page(path: str) -> str:
+    """The page whose form asks for a change: `/apps/<id>` of `/apps/<id>/retry`."""
+    return "/".join(path.split("/")[:3])
+
+
+def here_of(request: Request) -> str:
+    """The page's address on this site, to come back to."""
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
 def before_of(request: Request) -> int:
     """Where a page of older things begins, in milliseconds since 1970."""
     text = request.query_params.get("before", "")
@@ -88,11 +118,13 @@ def before_of(request: Request) -> int:
 
 
 templates.env.filters |= {
-    "dollars": dollars,
+    "dollars": money,
+    "price": dollars,
     "cents": cents,
     "amount": amount,
     "count": "{:,}".format,
     "when": when,
+    "duration": duration,
     "notice": notice_word,
     "timestamp": time_of,
 }

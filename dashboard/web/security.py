@@ -17,7 +17,7 @@ HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'{payment_page}; base-uri 'none'; frame-ancestors 'none'"
+        "form-action 'self'{others}; base-uri 'none'; frame-ancestors 'none'"
     ),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -52,10 +52,11 @@ class SecurityHeadersMiddleware:
 
 
 def headers_for(scope: Scope) -> dict[str, str]:
-    """The headers, with the site that the form for a payment leads to."""
+    """The headers, with the sites that forms lead to: to pay, and to log in where a session is lost."""
     services = scope.get("state", {}).get("services")
-    page = f" {services.settings.stripe_checkout_url}" if services else ""
-    policy = HEADERS["content-security-policy"].format(payment_page=page)
+    settings = services.settings if services else None
+    others = f" {settings.stripe_checkout_url} {settings.github_url}" if settings else ""
+    policy = HEADERS["content-security-policy"].format(others=others)
     return HEADERS | {"content-security-policy": policy}
 
 

@@ -37,6 +37,7 @@ class Settings:
     `github_url` is GitHub's web address and `github_api_url` its API's, which differ for Enterprise Server.
     `github_repository` (owner/name) holds the deploy workflow, which runs from its branch `github_branch`.
     `cloudflare_read_token` can only read scripts, and is published, if the operator has one.
+    `sigstore_trusted_root` is a file, as visitors have it, with the keys of a Sigstore other than the public.
     `top_up_least_cents` is the least that can be paid, `stripe_checkout_url` where Stripe's payment pages
     are: without the amount and Stripe's secrets nothing can be paid. `stripe_dashboard_url` is where an
     operator sees a payment, and refunds it. `operators` are the GitHub ids of those who see the
@@ -59,6 +60,7 @@ class Settings:
     stripe_checkout_url: str
     stripe_dashboard_url: str
     top_up_least_cents: int
+    sigstore_trusted_root: str | None
     limits: Limits
     operators: frozenset[int]
     source_url: str | None
@@ -85,6 +87,7 @@ class Settings:
             stripe_checkout_url=address(env, "STRIPE_CHECKOUT_URL"),
             stripe_dashboard_url=address(env, "STRIPE_DASHBOARD_URL"),
             top_up_least_cents=least_cents(env, "TOP_UP_LEAST_CENTS"),
+            sigstore_trusted_root=optional(env, "SIGSTORE_TRUSTED_ROOT"),
             limits=Limits(**{name: limit(env, setting) for name, setting in LIMITS.items()}),
             operators=account_ids(env, "OPERATORS"),
             source_url=link(env, "SOURCE_URL"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import dataclass
 
@@ -12,15 +13,16 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from clients.github_api import GitHubError
 from hosting.repository_url import SourceError
 from hosting.site_making import TAKEN
-from model.app import APP_ID, User, new_id
+from model.app import APP_ID, App, User, new_id
+from model.left_out import LeftOut
 from model.limits import LimitReachedError
 from model.payment import statement
-from model.site import NOTICES, VERSIONS_KEPT, Site, SiteError, Standing
+from model.site import NOTICES, VERSIONS_KEPT, OnItsWayError, Site, SiteError, Standing
 from model.site_names import refusal_of
 from store.site_versions import Version
-from web.access import is_background, own_site, require_viewer, visible_site
+from web.access import own_site, require_viewer, visible_site
 from web.accounts import billing_of, can_top_up
-from web.bodies import form_field, form_fields
+from web.bodies import form_field, form_fields, from_query
 from web.errors import limited
 from web.pages import FAR_FUTURE, TIME, before_of, page
 from web.security import OPEN
@@ -47,11 +49,11 @@ class NameCheck:
 
 async def sites(request: Request) -> Response:
     """A user's sites, and the form that makes one."""
-    viewer, services = require_viewer(request), services_of(request)
-    if request.method == "GET":
-        typed = {field: request.query_params.get(field, "") for field in FIELDS}
+    services, is_form = services_of(request), request.method == "POST"
+    typed = await form_fields(request, *FIELDS) if is_form else from_query(request, *FIELDS)
+    viewer = require_viewer(request, typed)
+    if not is_form:
         return await sites_page(request, viewer, typed, None)
-    typed = await form_fields(request, *FIELDS)
     try:
         site = await services.site_making.create(
             viewer,
@@ -106,9 +108,11 @@ async def site(request: Request) -> Response:
     waiting = await services.site_versions.on_its_way(found.name)
     current = await services.site_hosting.app_of(found, standing)
     is_owner = found.is_owned_by(viewer) and found.deleted_at is None
+    left_out_of = services.checks.store.left_out
+    coming = standing.next
     events = await services.sites.events(found.name, before_of(request), EVENTS_SHOWN + 1)
     payments = await services.payments.of_site(found.name, PAYMENTS_SHOWN)
-    response = page(
+    return page(
         request,
         "site.html",
         site=found,
@@ -116,6 +120,9 @@ async def site(request: Request) -> Response:
         standing=standing,
         waiting=None if waiting is None else await services.apps.get(waiting.app_id),
         is_owner=is_owner,
+        failed=await failed_version(services, found) if is_owner and waiting is None else None,
+        left_out=LeftOut() if current is None else await left_out_of(current.id),
+        coming_left_out=LeftOut() if coming is None else await left_out_of(coming.app_id),
         ready=await ready_versions(services, found, standing) if is_owner else [],
         notices=NOTICE_WORDS,
         events=events[:EVENTS_SHOWN],
@@ -125,9 +132,13 @@ async def site(request: Request) -> Response:
         lines=statement(payments, await services.reversals.of_payments(payments)),
         **await billing_of(request, found.name),
     )
-    if is_background(request) and waiting is None:
-        response.headers["hx-refresh"] = "true"  # the page followed a deploy, which is over
-    return response
+
+
+async def failed_version(services: Services, site: Site) -> App | None:
+    """The version that was asked for last, if its deploy failed: for the owner, as others don't see it."""
+    app_id = await services.site_versions.latest(site.name)
+    app = None if app_id is None else await services.apps.get(app_id)
+    return app if app is not None and app.status == "failed" else None
 
 
 async def ready_versions(services: Services, site: Site, standing: Standing) -> list[Version]:
@@ -196,7 +207,8 @@ async def deploy(request: Request) -> Response:
     found = await own_site(request)
     services = services_of(request)
     app_id = new_id(secrets.choice)
-    await services.site_hosting.deploy_newest(found, app_id, request.state.viewer, services.now())
+    with contextlib.suppress(OnItsWayError):  # its page shows what is on its way
+        await services.site_hosting.deploy_newest(found, app_id, request.state.viewer, services.now())
     return see_site(found.name)
 
 
@@ -209,8 +221,8 @@ async def switch(request: Request) -> Response:
 
 async def go_back(request: Request) -> Response:
     found = await own_site(request)
-    services = services_of(request)
-    await services.site_hosting.go_back(found.name, request.state.viewer, services.now())
+    services, app_id = services_of(request), await form_field(request, "app")
+    await services.site_hosting.go_back(found.name, request.state.viewer, services.now(), app_id)
     return see_site(found.name)
 
 

@@ -87,8 +87,8 @@ def test_a_repository_can_be_named_without_its_address(tmp_path: Path) -> None:
     async def work(site: Site, github: GitHub) -> None:
         commit = git(tmp_path / "hello", "rev-parse", "main")
         assert await deployed_source(site, "alice/hello") == Source("alice/hello", "main", commit, "")
-        again = await submit(site, "git@github.example:Alice/hello.git")
-        assert "already have an app" in error_of(again)
+        assert (await submit(site, "git@github.example:Alice/hello.git")).status_code == 303
+        assert sum((await site.services.apps.counts()).values()) == 1
 
     with_github(tmp_path, work)
 
@@ -291,8 +291,9 @@ def test_trouble_with_github_is_said_at_the_field_and_leaves_nothing(
 def test_the_same_commit_again_leads_to_the_app_that_is_there(tmp_path: Path) -> None:
     async def work(site: Site, github: GitHub) -> None:
         first = await submit(site, f"{GITHUB}/alice/hello")
+        await site.database.execute("UPDATE apps SET status = 'failed', failure = 'x', created_at = 1")
         again = await submit(site, f"{GITHUB}/ALICE/hello/tree/main/")
-        assert "already" in error_of(again)
+        assert "whose deploy failed. Push a commit that mends it" in error_of(again)
         assert f'<a href="{first.headers["location"]}">' in again.text
         await deployed_source(site, f"{GITHUB}/alice/hello/tree/main/api")
 
@@ -319,7 +320,7 @@ def test_without_the_workflow_the_app_has_failed_and_says_so(tmp_path: Path) -> 
         location = (await submit(site, f"{GITHUB}/alice/hello")).headers["location"]
         page = await site.visitor(ALICE).get(location)
         assert "GitHub did not start the deploy workflow" in html.unescape(page.text)
-        assert "Try again" in page.text
+        assert "Try Again" in page.text
 
     with_github(tmp_path, work)
 

@@ -143,7 +143,8 @@ def test_an_app_follows_what_actions_tell_of_its_run(
         assert (app.status, app.failure, app.run_ended) == (status, failure, True)
         assert (("checks/list-annotations", 200) in checked.operations) == (failure is not None)
         if failure is not None:
-            assert html.escape(failure) in (await site.visitor(ALICE).get(f"/apps/{app.id}")).text
+            page = (await site.visitor(ALICE).get(f"/apps/{app.id}")).text
+            assert all(html.escape(line) in page for line in failure.split("\n"))
 
     with_github(tmp_path, work)
 

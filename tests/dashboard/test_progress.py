@@ -14,7 +14,7 @@ from model.progress import ORDER, RunReport, follow, job_report, run_report
 
 ALICE = User(1, "alice", None)
 SOURCE = Source("alice/hello", "main", "a" * 40, "")
-PENDING = App("bcdfghjkmnpq", SOURCE, ALICE, "pending", None, None, 1, False, 1, 1, None, None, None, None)
+PENDING = App("bcdfghjkmnpq", SOURCE, ALICE, "pending", None, None, 1, False, 1, 1, None, None, None, None, 0)
 QUEUED = replace(PENDING, status="queued", run_id=7)
 
 RUN = {

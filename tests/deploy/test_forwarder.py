@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -101,3 +102,9 @@ async def forward(folder: Path) -> None:
         assert answer.headers.get_list("set-cookie") == ["a=1; Path=/; HttpOnly", "b=2"]
         moved = await client.get("/moved")
         assert (moved.status_code, moved.headers["location"]) == (303, "/there")
+
+
+def test_no_static_file_asks_the_worker() -> None:
+    excluded = json.loads((ROOT / "pages" / "_routes.json").read_text())["exclude"]
+    static = {f"/{path.name}" for path in (ROOT / "dashboard" / "static").iterdir() if path.suffix}
+    assert static | {"/vendor/*"} == set(excluded)

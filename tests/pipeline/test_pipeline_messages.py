@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.artifact import Artifact
 from pipeline.commands import CommandError, run
-from pipeline.errors import PipelineError, annotation, run_job
-from pipeline.excerpt import MAX_WORDS, Output
+from pipeline.errors import MAX_MESSAGE, PipelineError, annotation, run_job, shown
+from pipeline.excerpt import LINES_BEFORE, LINES_FROM, MAX_SHOWN, MAX_WORDS, Output
 from pipeline.limits import (
     MAX_BYTES,
     MAX_VARIABLE_BYTES,
@@ -27,6 +27,19 @@ def test_an_annotation_is_one_command_whatever_its_words_are(words: str) -> None
     assert line.startswith("::error title=Not deployed::")
     assert line.isprintable()
     assert re.search("%(?!25)", line) is None
+
+
+@given(st.text(), st.text(min_size=1))
+def test_the_lines_around_an_error_follow_it_in_the_same_command(words: str, excerpt: str) -> None:
+    line = annotation(words, excerpt)
+    assert line.isprintable()
+    said = line.split("%0A")
+    assert said[0] == annotation(words)
+    assert said == [
+        said[0],
+        *(shown(one).replace("%", "%25") for one in excerpt.split("\n")[: len(said) - 1]),
+    ]
+    assert len(line.replace("%25", "%").replace("%0A", "\n")) <= len(said[0]) + MAX_MESSAGE
 
 
 def test_a_fault_of_the_pipelines_own_is_told_and_not_hidden(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +90,48 @@ def test_what_is_told_of_any_output_is_short_and_on_one_line(printed: str) -> No
     output.take(printed * 50)
     assert len(output.first_error()) <= MAX_WORDS
     assert "\n" not in output.first_error()
+
+
+@pytest.mark.parametrize(
+    ("printed", "around"),
+    [
+        (
+            "".join(f"step {n}\n\n" for n in range(9)) + "error: it\n  is wrong\n",
+            "step 7\nstep 8\nerror: it\n  is wrong",
+        ),
+        ("".join(f"step {n}\n" for n in range(99)), "\n".join(f"step {n}" for n in range(89, 99))),
+        ("error: all that there is\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_lines_around_the_first_error_are_told_or_else_the_last(printed: str, around: str) -> None:
+    output = Output()
+    output.take(printed)
+    assert output.excerpt() == around
+
+
+@given(st.text(st.characters(), max_size=300))
+def test_an_excerpt_has_so_many_lines_of_such_a_length(printed: str) -> None:
+    output = Output()
+    output.take(printed * 50)
+    lines = output.excerpt().split("\n")
+    assert len(lines) <= LINES_BEFORE + LINES_FROM
+    assert all(len(line) <= MAX_SHOWN for line in lines)
+
+
+def test_a_program_that_fails_is_told_of_with_what_it_printed_around_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = "print('one'); print('error: it is 100% wrong'); print('  at index.js'); raise SystemExit(1)"
+
+    def job() -> None:
+        run(sys.executable, "-u", "-c", script, cwd=tmp_path, env={}, failure="It failed")
+
+    with pytest.raises(SystemExit):
+        run_job(job)
+    said = capsys.readouterr().out.splitlines()[-1]
+    words = "It failed: it is 100%25 wrong at index.js"
+    assert said == f"::error title=Not deployed::{words}%0Aone%0Aerror: it is 100%25 wrong%0A  at index.js"
 
 
 LEAVES_ONE_BEHIND = """

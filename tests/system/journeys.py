@@ -32,7 +32,7 @@ def deploy(page: Page, stack: RunningStack, path: str) -> str:
     submit_repository(page, stack, f"http://127.0.0.1:{stack.port}/{path}")
     page.wait_for_url(address(stack, "/apps/*"))
     app = page.url.rpartition("/")[2]
-    expect(page.get_by_role("heading", level=1)).to_have_text(app)
+    expect(page.locator("hgroup .id")).to_have_text(app)
     return app
 
 

@@ -46,6 +46,9 @@ def test_from_login_to_deletion(stack: RunningStack, new_page: NewPage, scripts:
     path = f"/workers/dispatch/namespaces/testing/scripts/{app}"
     assert stack.api("GET", path).status_code == 404
     page.goto(address(stack, "/apps"))
+    expect(page.get_by_role("row").filter(has_text=app)).to_have_count(0)
+    page.get_by_label("Show").select_option("Deleted")
+    page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("row").filter(has_text=app).get_by_text("deleted")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
     expect(page).to_have_url(address(stack))
@@ -68,7 +71,7 @@ def test_a_repository_that_does_not_build_fails_with_its_reason(
     # Trying again fails again, in a new run.
     page.go_back()
     first = page.get_by_role("link", name="View Workflow").get_attribute("href")
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Try Again").click()
     wait_until_deployed(page, scripts, "failed")
     assert page.get_by_role("link", name="View Workflow").get_attribute("href") != first
     assert stack.get(app).status_code == 404
@@ -96,7 +99,7 @@ def failed_or_new(page: Page, stack: RunningStack, scripts: bool) -> str:
     """An app of alice's that was never deployed."""
     rows = page.get_by_role("row").filter(has_text="alice/broken")
     if rows.count():
-        return rows.first.locator("a[href^='/apps/']").inner_text()
+        return rows.first.locator(".id").inner_text()
     app = deploy(page, stack, "alice/broken")
     wait_until_deployed(page, scripts, "failed")
     return app

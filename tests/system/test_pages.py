@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 
@@ -138,12 +139,12 @@ def test_a_page_that_gets_bad_answers_keeps_what_it_shows_says_so_and_goes_on(
     log_in(page, stack, "operator")
     page.route("**/apps/*", answer)
     # Never public: whoever is logged out can't see it, however far it is.
-    app = deploy(page, stack, "alice/unfinished")
+    deploy(page, stack, "alice/unfinished")
     for failure[0] in ("503", "no network", "nothing"):
         wait_for_an_answer(page)
         expect(note).to_have_text("The server can't be reached, trying again.")
         expect(page.locator("#progress .steps")).to_be_visible()
-        expect(page).to_have_title(f"{app} · Codius Workers")
+        expect(page).to_have_title(re.compile(": alice/unfinished · Codius Workers$"))
     # Logged out in another tab.
     other = page.context.new_page()
     other.goto(address(stack))
@@ -178,10 +179,69 @@ def test_a_verification_that_can_not_be_had_is_asked_for_again_and_the_title_sta
     page.route("**/attestation", lambda route: route.fulfill(status=503, body=""), times=1)
     page.goto(address(stack, f"/apps/{app}"))
     expect(page.locator("#connection")).to_have_text("The server can't be reached, trying again.")
-    expect(page.get_by_role("heading", name="Verification")).to_be_visible()
+    expect(page.get_by_role("heading", name="Does it run its source?")).to_be_visible()
     expect(page.get_by_text("This app runs exactly what the workflow built")).to_be_visible()
     expect(page.locator("#connection")).to_be_hidden()
-    expect(page).to_have_title(f"{app} · Codius Workers")
+    expect(page).to_have_title("deployed: codius/examples/palette · Codius Workers")
+
+
+# What becomes of each attempt to send a form; nothing is sent.
+COUNT_SUBMITS = """() => {
+  window.stopped = [];
+  addEventListener("submit", (event) => {
+    window.stopped.push(event.defaultPrevented);
+    event.preventDefault();
+  });
+}"""
+
+
+def test_a_form_is_sent_once_and_what_was_typed_survives_a_login(stack: RunningStack, page: Page):
+    log_in(page, stack, "bob")
+    field, button = page.get_by_label("GitHub Repository"), page.get_by_role("button", name="Deploy App")
+    page.evaluate(COUNT_SUBMITS)
+    field.fill("alice/plain")
+    button.click()
+    expect(button).to_have_attribute("aria-busy", "true")
+    field.press("Enter")
+    button.dispatch_event("click")
+    assert page.evaluate("window.stopped") == [False, True, True]
+    # A real double click; and one that no script helps.
+    unguarded = "addEventListener('submit', (event) => event.stopImmediatePropagation(), true)"
+    for repository, script in (("alice/plain", ""), ("alice/broken", unguarded)):
+        page.goto(address(stack, "/apps"))
+        page.evaluate(script)
+        field.fill(repository)
+        button.dblclick()
+        page.wait_for_url(re.compile(".*/apps/.+"))
+        expect(page.get_by_role("heading", level=1)).not_to_have_text("Apps")
+    page.goto(address(stack, "/apps"))
+    page.context.clear_cookies()
+    field.fill("alice/hello & more")
+    button.click()
+    page.get_by_role("button", name="bob", exact=True).click()
+    page.wait_for_url(address(stack, "/apps?*"))
+    expect(field).to_have_value("alice/hello & more")
+
+
+def test_a_deploy_that_ends_leaves_focus_and_open_panels_and_is_announced(stack: RunningStack, page: Page):
+    log_in(page, stack, "bob")
+    deploy(page, stack, "alice/greeter")
+    expect(page).to_have_title(re.compile("^[a-z]+: alice/greeter"))
+    workflow, panel = page.get_by_role("link", name="View Workflow"), page.locator("details.delete")
+    workflow.focus()
+    panel.locator("summary").dispatch_event("click")
+    page.evaluate("window.isTheSame = true")
+    wait_until_deployed(page)
+    expect(page.get_by_role("status").first).to_have_text(re.compile(r"^deployed in (\d+ min )?\d+ s$"))
+    expect(page).to_have_title(re.compile("^deployed: alice/greeter"))
+    expect(page.get_by_role("link", name="Open app")).to_be_visible()
+    expect(page.get_by_text("This app runs exactly what the workflow built")).to_be_visible()
+    expect(
+        page.get_by_text("STORE (KV Namespace) isn't there: code that uses it will throw.")
+    ).to_be_visible()
+    expect(workflow).to_be_focused()
+    assert panel.evaluate("panel => panel.open")
+    assert page.evaluate("window.isTheSame")
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -217,7 +277,7 @@ def app_of(page: Page, stack: RunningStack, state: str, path: str) -> str:
     page.goto(address(stack, "/apps"))
     rows = page.get_by_role("row").filter(has=page.get_by_text(state, exact=True))
     if rows.count():
-        return rows.first.locator("a.id").inner_text()
+        return rows.first.locator(".id").inner_text()
     app = deploy(page, stack, path)
     wait_until_deployed(page, status=state)
     return app
@@ -250,7 +310,19 @@ EDGES = """() => {
 }"""
 
 
-def test_no_page_scrolls_sideways_and_each_has_a_margin(stack: RunningStack, page: Page):
+# What a finger or a shaking hand would miss (WCAG 2.2, 2.5.8); links in sentences may be as low as a line.
+SMALL = """() => [...document.querySelectorAll("a, button, summary, input:not([type=hidden]), select")]
+  .filter((element) => element.checkVisibility() && !element.closest("p, li, .skip"))
+  .filter((element) => {
+    const { width, height } = element.getBoundingClientRect();
+    return Math.min(width, height) < 23.9;
+  })
+  .map((element) => element.outerHTML)"""
+
+
+def test_no_page_scrolls_sideways_and_each_has_a_margin_and_targets_that_can_be_hit(
+    stack: RunningStack, page: Page
+):
     paths = every_page(page, stack)
     found = []
     for path in paths:
@@ -262,6 +334,7 @@ def test_no_page_scrolls_sideways_and_each_has_a_margin(stack: RunningStack, pag
             beyond, margin = page.evaluate(EDGES)
             if beyond > 0 or margin < 15:
                 found.append(f"{path} at {width}: {beyond} beyond the window, {margin} before the title")
+            found += [f"{path} at {width}: small: {element}" for element in page.evaluate(SMALL)]
     assert found == []
 
 
@@ -279,5 +352,63 @@ def every_page(page: Page, stack: RunningStack) -> list[str]:
     page.get_by_role("button", name="Make Site").click()
     page.wait_for_url(address(stack, f"/sites/{LONG_SITE}"))
     own, site = f"/apps/{app}", f"/sites/{LONG_SITE}"
-    more = [f"/apps/{failed}", success, site, f"{site}/402", f"{site}/top-up"]
-    return [*PATHS, own, f"{own}/402", f"{own}/top-up", f"{own}/attestation", *more]
+    pages = [f"{one}{part}" for one in (own, site) for part in ("", "/402", "/attestation", "/top-up")]
+    return [*PATHS, *pages, f"/apps/{failed}", success]
+
+
+# The sum of what moved by itself, as the Layout Instability API has it.
+MOVES = """window.moved = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.moved += entry.value;
+}).observe({ type: "layout-shift", buffered: true });"""
+FOCUSED = """() => {
+  const style = getComputedStyle(document.activeElement);
+  return [style.outlineStyle, parseFloat(style.outlineWidth), style.outlineColor];
+}"""
+COLOURS = """() => {
+  const figure = document.createElement("figure");
+  figure.className = "chart";
+  figure.innerHTML = '<svg><rect class="bar"/><text>1</text></svg>';
+  document.body.append(figure);
+  const fills = [...figure.querySelectorAll("rect, text")].map((part) => getComputedStyle(part).fill);
+  return [...fills, getComputedStyle(document.body).color];
+}"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_moves_when_the_verification_arrives_and_focus_is_always_seen(
+    stack: RunningStack, new_page: NewPage, width: int
+):
+    page = new_page(viewport={"width": width, "height": 800})
+    log_in(page, stack, "operator")
+    app = deploy_once(page, stack)
+    page.add_init_script(MOVES)
+    page.goto(address(stack, f"/apps/{app}"))
+    expect(page.get_by_text("This app runs exactly what the workflow built")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.moved") < 0.01
+    for scheme in THEMES:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            style, thickness, colour = page.evaluate(FOCUSED)
+            assert (style, thickness >= 2) == ("solid", True)
+            ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+            assert contrast(colour, ground) >= 3
+    page.emulate_media(forced_colors="active")
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUSED)[0] == "solid"
+    bar, text, expected = page.evaluate(COLOURS)
+    assert (bar, text) == (expected, expected)
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours as `rgb(…)` (WCAG 2.2, "contrast ratio")."""
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
