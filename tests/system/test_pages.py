@@ -314,7 +314,7 @@ EDGES = """() => {
 SMALL = """() => [...document.querySelectorAll("a, button, summary, input:not([type=hidden]), select")]
   .filter((element) => element.checkVisibility() && !element.closest("p, li, .skip"))
   .filter((element) => {
-    const { width, height } = element.getBoundingClientRect();
+    const { width, height } = (element.closest("label") ?? element).getBoundingClientRect();
     return Math.min(width, height) < 23.9;
   })
   .map((element) => element.outerHTML)"""
