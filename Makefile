@@ -1,4 +1,4 @@
-.PHONY: setup tests-setup dev test soak differential check format bench docs screenshots lock deploy
+.PHONY: setup tests-setup dev test soak differential check format bench docs screenshots lock deploy operator
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,7 +28,7 @@ check: setup  ## Lint, formatting, types, and security of the workflows.
 	@$(BIN)/zizmor --offline --quiet .github cli/action.yml
 	@for worker in dispatch billing dashboard; do (cd $$worker && ../$(BIN)/mypy --config-file ../pyproject.toml .) || exit 1; done
 	@(cd cli && ../$(BIN)/mypy --config-file ../pyproject.toml .)
-	@$(BIN)/mypy local bench pipeline deploy
+	@MYPYPATH=dashboard $(BIN)/mypy local bench pipeline deploy
 
 format: setup  ## Format the code.
 	@$(BIN)/ruff check --fix .
@@ -46,6 +46,9 @@ screenshots: setup  ## Take a picture of every page of the dashboard, for docs/i
 
 deploy: setup  ## Deploy to Cloudflare: ENV=production or staging, DRY_RUN=1, STEP=<name>.
 	@exec $(BIN)/python -m deploy
+
+operator: setup  ## Suspend and restore without the dashboard: ARGS="suspend app <id> --reason …", ENV=staging.
+	@exec $(BIN)/python -m deploy.operate $(ARGS)
 
 lock: setup  ## Resolve the dependencies of pyproject.toml and of each Worker anew.
 	@$(BIN)/python -m local.lock

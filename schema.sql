@@ -178,10 +178,12 @@ CREATE TABLE checks (
     period   INTEGER NOT NULL DEFAULT 0,          -- when the latest checks began, and how many there were in it
     made     INTEGER NOT NULL DEFAULT 0,
     wanted_at INTEGER,                            -- since when somebody waits for a check
+    differs_since INTEGER,                        -- since when they have found a difference
     CHECK ((status IS NULL) = (document IS NULL))
 ) STRICT;
 
 CREATE INDEX checks_by_period ON checks (period);
+CREATE INDEX differing_checks ON checks (differs_since) WHERE differs_since IS NOT NULL;
 
 -- When Cloudflare was last asked whether a Worker is there, and what it said; also of Workers that are no apps.
 CREATE TABLE looks (
@@ -264,3 +266,87 @@ CREATE TABLE site_events (
 CREATE UNIQUE INDEX withdrawals ON site_events (site, withdraws) WHERE withdraws IS NOT NULL;
 CREATE INDEX switches ON site_events (site, serves_from, at) WHERE serves_from IS NOT NULL;
 CREATE INDEX switches_to_app ON site_events (app_id) WHERE app_id IS NOT NULL;
+
+-- What an operator has suspended: apps and sites by their name, users by GitHub's id, repositories and their
+-- owners by name in lower case.
+CREATE TABLE suspensions (
+    kind   TEXT    NOT NULL,
+    name   TEXT    NOT NULL,
+    reason TEXT    NOT NULL,
+    at     INTEGER NOT NULL,                      -- of the act
+    PRIMARY KEY (kind, name),
+    CHECK (kind IN ('app', 'site', 'user', 'repository', 'owner')),
+    CHECK (name <> '' AND name = lower(name)),
+    CHECK (length(reason) BETWEEN 1 AND 500)
+) STRICT, WITHOUT ROWID;
+
+-- Settings that an operator has changed since the Workers were deployed.
+CREATE TABLE overrides (
+    setting TEXT PRIMARY KEY,
+    value   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- All that operators ever did here, in one order: only ever added to.
+CREATE TABLE acts (
+    at          INTEGER PRIMARY KEY,              -- later than the act before
+    act         TEXT    NOT NULL,
+    kind        TEXT    NOT NULL,
+    name        TEXT    NOT NULL,
+    reason      TEXT    NOT NULL,
+    operator_id INTEGER,                          -- NULL for who used the command line
+    operator    TEXT    NOT NULL,
+    CHECK (act IN ('suspend', 'restore', 'set'))
+) STRICT;
+
+-- Accounts whose objects may not know yet what is suspended: since the act of this time.
+CREATE TABLE untold_suspensions (
+    account TEXT    PRIMARY KEY,
+    version INTEGER NOT NULL,
+    try_at  INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX suspensions_by_time ON suspensions (at);
+CREATE INDEX untold_suspensions_by_turn ON untold_suspensions (try_at);
+CREATE INDEX users_by_age ON users (created_at);
+CREATE INDEX sites_by_age ON sites (created_at);
+CREATE INDEX apps_of_repository ON apps (lower(repository));
+CREATE INDEX apps_of_owner ON apps (lower(substr(repository, 1, instr(repository, '/') - 1)));
+CREATE INDEX sites_of_repository ON sites (lower(repository));
+CREATE INDEX sites_of_owner ON sites (lower(substr(repository, 1, instr(repository, '/') - 1)));
+
+-- What is suspended of apps and sites, once for each reason.
+-- Some conditions are there in two forms: each can use the index of one of the two tables.
+CREATE VIEW suspended_apps AS
+SELECT apps.id AS app_id, suspensions.* FROM suspensions JOIN apps
+    ON kind = 'app' AND suspensions.name = apps.id
+UNION ALL
+SELECT apps.id, suspensions.* FROM suspensions JOIN apps
+    ON kind = 'user' AND suspensions.name = CAST(user_id AS TEXT)
+    AND user_id = CAST(suspensions.name AS INTEGER)
+UNION ALL
+SELECT apps.id, suspensions.* FROM suspensions JOIN apps
+    ON kind = 'repository' AND suspensions.name = lower(repository)
+    AND +suspensions.name = lower(repository)
+UNION ALL
+SELECT apps.id, suspensions.* FROM suspensions JOIN apps
+    ON kind = 'owner' AND suspensions.name = lower(substr(repository, 1, instr(repository, '/') - 1))
+    AND +suspensions.name = lower(substr(repository, 1, instr(repository, '/') - 1))
+UNION ALL
+SELECT app_id, suspensions.* FROM suspensions JOIN site_versions
+    ON kind = 'site' AND suspensions.name = site;
+
+CREATE VIEW suspended_sites AS
+SELECT sites.name AS site, suspensions.* FROM suspensions JOIN sites
+    ON kind = 'site' AND suspensions.name = sites.name
+UNION ALL
+SELECT sites.name, suspensions.* FROM suspensions JOIN sites
+    ON kind = 'user' AND suspensions.name = CAST(user_id AS TEXT)
+    AND user_id = CAST(suspensions.name AS INTEGER)
+UNION ALL
+SELECT sites.name, suspensions.* FROM suspensions JOIN sites
+    ON kind = 'repository' AND suspensions.name = lower(repository)
+    AND +suspensions.name = lower(repository)
+UNION ALL
+SELECT sites.name, suspensions.* FROM suspensions JOIN sites
+    ON kind = 'owner' AND suspensions.name = lower(substr(repository, 1, instr(repository, '/') - 1))
+    AND +suspensions.name = lower(substr(repository, 1, instr(repository, '/') - 1));

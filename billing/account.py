@@ -17,14 +17,21 @@ HOURS_PER_DAY = 24
 # With the version of the tables, so that one statement tells all.
 SELECT = (
     "SELECT (SELECT version FROM schema_version), opened_at, funding_cents, closed_at, requests, leased, "
-    "lost, next_lease, hour, hour_requests, day_hours, leases, schedule, schedule_version FROM account"
+    "lost, next_lease, hour, hour_requests, day_hours, leases, schedule, schedule_version, "
+    "(SELECT reasons FROM suspension) FROM account"
 )
-# The sum of the bookings is not among them: `funds.py` keeps it. Nor is the schedule, which seldom changes.
+# The sum of the bookings is not among them: `funds.py` keeps it. Nor is what seldom changes.
 UPDATE = (
     "UPDATE account SET closed_at = ?, requests = ?, leased = ?, lost = ?, next_lease = ?, hour = ?, "
     "hour_requests = ?, day_hours = ?, leases = ? WHERE id = 1"
 )
 UPDATE_SCHEDULE = "UPDATE account SET schedule = ?, schedule_version = ? WHERE id = 1"
+SET_SUSPENSION = (
+    "INSERT INTO suspension VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE "
+    "SET version = excluded.version, reasons = excluded.reasons WHERE version < excluded.version"
+)
+# Instead of a Worker's name: the whole account.
+WHOLE = ""
 
 
 @dataclass(slots=True)
@@ -53,6 +60,7 @@ class Account:
     that are not among the past days yet. `past_days` are to be written with the next change.
 
     `schedule` is of a site: which Worker serves from when on, in that order. An app's is empty.
+    `suspended` has the reasons for which Workers, or the whole account, may not serve.
     """
 
     opened_at: int
@@ -68,16 +76,18 @@ class Account:
     leases: dict[int, RunningLease]
     schedule: list[tuple[int, str]]
     schedule_version: int
+    suspended: dict[str, str]
     past_days: list[PastDay] = field(default_factory=list)
     _encoded_leases: str | None = None
 
     @classmethod
     def of_row(cls, row: tuple[Value, ...]) -> Account:
         """From the columns in their order."""
-        *values, encoded_leases, schedule, version = row
+        *values, encoded_leases, schedule, version, reasons = row
         leases = {int(id_): RunningLease(*lease) for id_, lease in json.loads(str(encoded_leases)).items()}
         planned = [(since, worker) for since, worker in json.loads(str(schedule))]
-        account = cls(*values, leases, planned, version)  # type: ignore[arg-type, call-arg]
+        suspended = {} if reasons is None else json.loads(str(reasons))
+        account = cls(*values, leases, planned, version, suspended)  # type: ignore[arg-type, call-arg]
         # What an earlier version of this code leased out, after a rollback, is in its own table: it is over.
         known = sum(lease.requests for lease in leases.values() if not lease.is_expired)
         account.lost += account.leased - known
@@ -107,6 +117,10 @@ class Account:
         # Where nothing has begun yet the first one serves, as this clock may be behind the dashboard's.
         later = self.schedule[max(begun, 1) :]
         return worker, later[0][0] if later else None
+
+    def suspension_of(self, worker: str | None) -> str | None:
+        """Why this Worker may not serve, if so."""
+        return self.suspended.get(WHOLE) or self.suspended.get(worker or WHOLE)
 
     # Leases.
 
@@ -167,5 +181,5 @@ class Account:
         self.hour, self.hour_requests = hour, 0
 
 
-def encoded(value: dict[int, int] | dict[int, list[int]] | list[tuple[int, str]]) -> str:
+def encoded(value: dict[int, int] | dict[int, list[int]] | dict[str, str] | list[tuple[int, str]]) -> str:
     return json.dumps(value, separators=(",", ":"))

@@ -1,21 +1,27 @@
 """The billing Worker: one `BillingDurableObject` for each app and site, named by the app's id or site's name.
 
-Only other Workers of this system call it, by RPC. Results that callers tell apart are values: a granted
-lease is `{"lease", "requests", "milliseconds", "worker"}`, everything else one of the words in `Refusal`.
+Only other Workers of this system call it, by RPC; nothing is served over HTTP. A cron trigger tells the
+objects what the operator has suspended (`telling.py`). Results that callers tell apart are values: a granted
+lease is `{"lease", "requests", "milliseconds", "worker"}`, one that is refused because of a suspension
+`{"suspended": <reason>}`, everything else one of the words in `Refusal`.
 Amounts that can exceed what JavaScript's numbers hold exactly travel as decimal text. Wrong arguments raise.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from dataclasses import asdict
 from typing import Any
 
 from workers import DurableObject, Response, WorkerEntrypoint
 
-from ledger import LEASE_MS, Lease, Ledger
+from d1 import D1
+from ledger import LEASE_MS, Lease, Ledger, Suspended
 from pricing import Price
 from storage import ObjectStorage
+from telling import Telling
 
 Json = dict[str, Any]
 
@@ -24,7 +30,9 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def grant(result: Lease | str) -> Json | str:
+def grant(result: Lease | Suspended | str) -> Json | str:
+    if isinstance(result, Suspended):
+        return {"suspended": result.reason}
     if isinstance(result, Lease):
         return {
             "lease": result.id,
@@ -52,6 +60,11 @@ class BillingDurableObject(DurableObject):
         planned = [(since, worker) for since, worker in schedule]
         result = self.ledger.set_schedule(now_ms(), version, planned)
         return {"milliseconds": LEASE_MS} if result == "set" else result
+
+    async def set_suspension(self, version: int, reasons: list[list[str]]) -> Json:
+        """`reasons` are [Worker, reason]. Return for how long, in milliseconds, earlier leases may go on."""
+        self.ledger.set_suspension(version, dict(reasons))
+        return {"milliseconds": LEASE_MS}
 
     async def get_worker_billing(self) -> Json | None:
         billing = self.ledger.billing(now_ms())
@@ -95,3 +108,23 @@ class Default(WorkerEntrypoint):
 
     async def fetch(self, request: Any) -> Response:
         return Response("Not found", status=404)
+
+    async def tell_suspensions(self) -> int:
+        """Tell objects what the operator has suspended; return how many could not be told now."""
+        return await tell_suspensions(self.env)
+
+    async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:
+        await tell_suspensions(self.env)
+
+
+async def tell_suspensions(env: Any) -> int:
+    async def set_suspension(account: str, version: int, reasons: list[list[str]]) -> Any:
+        return await env.BILLING.getByName(account).set_suspension(version, reasons)
+
+    return await Telling(D1(env.DB), set_suspension).run(now_ms(), log_failure)
+
+
+def log_failure(account: str, error: Exception) -> None:
+    """One line of JSON, in the shape of all three Workers."""
+    line = {"level": "error", "worker": "billing", "event": "suspension_untold", "app": account}
+    print(json.dumps(line | {"message": f"{type(error).__name__}: {error}"[-500:]}), file=sys.stderr)

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from account import HOUR_MS, SELECT, UPDATE, UPDATE_SCHEDULE, Account, encoded
+from account import HOUR_MS, SELECT, SET_SUSPENSION, UPDATE, UPDATE_SCHEDULE, WHOLE, Account, encoded
 from arguments import LedgerError, require_id, require_integer
 from database import Database, NotThereError, Value
 from funds import Funds, Payment, require_payment, require_reversal
@@ -39,8 +39,17 @@ REMEMBER_EXPIRED_MS = 600_000
 SHORTEST_LEASE_MS = 1_000
 MAX_SCHEDULE = 20
 MAX_WORKER_LENGTH = 63
+MAX_SUSPENDED = 64
+MAX_REASON_LENGTH = 1_000
 
 Refusal = Literal["no_account", "closed", "limit_exceeded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """No lease is given: the operator has suspended what would serve, for this reason."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,18 @@ class Ledger:
             self._execute(UPDATE_SCHEDULE, encoded(schedule), version)
         return "set"
 
+    def set_suspension(self, version: int, reasons: dict[str, str]) -> None:
+        """Have these Workers not serve, each for a reason; WHOLE stands for all of the account.
+
+        Calls may be repeated and come in any order: the newest version counts. An account that isn't open
+        yet is suspended when it opens. What was leased before goes on for LEASE_MS at most.
+        """
+        require_integer("version", version, 1, 2**53 - 1)
+        require_reasons(reasons)
+        migrate(self._database)
+        self._is_read = False
+        self._execute(SET_SUSPENSION, version, encoded(reasons))
+
     def _create(self, now: int, closed_at: int | None, schedule: str = "[]", version: int = 0) -> None:
         migrate(self._database)
         self._execute(
@@ -142,7 +163,7 @@ class Ledger:
 
     # Leases.
 
-    def take_lease(self, now: int, wanted: int) -> Lease | Refusal:
+    def take_lease(self, now: int, wanted: int) -> Lease | Suspended | Refusal:
         """Lease out at most `wanted` requests.
 
         Who asks has one request to serve already. So a lease of a single one is charged at once: it has
@@ -157,7 +178,7 @@ class Ledger:
             self._write(account)
         return lease
 
-    def renew_lease(self, now: int, lease: int, used: int, wanted: int) -> Lease | Refusal:
+    def renew_lease(self, now: int, lease: int, used: int, wanted: int) -> Lease | Suspended | Refusal:
         """Settle one lease and take the next, in one step."""
         require_integer("wanted", wanted, 1, MAX_LEASE_REQUESTS)
         account = self._settled(now, lease, used)
@@ -172,15 +193,18 @@ class Ledger:
         """
         self._write(self._settled(now, lease, used))
 
-    def _grant(self, account: Account, now: int, wanted: int) -> Lease | Refusal:
+    def _grant(self, account: Account, now: int, wanted: int) -> Lease | Suspended | Refusal:
         """Lease requests out of an account in memory, or say why not."""
         if account.closed_at is not None:
             return "closed"
         account.expire_leases(now, REMEMBER_EXPIRED_MS)
+        worker, ends_at = account.serving(now)
+        reason = account.suspension_of(worker)
+        if reason is not None:
+            return Suspended(reason)
         remaining = self._remaining(account)
         if remaining <= 0:
             return "limit_exceeded"
-        worker, ends_at = account.serving(now)
         life = LEASE_MS if ends_at is None else min(LEASE_MS, ends_at - now)
         may_lease = len(account.leases) < MAX_LEASES and life >= SHORTEST_LEASE_MS
         granted = min(wanted, max(1, remaining // LEASE_FRACTION)) if may_lease else 1
@@ -205,9 +229,11 @@ class Ledger:
 
     # Charging without leases.
 
-    def increment_requests(self, now: int) -> Literal["granted"] | Refusal:
+    def increment_requests(self, now: int) -> Literal["granted", "suspended"] | Refusal:
         """Charge one request."""
         lease = self.take_lease(now, 1)
+        if isinstance(lease, Suspended):
+            return "suspended"
         return "granted" if isinstance(lease, Lease) else lease
 
     def release_requests(self, count: int) -> None:
@@ -330,6 +356,16 @@ class Ledger:
 
     def _execute(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         return self._database.execute(sql, *values)
+
+
+def require_reasons(reasons: dict[str, str]) -> None:
+    """Raise LedgerError for what can be no suspension."""
+    if len(reasons) > MAX_SUSPENDED:
+        raise LedgerError(f"at most {MAX_SUSPENDED} Workers can be suspended, not {len(reasons)}")
+    for worker, reason in reasons.items():
+        if worker != WHOLE:
+            require_id("a Worker's name", worker, MAX_WORKER_LENGTH)
+        require_id("a reason", reason, MAX_REASON_LENGTH)
 
 
 def require_schedule(schedule: list[tuple[int, str]]) -> None:

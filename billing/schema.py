@@ -74,6 +74,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE account ADD COLUMN schedule TEXT NOT NULL DEFAULT '[]'",  # [[since, Worker], ...]
         "ALTER TABLE account ADD COLUMN schedule_version INTEGER NOT NULL DEFAULT 0",
     ),
+    # Why which Worker may not serve, '' for all of the account. A table of its own: an app can be suspended
+    # before its account is opened.
+    (
+        """
+        CREATE TABLE suspension (
+            id      INTEGER PRIMARY KEY CHECK (id = 1),
+            version INTEGER NOT NULL,
+            reasons TEXT NOT NULL                       -- Worker: reason
+        ) STRICT
+        """,
+    ),
 )
 
 

@@ -22,7 +22,7 @@ from web.settings import Settings
 
 def services_of(env: Any) -> Services:
     rates = Rates(RateLimit(env.REQUESTS), RateLimit(env.COSTLY))
-    return Services.make(Settings.read(env), D1(env.DB), env.BILLING, fetch, rates)
+    return Services.make(Settings.read(env), D1(env.DB), env.BILLING, env.BILLING_WORKER, fetch, rates)
 
 
 app = application(lambda scope: services_of(scope["env"]), wait_until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -99,14 +100,19 @@ def problem(
     headers: dict[str, str] | None = None,
     link: Link | None = None,
     home: str | None = None,
+    members: Mapping[str, str] | None = None,
 ) -> Answer:
-    """An error, as a page or as a problem document. A page has the link, and another to the dashboard."""
+    """An error, as a page or as a problem document, which has more `members`.
+
+    A page has the link, and another to the dashboard.
+    """
     common = {"cache-control": "no-store", "x-request-id": asker.request_id} | (headers or {})
     if asker.wants_html():
         page = error_page(title, detail, asker.request_id, link, home)
         return Answer(status, common | {"content-type": "text/html; charset=utf-8"}, page)
     body = {"type": type_, "title": title, "status": status, "detail": detail, "request_id": asker.request_id}
-    return Answer(status, common | {"content-type": "application/problem+json"}, json.dumps(body) + "\n")
+    text = json.dumps({**body, **(members or {})}) + "\n"
+    return Answer(status, common | {"content-type": "application/problem+json"}, text)
 
 
 def no_such_app(asker: Asker, dashboard_url: str) -> Answer:
@@ -197,6 +203,14 @@ def insufficient_balance(asker: Asker, dashboard_url: str, app_id: str) -> Answe
     detail += "." if asker.wants_html() else f": {page}"
     link = Link(page + back, "Its balance")
     return problem(asker, 402, "Insufficient balance", detail, type_=page, link=link, home=dashboard_url)
+
+
+def suspended(asker: Asker, dashboard_url: str, app_id: str, reason: str, contact: str) -> Answer:
+    """`contact` is an address to write to, or nothing."""
+    detail = f"The operator has suspended what is at this address: {reason}"
+    link = Link(contact, "Write to the operator") if contact else about(dashboard_url, app_id)
+    members = {"reason": reason} | ({"contact": contact} if contact else {})
+    return problem(asker, 403, "Suspended", detail, link=link, home=dashboard_url, members=members)
 
 
 def app_failed(asker: Asker, dashboard_url: str, app_id: str) -> Answer:

@@ -40,10 +40,20 @@ class BillingClient:
         await self.objects.getByName(app_id).release_requests(count)
 
 
-def read_grant(result: Any) -> Grant | str:
-    """A grant, or the word for why there is none."""
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """There is no grant: the operator has suspended what would serve, for a reason."""
+
+    reason: str
+
+
+def read_grant(result: Any) -> Grant | Suspension | str:
+    """A grant, or why there is none: a suspension, or the object's word."""
     if isinstance(result, str):
         return result
+    reason = getattr(result, "suspended", None)
+    if isinstance(reason, str):
+        return Suspension(reason)
     # A lease without id comes as JavaScript's null, which is not an int.
     lease = result.lease if isinstance(result.lease, int) else None
     worker = getattr(result, "worker", None)  # which an object that runs earlier code doesn't tell

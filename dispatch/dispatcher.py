@@ -29,7 +29,7 @@ from exchange import (
     respond,
 )
 from hosts import app_id_of, authority_of
-from lease_keeper import CLOSED, GRANTED, MISSING, NO_ACCOUNT, UNAVAILABLE, LeaseKeeper
+from lease_keeper import CLOSED, GRANTED, MISSING, NO_ACCOUNT, SUSPENDED, UNAVAILABLE, LeaseKeeper
 from paths import PLATFORM_PATH, may_be_platforms, platform_path
 from promises import Promises, lasting_callback
 from settings import Settings
@@ -216,6 +216,10 @@ class Dispatcher:
         if outcome == "limit_exceeded":
             log("insufficient_balance", app, asker.request_id, "used up", "info")
             return respond(answers.insufficient_balance(asker, home, app))
+        if outcome == SUSPENDED:
+            reason = self._leases.reason_of(app)
+            log("suspended", app, asker.request_id, reason, "info")
+            return respond(answers.suspended(asker, home, app, reason, self._settings.contact))
         if outcome == TOO_MANY:
             log("too_many_in_vain", app, asker.request_id, "429", "info")
             return respond(answers.too_many_in_vain(asker, home))

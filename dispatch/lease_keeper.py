@@ -13,7 +13,7 @@ from typing import Any
 from pyodide.ffi import JsException
 from workers import wait_until
 
-from billing_client import BillingClient, read_grant
+from billing_client import BillingClient, Suspension, read_grant
 from calls import in_background, now_ms
 from exchange import log
 from leases import Lease, Meter
@@ -27,11 +27,12 @@ UNAVAILABLE = "unavailable"
 MISSING = "missing"
 NO_ACCOUNT = "no_account"
 CLOSED = "closed"
+SUSPENDED = "suspended"
 # For so long a missing Worker is not asked for again.
 MISSING_MS = 60_000
 
-# Answers a request of an app, told how it ended: GRANTED, UNAVAILABLE or the object's word. The number is its
-# caller's.
+# Answers a request of an app, told how it ended: GRANTED, UNAVAILABLE, SUSPENDED or the object's word. The
+# number is its caller's.
 AnswerRequest = Callable[[Any, str, int, str], Any]
 
 
@@ -64,6 +65,11 @@ class LeaseKeeper:
             return True
         now = now_ms()
         return meter.lease is None and not meter.is_refused(now) and not meter.is_asking(now)
+
+    def reason_of(self, app_id: str) -> str:
+        """Why an app was suspended that was refused just now."""
+        meter = self.meters.get(app_id)
+        return "" if meter is None else meter.reason
 
     def stop(self, app_id: str) -> None:
         """Serve an app, whose Worker is missing, no more for a while; uncharge the request that found out."""
@@ -132,7 +138,10 @@ class LeaseKeeper:
         """Hold the lease that the object gave, and tell all who wait; return how the call ended."""
         now = now_ms()
         meter, outcome, granted = self._meter(app_id, now), GRANTED, read_grant(result)
-        if isinstance(granted, str):
+        if isinstance(granted, Suspension):
+            outcome = SUSPENDED
+            meter.refuse(outcome, now, granted.reason)
+        elif isinstance(granted, str):
             outcome = granted
             meter.refuse(outcome, now)
         else:

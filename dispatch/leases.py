@@ -85,6 +85,8 @@ class Meter:
     unserved: int = 0
     refusal: str | None = None
     refused_until: int = 0
+    # The operator's, of a suspension.
+    reason: str = ""
 
     def spend(self, now: int) -> bool:
         """Take one request from the lease in hand; False when there is none to take."""
@@ -142,9 +144,8 @@ class Meter:
         self.lease = Lease(lease, requests, asked_at, asked_at + life)
         return self.lease
 
-    def refuse(self, reason: str, now: int) -> None:
-        self.lease = None
-        self.refusal = reason
+    def refuse(self, refusal: str, now: int, reason: str = "") -> None:
+        self.lease, self.refusal, self.reason = None, refusal, reason
         self.refused_until = now + REFUSAL_MS
 
     def stop(self, reason: str, now: int, milliseconds: int) -> None:

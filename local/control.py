@@ -35,7 +35,7 @@ class Control:
         path.write_text(json.dumps(asdict(self)))
 
     def call(self, target: str, name: str, method: str, *parameters: Any) -> Any:
-        """Call a method of the `billing` object of an app, of the `namespace`, or of the `dashboard`."""
+        """Call a method of the `billing` object of an app, of the `namespace`, or of a Worker."""
         response = httpx.post(
             f"http://127.0.0.1:{self.port}/.local/control",
             headers={"authorization": f"Bearer {self.token}"},
@@ -47,7 +47,8 @@ class Control:
         return response.json()
 
     def run_cron(self) -> None:
-        """Do now what the dashboard's cron trigger does."""
-        result = self.call("dashboard", "", "scheduled", {"cron": "* * * * *"})
-        if result["outcome"] != "ok":
-            raise ControlError(f"the dashboard's cron trigger ended with {result['outcome']!r}")
+        """Do now what the cron triggers of billing and of the dashboard do."""
+        for worker in ("billing-worker", "dashboard"):
+            result = self.call(worker, "", "scheduled", {"cron": "* * * * *"})
+            if result["outcome"] != "ok":
+                raise ControlError(f"the cron trigger of {worker} ended with {result['outcome']!r}")

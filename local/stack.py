@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -20,6 +21,8 @@ import watchfiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local import staging
+from local.cloudflare.changes import Changes
+from local.cloudflare.d1 import Databases
 from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
 from local.control import Control, ControlError
@@ -164,7 +167,12 @@ class Stack:
     # The stand-ins for other people's servers, in this process.
 
     async def _start_stand_ins(self) -> None:
-        api = DispatchNamespaces(self._store, (self._namespace,), self._on_script_change)
+        (database,) = staging.read_config(staging.DASHBOARD)["d1_databases"]
+        databases = Databases(
+            Changes(self._addresses.secrets["CLOUDFLARE_ACCOUNT_ID"]),
+            {database["database_name"]: self._run_in_database},
+        )
+        api = DispatchNamespaces(self._store, (self._namespace,), self._on_script_change, databases=databases)
         self._github = await self._start_github()
         config = uvicorn.Config(
             others(api.application(), self._github.application(), self._start_stripe().application()),
@@ -232,6 +240,17 @@ class Stack:
         self._stripe = Stripe(settings, self._state / "stripe")
         self._exits.push_async_callback(self._stripe.stop)
         return self._stripe
+
+    async def _run_in_database(
+        self, statements: list[str], parameters: list[Any]
+    ) -> list[list[dict[str, Any]]]:
+        """What is asked of D1's API runs in the database of the Workers."""
+        if parameters:
+            raise ControlError("the local D1 takes no parameters")
+        found: list[list[dict[str, Any]]] = await asyncio.to_thread(
+            self._control.call, "database", "", "batch", statements
+        )
+        return found
 
     async def _on_script_change(self, name: str) -> None:
         """An uploaded Worker gets an account, as the dashboard opens one when it deploys."""

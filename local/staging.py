@@ -156,9 +156,11 @@ def front_config(addresses: Addresses) -> Config:
                 for number, worker in enumerate(dispatch_workers(addresses), 1)
             ),
             {"binding": "DASHBOARD", "service": "codius-dashboard"},
+            {"binding": "BILLING_WORKER", "service": "codius-billing"},
             NAMESPACE_SERVICE,
         ],
         "durable_objects": {"bindings": [BILLING_OBJECT]},
+        "d1_databases": read_config(DASHBOARD)["d1_databases"],
         "vars": {"OTHERS_ORIGIN": addresses.stand_in, "CONTROL_TOKEN": addresses.control_token},
     }
 

@@ -36,6 +36,10 @@ Document = dict[str, Any]
 FAILED: Document = {"error": "check_failed", "message": "This app could not be checked."}
 
 
+class DifferenceError(Exception):
+    """What is deployed is not what was signed: the most serious thing that a check can find."""
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """What every document says of the operator's: addresses, and the workflow that may sign.
@@ -81,10 +85,13 @@ class Checks:
             return True
         try:
             status, document = await self._check(app, self.published.app_url(app_id), now)
-            await self.store.finish_check(app_id, status, document)
+            agrees = verdict(document)
+            await self.store.finish_check(app_id, status, document, agrees, now)
+            if agrees is False:
+                on_failure(app_id, DifferenceError("; ".join(document["differences"])))
         except Exception as error:  # whatever it was, visitors are told something until the next check
             on_failure(app_id, error)
-            await self.store.finish_check(app_id, 500, FAILED)
+            await self.store.finish_check(app_id, 500, FAILED, None, now)
         return True
 
     async def _check(self, app: App, url: str, now: int) -> tuple[int, Document]:
@@ -155,6 +162,12 @@ class Checks:
             "issuer": ISSUER,
             "run": run,
         }
+
+
+def verdict(document: Document) -> bool | None:
+    """Whether what is deployed is what was signed; None where one of both isn't there to be compared."""
+    is_comparable = document.get("manifest") is not None and document.get("deployed") is not None
+    return document["agrees"] if is_comparable else None
 
 
 def failure(party: str, message: str) -> Document:

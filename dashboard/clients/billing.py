@@ -13,6 +13,7 @@ from typing import Any
 from model.money import NANO_USD_PER_CENT
 
 TIMEOUT_SECONDS = 10
+TELL_SECONDS = 25  # the rest is done by the billing Worker's cron trigger
 MOST_OF_A_REASON = 200
 
 
@@ -66,9 +67,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """`objects` is the binding to the billing objects. Raises BillingUnavailableError."""
+    """`objects` is the binding to the billing objects, `worker` the one to their Worker.
+
+    Raises BillingUnavailableError.
+    """
 
     objects: Any
+    worker: Any
 
     async def open_account(self, app_id: str) -> None:
         await ask(self.objects.getByName(app_id).open_account())
@@ -104,13 +109,17 @@ class Billing:
         if result != "booked":
             raise BillingUnavailableError(f"{reversal_id} was not booked: {result}")
 
+    async def tell_suspensions(self) -> int:
+        """Have the objects told what is suspended; return how many could not be told now."""
+        return int(await ask(self.worker.tell_suspensions(), TELL_SECONDS))
+
     async def usage(self, app_id: str, hours: int, days: int) -> Usage:
         result = await ask(self.objects.getByName(app_id).get_usage(hours, days))
         return Usage(list(result["hours"]), list(result["days"]))
 
 
-async def ask(call: Awaitable[Any]) -> Any:
+async def ask(call: Awaitable[Any], seconds: float = TIMEOUT_SECONDS) -> Any:
     try:
-        return await asyncio.wait_for(call, TIMEOUT_SECONDS)
+        return await asyncio.wait_for(call, seconds)
     except Exception as error:
         raise BillingUnavailableError(f"{type(error).__name__}: {error}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import urlencode
 
 from clients.github_api import (
@@ -19,6 +20,14 @@ from clients.github_api import (
 )
 from clients.http import USER_AGENT, Fetch, UnreachableError
 from model.app import User
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who logged in; the account was made at a time (milliseconds since 1970), where GitHub says so."""
+
+    user: User
+    created_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class GitHubLogin:
         }
         return f"{self.url}/login/oauth/authorize?{urlencode(query)}"
 
-    async def user_of(self, code: str, verifier: str) -> User:
+    async def user_of(self, code: str, verifier: str) -> Profile:
         """The user behind a code; the token for it is used once and forgotten.
 
         Raises GitHubRefusedError for a code that is wrong, old or used, GitHubError otherwise.
@@ -52,7 +61,7 @@ class GitHubLogin:
         content = (await GitHubApi(self.fetch, self.api_url, token_authorization(token)).get("/user")).json()
         match content:
             case {"id": int(id_), "login": str(login), "name": str() | None as name}:
-                return User(id_, login, name)
+                return Profile(User(id_, login, name), time_in(content.get("created_at")))
         raise GitHubUnreachableError("GitHub did not say who logged in.")
 
     async def _exchange(self, code: str, verifier: str) -> str:
@@ -81,6 +90,14 @@ class GitHubLogin:
             case {"error": str(reason)}:
                 raise GitHubRefusedError(f"GitHub did not accept the login ({reason[:60]}).")
         raise GitHubUnreachableError("GitHub's answer to the login could not be read.")
+
+
+def time_in(value: object) -> int | None:
+    """A time as GitHub writes it (ISO 8601), in milliseconds since 1970."""
+    try:
+        return int(datetime.fromisoformat(str(value)).timestamp() * 1000)
+    except ValueError:
+        return None
 
 
 def challenge_of(verifier: str) -> str:

@@ -19,8 +19,11 @@ from model.app import App, Source, User
 from model.limits import HOUR_MS, LimitReachedError, Limits, until
 from model.progress import RunReport, follow
 from model.reasons import reasons_in
+from model.suspension import SuspendedError
 from store.apps import Apps
 from store.deploys import Deploys, ForSite
+from store.overrides import Overrides
+from store.suspensions import Suspensions
 
 INTERRUPTED = "The deploy was interrupted before the workflow began."
 VANISHED = "GitHub no longer knows the workflow's run."
@@ -43,6 +46,8 @@ class Deployments:
 
     apps: Apps
     deploys: Deploys
+    suspensions: Suspensions
+    overrides: Overrides
     signatures: Signatures
     billing: Billing
     actions: GitHubActions
@@ -58,7 +63,7 @@ class Deployments:
         """
         if not await self.deploys.begin(app_id, user, source, now, self.limits, site):
             found = await self.apps.live_app_of(user, source)
-            raise await self._limit(user, now) if found is None else AlreadyDeployedError(found)
+            raise await self._limit(user, source, now) if found is None else AlreadyDeployedError(found)
         app = await self.apps.get(app_id)
         assert app is not None
         await self._start(app, now)
@@ -71,7 +76,11 @@ class Deployments:
         if has_begun:
             await self._start(found, now)
         elif found.status == "failed":
-            raise await self._limit(app.deployer, now) if found.run_ended else LimitReachedError(UNSURE, 300)
+            if found.suspension is not None:
+                raise SuspendedError(found.suspension)
+            if not found.run_ended:
+                raise LimitReachedError(UNSURE, 300)
+            raise await self._limit(app.deployer, app.source, now)
 
     async def require_lookup(self, user: User, now: int) -> None:
         """Count a look-up of a source at GitHub. Raises LimitReachedError."""
@@ -79,10 +88,13 @@ class Deployments:
             ends = (now // HOUR_MS + 1) * HOUR_MS
             raise until(f"You looked up {self.limits.lookups_per_hour} addresses within an hour.", ends, now)
 
-    async def _limit(self, user: User, now: int) -> LimitReachedError:
+    async def _limit(self, user: User, source: Source, now: int) -> LimitReachedError:
         """Which limit kept a deploy from being begun."""
         limits = self.limits
-        if 0 in limits.on_deploys:
+        reason = await self.suspensions.reason_against(user.id, source.repository)
+        if reason is not None:
+            return SuspendedError(reason)
+        if 0 in limits.on_deploys or not (await self.overrides.switches()).deploys:
             return LimitReachedError("This site allows no deploys now.")
         use = await self.deploys.use(user, now, limits)
         if use.all_day_ends:

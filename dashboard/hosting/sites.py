@@ -9,7 +9,7 @@ and not announced, or a site whose object doesn't know its newest event.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from clients.billing import Billing, BillingUnavailableError
@@ -35,6 +35,7 @@ from model.site import (
     withdrawal,
 )
 from model.site_names import is_site_name
+from model.suspension import SuspendedError
 from store.apps import Apps
 from store.deploys import ForSite
 from store.site_versions import SiteVersions
@@ -72,10 +73,11 @@ class SiteHosting:
         return await self.app_of(site, await self.standing(site.name, now))
 
     async def app_of(self, site: Site, standing: Standing) -> App | None:
-        """The same, where it is known how the site stands."""
+        """The same, where it is known how the site stands. With a site its app is suspended there."""
         if site.deleted_at is not None or standing.current is None:
             return None
-        return await self.apps.get(standing.current.app_id)
+        app = await self.apps.get(standing.current.app_id)
+        return app and replace(app, suspension=app.suspension or site.suspension)
 
     async def worker_of(self, name: str, now: int) -> str:
         """The Worker that answers under a name: of a site its current version, of an app itself."""
@@ -113,6 +115,8 @@ class SiteHosting:
 
     async def take(self, site: Site, app: App, asker: User | None, now: int) -> None:
         """Have an app of the owner's that is there, or on its way, become the next version."""
+        if site.suspension is not None:
+            raise SuspendedError(site.suspension)
         last = (await self.standing(site.name, now)).last
         if last is not None and last.app_id == app.id:
             raise SiteError("The newest version serves already, or is about to.")
@@ -192,6 +196,8 @@ class SiteHosting:
             found = await self.sites.get(name)
             if found is not None and found.changed_at == site.changed_at:
                 app = event.app_id and await self.apps.get(event.app_id)
+                if app and app.suspension is not None:
+                    raise SiteError(f"The operator has suspended this version: {app.suspension}")
                 raise SiteError(NOT_THERE if app and not app.is_served else TOO_MANY)
         raise RuntimeError(f"too many changes at once of the site {name}")
 

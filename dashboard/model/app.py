@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["pending", "queued", "building", "attesting", "deploying", "deployed", "failed", "deleted"]
-# What people see, wherever they see it: the status, or that the Worker of a deployed app is gone.
-State = Literal[Status, "missing"]
+# What people see, wherever they see it: the status, or why a deployed app isn't served: the operator has
+# suspended it, or its Worker is gone.
+State = Literal[Status, "suspended", "missing"]
 
 APP_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # Without vowels, so that no id is a word, nor a name that an operator wants for something else.
@@ -19,7 +20,7 @@ ID_LENGTH = 12
 
 # In the order in which a deploy goes through them.
 UNFINISHED: tuple[Status, ...] = ("pending", "queued", "building", "attesting", "deploying")
-STATES: tuple[State, ...] = (*UNFINISHED, "deployed", "missing", "failed", "deleted")
+STATES: tuple[State, ...] = (*UNFINISHED, "deployed", "suspended", "missing", "failed", "deleted")
 SHORT_COMMIT = 7
 BUILD_FAILED = "The build failed."
 
@@ -48,7 +49,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A row of `apps` with its deployer. Times are milliseconds since 1970."""
+    """A row of `apps` with its deployer. Times are milliseconds since 1970.
+
+    `suspension` is the operator's reason, if it, its site, its deployer or its repository is suspended.
+    """
 
     id: str
     source: Source
@@ -65,11 +69,15 @@ class App:
     removed_at: int | None
     missing_since: int | None
     run_began_at: int
+    suspension: str | None = None
 
     @property
     def state(self) -> State:
-        is_missing = self.status == "deployed" and self.missing_since is not None
-        return "missing" if is_missing else self.status
+        if self.status != "deployed":
+            return self.status
+        if self.suspension is not None:
+            return "suspended"
+        return "deployed" if self.missing_since is None else "missing"
 
     @property
     def name(self) -> str:
@@ -85,7 +93,9 @@ class App:
 
     @property
     def is_served(self) -> bool:
-        """Deployed, and still there as far as is known: only then it is linked to and takes money."""
+        """Deployed, not suspended, and still there as far as is known: only then it is linked to and takes
+        money.
+        """
         return self.state == "deployed"
 
     @property

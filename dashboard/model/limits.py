@@ -34,6 +34,8 @@ class Limits:
 class LimitReachedError(Exception):
     """A limit doesn't allow it; the message says which, and until when. `seconds` are those until then."""
 
+    status = 429  # of the answer
+
     def __init__(self, message: str, seconds: int | None = None) -> None:
         super().__init__(message)
         self.seconds = seconds

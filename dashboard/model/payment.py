@@ -29,7 +29,7 @@ class Payment:
 
     `currency` and `paid_amount`, in the currency's smallest unit, are of one that could not be credited;
     `taken_back` and `disputed`, a part of it, are in cents, or in that unit. `failure` is why the object
-    could not book it.
+    could not book it. `came_suspended`: it came when its account was suspended, and still is.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Payment:
     paid_amount: int | None
     failed_at: int | None
     failure: str | None
+    came_suspended: int
 
     @property
     def page(self) -> str:
@@ -90,7 +91,7 @@ class Payment:
         if self.taken_back > 0:
             word = "disputed" if self.disputed else "refunded"
             return word if self.is_taken_back else f"partly {word}"
-        if self.amount_cents is None or self.refund_reason is not None:
+        if self.amount_cents is None or self.refund_reason is not None or self.came_suspended:
             return "not credited" if paid == 0 else "to be refunded"
         return "credited" if self.status == "credited" else "processing"
 

@@ -53,6 +53,7 @@ class Site:
     `notice_ms` was chosen; until `held_until` a longer one holds that was chosen before. `told_at` is the
     last event that the site's object knows; from `certain_at` on no lease is left from before that. Since
     `wanted_at` its branch's newest commit is to be deployed; `head` was it when it was last looked at.
+    `suspension` is the operator's reason, if it, its owner or its repository is suspended.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Site:
     head: str | None
     hook_number: int
     wanted_at: int | None
+    suspension: str | None = None
 
     def is_owned_by(self, viewer: User | None) -> bool:
         return viewer is not None and viewer.id == self.owner.id

@@ -10,7 +10,11 @@ from model.app import UNFINISHED, App, Source, User
 from store.database import Database, Row, Value
 from store.sites import IS_SERVING
 
-SELECT = "SELECT apps.*, login, name FROM apps JOIN users ON users.id = user_id"
+SELECT = (
+    "SELECT apps.*, login, name, "
+    "(SELECT reason FROM suspended_apps WHERE app_id = apps.id LIMIT 1) AS suspension "
+    "FROM apps JOIN users ON users.id = user_id"
+)
 IS_UNFINISHED = "(run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NULL))"
 
 Kind = Literal["live", "serving", "unfinished", "failed", "deleted", "all"]
@@ -91,8 +95,10 @@ class Apps:
     async def counts(self) -> dict[str, int]:
         """How many apps there are of each state."""
         rows = await self.database.execute(
-            "SELECT CASE WHEN status = 'deployed' AND missing_since IS NOT NULL THEN 'missing' "
-            "ELSE status END AS state, count(*) AS apps FROM apps GROUP BY state"
+            "SELECT CASE WHEN status <> 'deployed' THEN status "
+            "WHEN id IN (SELECT app_id FROM suspended_apps) THEN 'suspended' "
+            "WHEN missing_since IS NOT NULL THEN 'missing' ELSE status END AS state, "
+            "count(*) AS apps FROM apps GROUP BY state"
         )
         return {str(row["state"]): int(row["apps"] or 0) for row in rows}
 
@@ -157,6 +163,7 @@ def app_of(row: Row) -> App:
         status=row["status"],  # type: ignore[arg-type]
         failure=row["failure"],  # type: ignore[arg-type]
         run_ended=bool(row["run_ended"]),
+        suspension=row["suspension"],  # type: ignore[arg-type]
         **{name: row[name] for name in NUMBERS},  # type: ignore[arg-type]
     )
 

@@ -125,17 +125,36 @@ class Attestations:
         )
         return str(rows[0]["app_id"]) if rows else None
 
-    async def finish_check(self, app_id: str, status: int, document: dict[str, Any]) -> None:
-        """Keep the result of a check, unless the app was deleted meanwhile."""
+    async def finish_check(
+        self, app_id: str, status: int, document: dict[str, Any], agrees: bool | None, now: int
+    ) -> None:
+        """Keep the result of a check, unless the app was deleted meanwhile.
+
+        `agrees` is None where it could not be found out: then what was found before still counts.
+        """
         await self.database.execute(
-            f"UPDATE checks SET status = ?, document = ? WHERE app_id = ? AND {IS_LIVE}",  # noqa: S608
-            *(status, encoded(document), app_id),
+            "UPDATE checks SET status = ?1, document = ?2, differs_since = CASE ?3 "  # noqa: S608
+            "WHEN 'agrees' THEN NULL WHEN 'differs' THEN coalesce(differs_since, ?4) ELSE differs_since END "
+            f"WHERE app_id = ?5 AND {IS_LIVE}",
+            *(status, encoded(document), {True: "agrees", False: "differs", None: None}[agrees], now, app_id),
         )
+
+    async def differing(self, limit: int) -> list[tuple[str, int]]:
+        """Apps that are not what was signed, as far as is known, and since when, the latest first."""
+        rows = await self.database.execute(
+            "SELECT app_id, differs_since FROM checks WHERE differs_since IS NOT NULL "
+            "ORDER BY differs_since DESC LIMIT ?",
+            limit,
+        )
+        return [(str(row["app_id"]), int(row["differs_since"] or 0)) for row in rows]
 
     async def forget(self, app_id: str) -> None:
         """Keep of a deleted app neither manifest nor document, each of which may have megabytes."""
         # The row of the checks stays: those that were begun count in their period.
-        checks = "UPDATE checks SET status = NULL, document = NULL, wanted_at = NULL WHERE app_id = ?"
+        checks = (
+            "UPDATE checks SET status = NULL, document = NULL, wanted_at = NULL, differs_since = NULL "
+            "WHERE app_id = ?"
+        )
         manifest = "UPDATE attestations SET manifest = NULL WHERE app_id = ?"
         await self.database.batch((checks, (app_id,)), (manifest, (app_id,)))
 

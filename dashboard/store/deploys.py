@@ -12,18 +12,28 @@ from dataclasses import dataclass
 from model.app import App, Source, User
 from model.limits import DAY_MS, HOUR_MS, Limits
 from store.database import Database, Value
+from store.sites import SUSPENDED
 
 UNENDED = "SELECT count(*) FROM apps WHERE user_id = ?1 AND run_ended = 0"
 OF_USER = "FROM deploys WHERE user_id = ?1 AND began_at >"
 OF_ALL = "FROM deploys WHERE began_at >"
+# Of a new app of the repository ?9, and of one that is there, ?7. A number is bound as one with a fraction.
+SUSPENSION_OF_NEW = (
+    "SELECT 1 FROM suspensions WHERE (kind = 'user' AND name = CAST(CAST(?1 AS INTEGER) AS TEXT)) "
+    "OR (kind = 'repository' AND name = lower(?9)) "
+    "OR (kind = 'owner' AND name = lower(substr(?9, 1, instr(?9, '/') - 1)))"
+)
+SUSPENSION_OF_APP = "SELECT 1 FROM suspended_apps WHERE app_id = ?7"
 MAY_BEGIN = (
+    "NOT EXISTS (SELECT 1 FROM overrides WHERE setting = 'deploys' AND value = 'off') AND "  # noqa: S608
     f"({UNENDED}) < ?3 AND (SELECT count(*) {OF_USER} ?2 - {HOUR_MS}) < ?4 "
     f"AND (SELECT count(*) {OF_USER} ?2 - {DAY_MS}) < ?5 AND (SELECT count(*) {OF_ALL} ?2 - {DAY_MS}) < ?6"
 )
 # A site, ?13, is live and has no version on its way.
 HAS_ROOM = (
-    "(EXISTS (SELECT 1 FROM sites WHERE name = ?13 AND deleted_at IS NULL) AND NOT EXISTS "
-    "(SELECT 1 FROM site_versions WHERE site = ?13 AND ended_at IS NULL))"
+    "(EXISTS (SELECT 1 FROM sites WHERE name = ?13 AND deleted_at IS NULL) AND NOT EXISTS "  # noqa: S608
+    "(SELECT 1 FROM site_versions WHERE site = ?13 AND ended_at IS NULL) "
+    f"AND NOT EXISTS ({SUSPENDED.format(site='?13')}))"
 )
 # An app whose script is still to be removed counts, too.
 APPS = "SELECT count(*) FROM apps WHERE user_id = ?1 AND removed_at IS NULL"
@@ -77,6 +87,7 @@ class Deploys:
                 "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, "
                 "changed_at, asked_at, run_began_at) SELECT ?8, ?1, ?9, ?10, ?11, ?12, ?2, ?2, ?2, ?2 "
                 f"WHERE {MAY_BEGIN} AND ({APPS}) < ?7 AND (?13 IS NULL OR {HAS_ROOM}) "
+                f"AND NOT EXISTS ({SUSPENSION_OF_NEW}) "
                 "ON CONFLICT DO NOTHING RETURNING id",
                 (
                     *values_of(user, now, limits),
@@ -104,7 +115,7 @@ class Deploys:
             (
                 "UPDATE apps SET status = 'pending', failure = NULL, run_ended = 0, changed_at = ?2, "  # noqa: S608
                 "asked_at = ?2, run_began_at = max(run_began_at + 1, ?2) WHERE id = ?7 AND status = 'failed' "
-                f"AND run_ended = 1 AND {MAY_BEGIN} RETURNING id",
+                f"AND run_ended = 1 AND {MAY_BEGIN} AND NOT EXISTS ({SUSPENSION_OF_APP}) RETURNING id",
                 (*values_of(app.deployer, now, limits), app.id),
             ),
             (NOTE, (app.id,)),

@@ -23,7 +23,11 @@ SELECT = (
     "WHERE payment_id = payments.id), 0) AS taken_back, "
     "coalesce((SELECT sum(reversals.amount_cents) FROM reversals "
     "WHERE payment_id = payments.id AND kind = 'dispute'), 0) AS disputed, "
-    "coalesce(amount_cents, paid_amount) AS paid "
+    "coalesce(amount_cents, paid_amount) AS paid, "
+    "CASE WHEN payments.site IS NULL THEN EXISTS (SELECT 1 FROM suspended_apps "
+    "WHERE suspended_apps.app_id = payments.app_id AND suspended_apps.at <= paid_at) "
+    "ELSE EXISTS (SELECT 1 FROM suspended_sites WHERE suspended_sites.site = payments.site "
+    "AND suspended_sites.at <= paid_at) END AS came_suspended "
     "FROM payments LEFT JOIN users ON users.id = user_id"
 )
 

@@ -65,6 +65,17 @@ class Users:
     async def forget_expired_sessions(self, now: int) -> None:
         await self.database.execute("DELETE FROM sessions WHERE expires_at <= ?", now)
 
+    async def get(self, user_id: int) -> User | None:
+        rows = await self.database.execute("SELECT id, login, name FROM users WHERE id = ?", user_id)
+        return User(**rows[0]) if rows else None  # type: ignore[arg-type]
+
+    async def id_of(self, login: str) -> int | None:
+        """Of who had a login last; None if nobody had it."""
+        rows = await self.database.execute(
+            "SELECT id FROM users WHERE login = ? COLLATE NOCASE ORDER BY seen_at DESC LIMIT 1", login
+        )
+        return int(rows[0]["id"] or 0) if rows else None
+
     async def count(self) -> int:
         ((row),) = await self.database.execute("SELECT count(*) AS users FROM users")
         return row["users"]  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from attestation.checks import BUDGET
+from attestation.checks import BUDGET, DifferenceError
 from model.app import App
 from model.site import Site, Standing
 from store.attestations import Check
@@ -130,6 +130,7 @@ async def latest_check(request: Request, app: App) -> Check | None:
     services: Services = request.state.services
 
     def on_failure(app_id: str, error: Exception) -> None:
-        log_request(request, "check_failed", error)
+        event = "verification_differs" if isinstance(error, DifferenceError) else "check_failed"
+        log_request(request, event, error)
 
     return await services.checks.latest(app, services.now(), on_failure)

@@ -20,6 +20,7 @@ from hosting.repository_url import SourceError
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from model.limits import LimitReachedError
 from model.site import AlreadySoError, SiteError
+from model.suspension import ActError
 from web.pages import page, parent_page
 from web.security import WEBHOOKS
 
@@ -62,15 +63,15 @@ async def unavailable(request: Request, error: Exception) -> Response:
 
 async def limit_reached(request: Request, error: Exception) -> Response:
     assert isinstance(error, LimitReachedError)
-    request_id = log_refusal(request.url.path, 429, str(error), request.headers)
-    title = TITLES[429]
-    response = page(request, "error.html", 429, title=title, message=str(error), request_id=None)
+    request_id = log_refusal(request.url.path, error.status, str(error), request.headers)
+    words = {"title": TITLES[error.status], "message": str(error), "request_id": None}
+    response = page(request, "error.html", error.status, **words)
     return with_id(limited(response, error), request_id)
 
 
 def limited(response: Response, error: LimitReachedError) -> Response:
     """An answer that says that a limit is reached, as programs read it (RFC 6585, section 4)."""
-    response.status_code = 429
+    response.status_code = error.status
     if error.seconds is not None:
         response.headers["retry-after"] = str(error.seconds)
     return response
@@ -115,6 +116,7 @@ HANDLERS: dict[Any, Any] = {
     AlreadySoError: already_so,
     SiteError: not_by_the_rules,
     SourceError: not_by_the_rules,
+    ActError: not_by_the_rules,
     PaymentsNotConfiguredError: payments_not_set_up,
     Exception: server_error,
 }

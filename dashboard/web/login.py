@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from clients.github_api import GitHubRefusedError
+from model.switches import SignUpRefusedError
 from web import sessions
 from web.rates import spend
 from web.security import inward
@@ -50,11 +51,14 @@ async def callback(request: Request) -> Response:
         return forgetful(RedirectResponse("/", 303))
     await spend(request, "logins")
     try:
-        user = await services.login.user_of(query.get("code", ""), verifier)
+        profile = await services.login.user_of(query.get("code", ""), verifier)
+        await services.signing_up.require_allowed(profile, services.now())
+    except SignUpRefusedError as error:
+        raise HTTPException(403, str(error)) from error
     except GitHubRefusedError as error:
         raise HTTPException(400, f"{error} Log in again.") from error
     response = forgetful(RedirectResponse(next_path, 303))
-    await sessions.log_in(request, response, user)
+    await sessions.log_in(request, response, profile.user)
     return response
 
 

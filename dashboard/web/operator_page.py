@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from clients.billing import BillingAccount, BillingUnavailableError
 from model.app import STATES, App
 from model.payment import RefundReason
-from web.pages import page
+from web.operator_acts import require_operator
+from web.pages import FAR_FUTURE, page
 from web.services import Services
 
 APPS_SHOWN = 25
 FAILURES_SHOWN = 25
+SUSPENSIONS_SHOWN = 100
+ACTS_SHOWN = 10
 # How long a payment is listed of which there is nothing to refund.
 NOTHING_PAID_SHOWN_MS = 30 * 24 * 3_600_000
 
@@ -30,8 +32,7 @@ REASONS: dict[RefundReason, str] = {
 
 async def operator(request: Request) -> Response:
     services: Services = request.state.services
-    if not services.settings.is_operator(request.state.viewer):
-        raise HTTPException(404)
+    require_operator(request)
     users, counts = await services.users.count(), await services.apps.counts()
     latest = await services.apps.latest(APPS_SHOWN)
     accounts = await asyncio.gather(*(account_of(services, app) for app in latest))
@@ -50,6 +51,12 @@ async def operator(request: Request) -> Response:
         to_refund=await services.payments.to_refund(services.now() - NOTHING_PAID_SHOWN_MS, FAILURES_SHOWN),
         unbooked_payments=await services.payments.failed(FAILURES_SHOWN),
         unbooked_reversals=await services.reversals.failed(FAILURES_SHOWN),
+        differing=await services.checks.store.differing(FAILURES_SHOWN),
+        switches=await services.overrides.switches(),
+        suspensions=await services.suspensions.latest(FAR_FUTURE, SUSPENSIONS_SHOWN),
+        untold=await services.suspensions.untold(),
+        unusable=await services.suspending.unusable(),
+        acts=await services.suspensions.acts(FAR_FUTURE, ACTS_SHOWN),
         failures=await services.apps.latest_failed(FAILURES_SHOWN),
     )
 

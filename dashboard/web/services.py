@@ -21,8 +21,10 @@ from hosting.following import Following
 from hosting.presence import Presence
 from hosting.removals import Removals
 from hosting.signatures import Signatures
+from hosting.signing_up import SigningUp
 from hosting.site_making import SiteMaking
 from hosting.sites import SiteHosting
+from hosting.suspending import Suspending
 from model.checkout import PaymentsNotConfiguredError
 from model.rates import Rates
 from payments.fulfilment import Fulfilment
@@ -32,10 +34,13 @@ from store.attestations import Attestations
 from store.database import Database
 from store.deploys import Deploys
 from store.looks import Looks
+from store.overrides import Overrides
+from store.overview import Overview
 from store.payments import Payments
 from store.reversals import Reversals
 from store.site_versions import SiteVersions
 from store.sites import Sites
+from store.suspensions import Suspensions
 from store.users import Users
 from upkeep import Upkeep
 from web.settings import Settings
@@ -72,6 +77,11 @@ class Services:
     following: Following
     checks: Checks
     presence: Presence
+    overview: Overview
+    overrides: Overrides
+    signing_up: SigningUp
+    suspensions: Suspensions
+    suspending: Suspending
     removals: Removals
     payments: Payments
     reversals: Reversals
@@ -88,12 +98,13 @@ class Services:
         settings: Settings,
         database: Database,
         objects: Any,
+        billing_worker: Any,
         fetch: Fetch,
         rates: Rates,
         now: Callable[[], int] = now_ms,
     ) -> Services:
-        """`objects` is the binding to the billing objects."""
-        users, apps, billing = Users(database), Apps(database), Billing(objects)
+        """`objects` is the binding to the billing objects, `billing_worker` the one to their Worker."""
+        users, apps, billing = Users(database), Apps(database), Billing(objects, billing_worker)
         secrets = settings.secrets
         api_url = settings.github_api_url
         as_app = GitHubApi(
@@ -110,19 +121,27 @@ class Services:
             secrets.cloudflare_token,
             settings.dispatch_namespace,
         )
-        payments, reversals = Payments(database), Reversals(database)
+        payments, reversals, suspensions = Payments(database), Reversals(database), Suspensions(database)
 
         def stripe() -> StripeApi:
             return connect_to_stripe(settings, fetch)
 
         fulfilment = Fulfilment(payments, billing, stripe)
         taking_back = TakingBack(payments, reversals, fulfilment, billing, stripe)
-        attestations = Attestations(database)
+        attestations, overrides = Attestations(database), Overrides(database)
         signatures = Signatures(attestations, GitHubAttestations(as_operator, settings.github_repository))
         presence = Presence(apps, Looks(database), namespace)
         deploys = Deploys(database)
         deployments = Deployments(
-            apps, deploys, signatures, billing, actions, settings.dispatch_namespace, settings.limits
+            apps,
+            deploys,
+            suspensions,
+            overrides,
+            signatures,
+            billing,
+            actions,
+            settings.dispatch_namespace,
+            settings.limits,
         )
         repositories = GitHubRepositories(as_app)
         sites, site_versions = Sites(database), SiteVersions(database)
@@ -184,6 +203,11 @@ class Services:
             following=following,
             checks=checks,
             presence=presence,
+            overview=Overview(database),
+            overrides=overrides,
+            signing_up=SigningUp(users, overrides, as_app),
+            suspensions=suspensions,
+            suspending=Suspending(suspensions, payments, billing, billing.tell_suspensions),
             removals=removals,
             payments=payments,
             reversals=reversals,

@@ -26,6 +26,7 @@ from local.cloudflare.answers import (
     timestamp,
 )
 from local.cloudflare.compatibility import check_compatibility
+from local.cloudflare.d1 import Databases
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.permissions import ACCOUNT_MIDDLEWARE
 from local.cloudflare.upload import MAX_UPLOAD_BYTES, read_form, script_from
@@ -57,7 +58,8 @@ def summary(namespace: str, name: str, script: Script) -> dict[str, Any]:
 class DispatchNamespaces:
     """The routes of the stand-in, over a store; `namespaces` are the ones that exist.
 
-    Without `has_versions` it is as it was before a namespace's scripts had versions.
+    Without `has_versions` it is as it was before a namespace's scripts had versions. `databases` are the
+    account's.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class DispatchNamespaces:
         namespaces: tuple[str, ...],
         on_change: OnChange,
         has_versions: bool = True,
+        databases: Databases | None = None,
     ) -> None:
         self._has_versions = has_versions
+        self._databases = databases
         self._store = store
         self._namespaces = namespaces
         self._on_change = on_change
@@ -89,6 +93,7 @@ class DispatchNamespaces:
             *(self._version_routes(script) if self._has_versions else ()),
             # Wrangler looks for an ordinary Worker of the same name before it uploads to a namespace.
             Route("/workers/scripts/{name}/{rest:path}", self.no_ordinary_script),
+            *(self._databases.routes() if self._databases else ()),
         ]
         return Starlette(
             routes=[

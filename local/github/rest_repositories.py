@@ -31,6 +31,7 @@ class RepositoryEndpoints:
         return [
             route("/user", self.user),
             route("/users/{login}", self.account),
+            route("/users/{login}/orgs", self.organisations),
             route(repository, self.repository),
             route("/repositories/{id:int}", self.repository_by_id),
             route(repository + "/git/matching-refs/{ref:path}", self.matching_refs),
@@ -52,6 +53,11 @@ class RepositoryEndpoints:
         if account is None:
             raise RestError(404, "Not Found")
         return JSONResponse(self._payloads.public_user(account))
+
+    async def organisations(self, request: Request) -> Response:
+        """Nobody here is a public member of any."""
+        await self.account(request)
+        return JSONResponse([])
 
     def find(self, request: Request) -> Repository:
         name = f"{request.path_params['owner']}/{request.path_params['name']}"

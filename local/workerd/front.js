@@ -27,6 +27,14 @@ async function control(request, env) {
   const { target, name, method, parameters } = await request.json();
   const targets = {
     billing: () => env.BILLING.getByName(name),
+    "billing-worker": () => env.BILLING_WORKER,
+    // `batch`, of statements without parameters; as D1's API answers.
+    database: () => ({
+      async batch(statements) {
+        const results = await env.DB.batch(statements.map((sql) => env.DB.prepare(sql)));
+        return results.map(({ results }) => results);
+      },
+    }),
     dashboard: () => env.DASHBOARD, // `scheduled`: what its cron trigger does
     namespace: () => env.NAMESPACE,
   };

@@ -18,6 +18,7 @@ from ledger import (
     REMEMBER_EXPIRED_MS,
     Lease,
     Ledger,
+    Suspended,
 )
 from pricing import Price
 from schema import MIGRATIONS, migrate, stored_version
@@ -744,3 +745,70 @@ def test_what_can_be_no_schedule_is_refused(
 ) -> None:
     with pytest.raises(LedgerError):
         ledger.set_schedule(NOW, version, schedule)
+
+
+# What the operator has suspended.
+
+
+def test_a_suspended_account_gives_no_lease_charges_nothing_and_goes_on_when_it_is_restored(
+    database: SqliteDatabase, ledger: Ledger
+) -> None:
+    lease = take_to_settle(ledger, 50)
+    ledger.set_suspension(1, {"": "Phishing."})
+    assert ledger.take_lease(NOW, 5) == Suspended("Phishing.")
+    assert ledger.increment_requests(NOW) == "suspended"
+    assert used(ledger) == 50  # the lease
+    # What was served before still counts.
+    assert ledger.renew_lease(NOW, lease, 20, 5) == Suspended("Phishing.")
+    assert used(ledger) == 20
+    again = Ledger(database, PRICE)
+    assert again.take_lease(NOW, 5) == Suspended("Phishing.")
+    again.set_suspension(2, {})
+    assert isinstance(again.take_lease(NOW, 5), Lease)
+
+
+def test_an_account_without_balance_is_suspended_before_anything_else(database: SqliteDatabase) -> None:
+    ledger = Ledger(database, Price(0, 1, 1))
+    ledger.open(NOW)
+    ledger.set_suspension(1, {"": "Why"})
+    assert ledger.take_lease(NOW, 1) == Suspended("Why")
+    assert ledger.add_funds(NOW, "cs_1", 500) == "credited"
+    assert ledger.take_lease(NOW, 1) == Suspended("Why")
+    ledger.close(NOW)
+    assert ledger.take_lease(NOW, 1) == "closed"
+
+
+def test_a_suspension_opens_no_account_and_holds_when_it_is_opened(database: SqliteDatabase) -> None:
+    ledger = Ledger(database, PRICE)
+    ledger.set_suspension(3, {"": "Why"})
+    assert ledger.take_lease(NOW, 1) == "no_account"
+    assert Ledger(database, PRICE).billing(NOW) is None
+    assert ledger.open(NOW) == "opened"
+    assert ledger.take_lease(NOW, 1) == Suspended("Why")
+    ledger.set_suspension(2, {})  # an earlier one that comes late
+    assert Ledger(database, PRICE).take_lease(NOW, 1) == Suspended("Why")
+
+
+def test_of_a_site_only_the_worker_that_is_suspended_does_not_serve(ledger: Ledger) -> None:
+    ledger.set_schedule(NOW, 1, SITE)
+    ledger.set_suspension(1, {"first": "Why"})
+    assert ledger.take_lease(NOW, 10) == Suspended("Why")
+    lease = ledger.take_lease(NOW + 20_000, 10)
+    assert isinstance(lease, Lease)
+    assert lease.worker == "second"
+
+
+@pytest.mark.parametrize(
+    ("version", "reasons"),
+    [
+        (0, {}),
+        (1, {"": ""}),
+        (1, {"": "x" * 1_001}),
+        (1, {"x" * 64: "y"}),
+        (1, {str(n): "y" for n in range(65)}),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_can_be_no_suspension_is_refused(ledger: Ledger, version: int, reasons: dict[str, str]) -> None:
+    with pytest.raises(LedgerError):
+        ledger.set_suspension(version, reasons)

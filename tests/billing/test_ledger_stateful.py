@@ -30,6 +30,7 @@ from ledger import (
     SHORTEST_LEASE_MS,
     Lease,
     Ledger,
+    Suspended,
 )
 from pricing import Price
 from tests.billing.sqlite_database import MOST_EXACT, SqliteDatabase
@@ -78,6 +79,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.taken_back: dict[str, tuple[int, int]] = {}  # version and cents of each reversal
         self.schedule_version = 0
         self.schedule: list[tuple[int, str]] = []
+        self.suspension_version = 0
+        self.suspended: dict[str, str] = {}
         self.most_allowed = 0
         self.served = 0
         self.charged = 0
@@ -134,6 +137,19 @@ class LedgerMachine(RuleBasedStateMachine):
             begun, coming = [coming[0][1]], coming[1:]
         return begun[-1] if begun else None, coming[0][0] if coming else None
 
+    # What the operator has suspended: of the account, or of the schedule's versions 1 and 2.
+
+    @rule(
+        version=versions, reasons=st.dictionaries(st.sampled_from(["", "1-0", "2-0", "2-1"]), st.just("why"))
+    )
+    def suspend(self, version: int, reasons: dict[str, str]) -> None:
+        self.ledger.set_suspension(version, reasons)
+        if version > self.suspension_version:
+            self.suspension_version, self.suspended = version, reasons
+
+    def is_suspended(self) -> bool:
+        return "" in self.suspended or self.planned()[0] in self.suspended
+
     # Leases.
 
     @rule(target=held, wanted=wanted_requests, count=counts_to_serve)
@@ -188,13 +204,14 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             self.expect_refusal(answer)
 
-    def receive(self, result: Lease | str, wanted: int, count: int) -> object:
+    def receive(self, result: Lease | Suspended | str, wanted: int, count: int) -> object:
         """Check a grant, or a refusal, and serve so many requests from it."""
         if not isinstance(result, Lease):
             self.expect_refusal(result)
             return multiple()
         left = self.remaining_in_tables()
         assert self.state == "opened"
+        assert not self.is_suspended()
         assert left >= 0, "charged + leased + lost must not exceed what is allowed"
         worker, switch_at = self.planned()
         life = LEASE_MS if switch_at is None else min(LEASE_MS, switch_at - self.now)
@@ -218,8 +235,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self.charged -= 1
         return multiple()
 
-    def expect_refusal(self, answer: str) -> None:
-        if self.state == "opened":
+    def expect_refusal(self, answer: Suspended | str) -> None:
+        if self.state == "opened" and self.is_suspended():
+            assert answer in (Suspended("why"), "suspended")
+        elif self.state == "opened":
             assert answer == "limit_exceeded"
             assert self.remaining_in_tables() <= 0
         else:
@@ -325,7 +344,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def the_tables_agree_with_each_other(self) -> None:
         if self.state == "no_account":
-            assert self.database.tables() == {}
+            stored = {name for name, rows in self.database.tables().items() if rows}
+            assert stored == ({"schema_version", "suspension"} if self.suspension_version else set())
             return
         charged, leased, lost = self.counts()
         [(encoded, hours)] = self.database.execute("SELECT leases, day_hours FROM account")

@@ -21,11 +21,12 @@ import httpx
 from starlette.types import ASGIApp
 
 from clients.http import TIMEOUT_SECONDS, Answer, Receive, UnreachableError
-from ledger import LEASE_MS, Lease, Ledger
+from ledger import LEASE_MS, Lease, Ledger, Suspended
 from model.app import App, Source, User
 from model.limits import Limits
 from model.rates import Rates
 from pricing import Price
+from telling import Telling
 from tests.billing.sqlite_database import SqliteDatabase
 from tests.dashboard.sqlite_d1 import MOST_EXACT, SqliteD1, nothing
 from web import sessions
@@ -110,7 +111,7 @@ class Site:
         settings = Settings.read(SimpleNamespace(**VARIABLES | SECRETS | env))
         settings = replace(settings, limits=limits or settings.limits)
         self.services = Services.make(
-            settings, self.database, self.billing, self.fetch, self.rates, lambda: self.now
+            settings, self.database, self.billing, self.billing, self.fetch, self.rates, lambda: self.now
         )
         self.application = application(lambda _: self.services)
 
@@ -188,6 +189,14 @@ class BillingObjects:
         if self.is_down:
             raise RuntimeError("the object is down")
 
+    async def tell_suspensions(self) -> int:
+        """What the billing Worker does after an act, and each minute."""
+
+        async def set_suspension(account: str, version: int, reasons: list[list[str]]) -> object:
+            return await self.getByName(account).set_suspension(version, reasons)
+
+        return await Telling(self._site.database, set_suspension).run(self._site.now, lambda *failure: None)
+
     def getByName(self, name: str) -> BillingObject:  # noqa: N802 (the runtime's name)
         ledger = self._ledgers.setdefault(name, Ledger(SqliteDatabase(), PRICE))
         return BillingObject(self, ledger, self._site.now)
@@ -212,6 +221,11 @@ class BillingObject:
         planned = [(since, worker) for since, worker in schedule]
         result = self._ledger.set_schedule(self._now, version, planned)
         return {"milliseconds": LEASE_MS} if result == "set" else result
+
+    async def set_suspension(self, version: int, reasons: list[list[str]]) -> dict[str, int]:
+        await self._objects.ready()
+        self._ledger.set_suspension(version, dict(reasons))
+        return {"milliseconds": LEASE_MS}
 
     async def get_worker_billing(self) -> dict[str, str | None] | None:
         await self._objects.ready()
@@ -246,8 +260,11 @@ class BillingObject:
         for _ in range(requests):
             self._ledger.increment_requests(self._now)
 
+    def take(self, wanted: int = 1) -> Lease | Suspended | str:
+        return self._ledger.take_lease(self._now, wanted)
+
     def lease(self, wanted: int) -> Lease:
-        lease = self._ledger.take_lease(self._now, wanted)
+        lease = self.take(wanted)
         assert isinstance(lease, Lease)
         return lease
 

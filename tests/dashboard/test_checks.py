@@ -38,7 +38,7 @@ from pipeline.inputs import Source
 from pipeline.manifest import Manifest
 from store.attestations import encoded
 from tests.dashboard.canned import CannedServer
-from tests.dashboard.dashboard_site import CLOUDFLARE, GITHUB, SOURCE, Site, signed
+from tests.dashboard.dashboard_site import CLOUDFLARE, GITHUB, OPERATOR, SOURCE, Site, signed
 from upkeep import CHECKS_AT_ONCE, OVERDUE_MS
 from web.attestation_pages import verify_command
 
@@ -264,6 +264,38 @@ def test_what_was_changed_behind_the_platform_s_back_is_named(
     with_app(tmp_path, work)
 
 
+def test_a_difference_stands_first_on_the_operators_page_until_it_is_gone_and_is_logged_as_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def work(app: Attested) -> None:
+        async def operators_page() -> str:
+            return str((await app.site.visitor(OPERATOR).get("/operator")).text)
+
+        script = app.store.get("testing", APP)
+        assert script is not None
+        kept = script["compatibility_date"]
+        app.tamper(lambda script: script.update(compatibility_date="2025-01-01"))
+        await app.document()
+        shown = await operators_page()
+        assert "Not what was signed" in shown
+        assert shown.index("Not what was signed") < shown.index("<dl")
+        assert '"event": "verification_differs"' in capsys.readouterr().err
+        # What can't be found out changes nothing of it.
+        app.site.now += 100_000
+        app.answer("/settings", 500, {})
+        await app.site.visitor().get(PAGE)
+        assert "Not what was signed" in await operators_page()
+        app.site.servers[CLOUDFLARE] = DispatchNamespaces(
+            app.store, ("testing",), app.on_change
+        ).application()
+        app.tamper(lambda script: script.update(compatibility_date=kept))
+        app.site.now += 100_000
+        await app.document()
+        assert "Not what was signed" not in await operators_page()
+
+    with_app(tmp_path, work)
+
+
 def test_a_script_that_is_gone_does_not_agree(tmp_path: Path) -> None:
     async def work(app: Attested) -> None:
         app.store.delete("testing", APP)
@@ -468,7 +500,7 @@ def test_what_is_deleted_leaves_no_documents_behind(tmp_path: Path, is_late: boo
         assert manifest.manifest is not None
         await app.site.services.removals.delete(deployed, app.site.now)
         if is_late:
-            await store.finish_check(APP, 200, document)
+            await store.finish_check(APP, 200, document, True, app.site.now)
             await store.set_manifest(APP, manifest.manifest_sha256, manifest.manifest)
         assert not any("modules" in line for line in app.site.database.dump() if line.startswith("INSERT"))
         ((row),) = await app.site.database.execute("SELECT sum(made) AS made FROM checks")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from model.app import STATES, UNFINISHED
+from model.suspension import Operator, Target
 from tests.dashboard.dashboard_site import ALICE, OPERATOR, Site
 from tests.dashboard.shop import APP, Shop, in_shop
 from tests.dashboard.test_presence import Hosted, hosting
@@ -20,7 +21,11 @@ CHANGES = {
     "failed": "status = 'failed', failure = 'The build failed.'",
     "deleted": "status = 'deleted', deleted_at = 1",
 }
-WHY = {"missing": "not at Cloudflare any more", "deleted": "was deleted"}
+WHY = {
+    "missing": "not at Cloudflare any more",
+    "deleted": "was deleted",
+    "suspended": "imitates a bank",
+}
 GONE = pytest.mark.parametrize("state", WHY)
 BADGE = re.compile(r'<span class="badge (\w+)">(\w+)</span>')
 CURRENT = re.compile(r'aria-current="step" aria-busy="true">(\w+)')
@@ -36,6 +41,13 @@ def on_site(work: Callable[[Site], Awaitable[None]]) -> None:
 
 
 async def change(site: Site, state: str) -> None:
+    if state == "suspended":
+        await site.database.execute("UPDATE apps SET status = 'deployed'")
+        ids = [str(row["id"]) for row in await site.database.execute("SELECT id FROM apps")]
+        for app_id in ids:
+            target, by = Target("app", app_id), Operator("operator", OPERATOR.id)
+            await site.services.suspending.suspend(target, "It imitates a bank.", by, site.now)
+        return
     await site.database.execute("UPDATE apps SET " + CHANGES.get(state, f"status = '{state}'"))
 
 

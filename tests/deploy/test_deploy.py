@@ -228,8 +228,8 @@ def redone(output: str) -> list[str]:
 
 def check_what_is_live(account: CloudflareAccount) -> None:
     bindings = {
-        "codius-billing": {"durable_object_namespace"},
-        "codius-dashboard": {"d1", "durable_object_namespace", "ratelimit"},
+        "codius-billing": {"d1", "durable_object_namespace"},
+        "codius-dashboard": {"d1", "durable_object_namespace", "ratelimit", "service"},
         "codius-dispatch": {"dispatch_namespace", "durable_object_namespace", "ratelimit", "service"},
     }
     sources = {"codius-billing": "billing", "codius-dashboard": "dashboard", "codius-dispatch": "dispatch"}

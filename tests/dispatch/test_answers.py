@@ -280,3 +280,18 @@ def test_errors_of_the_platform_s_own_path_are_json_for_everyone(
     assert found.headers["access-control-allow-origin"] == "*"
     assert found.headers["cache-control"] == "no-store"
     assert found.headers["x-request-id"] == "r-1"
+
+
+@pytest.mark.parametrize("contact", ["", "mailto:abuse@example.com", 'https://example.com/?a="b"'])
+def test_what_is_suspended_says_why_and_whom_to_write_to(contact: str) -> None:
+    def answer(accept: str) -> Answer:
+        return answers.suspended(asker(accept), "https://dashboard.example", "app", "It <imitates>.", contact)
+
+    page = answer("text/html")
+    assert (page.status, page.headers["cache-control"]) == (403, "no-store")
+    assert "It &lt;imitates&gt;." in page.body
+    assert ("Write to the operator" in page.body) is bool(contact)
+    assert 'a="b"' not in page.body
+    problem = json.loads(answer("application/json").body)
+    assert (problem["status"], problem["reason"]) == (403, "It <imitates>.")
+    assert problem.get("contact", "") == contact

@@ -75,3 +75,22 @@ def test_staging_has_the_bindings_of_production_and_counters_of_its_own() -> Non
     for limits in (production, staging):
         assert limits[0]["simple"]["limit"] > 0
         assert limits[0]["simple"]["period"] in (10, 60)
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        (None, ""),
+        ("", ""),
+        ("a@example.com", "mailto:a@example.com"),
+        ("https://x.example/", "https://x.example/"),
+    ],
+)
+def test_a_contact_is_an_address_that_a_page_can_link_to(value: Any, address: str) -> None:
+    assert read(CONTACT=value).contact == address
+
+
+@pytest.mark.parametrize("value", ["javascript:alert(1)", "nobody", "a b@example.com"])
+def test_another_contact_is_refused(value: str) -> None:
+    with pytest.raises(SettingError, match="CONTACT"):
+        read(CONTACT=value)

@@ -78,7 +78,7 @@ def test_the_front_and_the_namespace_know_where_the_stand_ins_are(staged: tuple[
 def test_every_service_that_is_bound_is_staged(staged: tuple[Path, list[Path]]) -> None:
     configs = configs_of(staged)
     bound = {service["service"] for config in configs.values() for service in config.get("services", [])}
-    assert len(bound) == 4
+    assert len(bound) == 5
     assert bound <= {config["name"] for config in configs.values()}
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 import time
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -11,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from local.control import Control
+from local.staging import ROOT
 from tests.system.running import RunningStack, soon
 
 CONNECTIONS = 50
@@ -142,6 +148,108 @@ def test_no_request_fails_or_is_served_by_a_version_that_is_not_its_times(
     asyncio.run(run())
 
 
-def is_charged(stack: RunningStack, requests: int) -> bool:
+@pytest.mark.parametrize("account", ["first", "kept"], ids=["an app", "a site"])
+def test_what_is_suspended_is_refused_by_every_instance_within_a_leases_life_and_nothing_is_charged(
+    switching: RunningStack, tmp_path: Path, account: str
+) -> None:
+    """Under load in three instances: what is asked for after that is answered 403, until it is restored."""
+    version = {"first": 0, "kept": 10}[account]
+
+    async def call(method: str, *parameters: object) -> dict[str, int]:
+        return await asyncio.to_thread(switching.billing, account, method, *parameters)
+
+    async def run() -> None:
+        await asyncio.to_thread(deploy_apps, switching, tmp_path)
+        if account != "first":
+            await call("set_schedule", 1, [(0, "first")])
+        before = int((await call("get_worker_billing"))["requests"])
+        is_over = asyncio.Event()
+
+        async def suspend() -> int:
+            await asyncio.sleep(PAUSE_MS / 1_000)
+            answer = await call("set_suspension", version + 1, [["", "It imitates a bank."]])
+            refused_from = now_ms() + answer["milliseconds"]
+            await asyncio.sleep(answer["milliseconds"] / 1_000 + PAUSE_MS / 1_000)
+            is_over.set()
+            return refused_from
+
+        refused_from, served = await asyncio.gather(
+            suspend(), ask_until(switching.port, account, is_over, CONNECTIONS)
+        )
+        assert {one.status for one in served} == {200, 403}
+        late = [one for one in served if one.sent_at >= refused_from]
+        assert late
+        assert {one.status for one in late} == {403}
+        problem = json.loads(late[-1].body)
+        assert (problem["title"], problem["reason"]) == ("Suspended", "It imitates a bank.")
+        answered = sum(one.status == 200 for one in served)
+        assert await asyncio.to_thread(is_charged, switching, before + answered, account)
+        await call("set_suspension", version + 2, [])
+        again = await asyncio.to_thread(lambda: soon(lambda: switching.get(account).status_code == 200))
+        assert again
+
+    asyncio.run(run())
+
+
+def operate(stack: RunningStack, *arguments: str) -> str:
+    """`make operator ARGS=…`, with the local Cloudflare; billing's cron trigger comes meanwhile."""
+    environment = {
+        "CLOUDFLARE_API_BASE_URL": f"{stack.origin}/client/v4",
+        "CLOUDFLARE_API_TOKEN": "local",
+        "WRANGLER_LOG_PATH": str(stack.state / "wrangler-logs"),
+    }
+    command = [sys.executable, "-m", "deploy.operate", *arguments]
+    running = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while running.poll() is None:
+        Control.of(stack.state).call("billing-worker", "", "scheduled", {"cron": "* * * * *"})
+        time.sleep(0.5)
+    assert running.stdout is not None
+    with running.stdout as output:
+        return output.read()
+
+
+def test_the_command_suspends_and_restores_without_the_dashboard(
+    switching: RunningStack, tmp_path: Path
+) -> None:
+    """By wrangler, D1 and billing's cron trigger alone: the dashboard is asked for nothing."""
+    deploy_apps(switching, tmp_path)
+    app = "bcdfghjkmnpq"
+    switching.deploy(tmp_path, app)
+    query(
+        switching,
+        "INSERT INTO users VALUES (7, 'mallory', NULL, 1, 1)",
+        "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, changed_at) "
+        f"VALUES ('{app}', 7, 'mallory/hello', 'main', '{'a' * 40}', '', 1, 1)",
+    )
+    assert switching.get(app).status_code == 200
+    reason = "It imitates O'Neill's bank; \"really\"."
+    assert "There is no app" in operate(switching, "suspend", "app", "zzz", "--reason", "Why")
+    said = operate(switching, "suspend", "user", "Mallory", "--reason", reason)
+    assert "All accounts know it" in said
+    assert soon(lambda: switching.get(app).status_code == 403)
+    assert switching.get(app, headers={"accept": "application/json"}).json()["reason"] == reason
+    assert "is suspended already" in operate(switching, "suspend", "user", "7", "--reason", "Why")
+    assert f"user  7  {reason}" in operate(switching, "suspensions")
+    assert "All accounts know it" in operate(switching, "restore", "user", "mallory", "--reason", "No.")
+    assert soon(lambda: switching.get(app).status_code == 200)
+    assert "deploys: off." in operate(switching, "set", "deploys", "off", "--reason", "A flood.")
+    assert "deploys: off, as before." in operate(switching, "set", "deploys", "off", "--reason", "A flood.")
+    listed = operate(switching, "acts")
+    assert "restore  user  7  No." in listed
+    assert "set  deploys  off  A flood." in listed
+
+
+def query(stack: RunningStack, *statements: str) -> list[list[dict[str, object]]]:
+    return Control.of(stack.state).call("database", "", "batch", statements)
+
+
+def is_charged(stack: RunningStack, requests: int, account: str = "site") -> bool:
     """Whether the object charges exactly so many once the leases have come back."""
-    return soon(lambda: stack.billing("site", "get_worker_billing")["requests"] == str(requests))
+    return soon(lambda: stack.billing(account, "get_worker_billing")["requests"] == str(requests))
