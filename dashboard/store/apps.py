@@ -18,12 +18,14 @@ SELECT = (
 IS_UNFINISHED = "(run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NULL))"
 
 Kind = Literal["live", "serving", "unfinished", "failed", "deleted", "all"]
-IS_MISSING = "(status = 'deployed' AND missing_since IS NOT NULL)"
+# Deployed, and not to be had: suspended, or its Worker is gone.
+IS_SUSPENDED = "EXISTS (SELECT 1 FROM suspended_apps WHERE suspended_apps.app_id = apps.id)"
+IS_OUT = f"(missing_since IS NOT NULL OR {IS_SUSPENDED})"
 OF_KIND: dict[Kind, str] = {
     "live": "status <> 'deleted'",
-    "serving": "status = 'deployed' AND missing_since IS NULL",
+    "serving": f"status = 'deployed' AND NOT {IS_OUT}",
     "unfinished": f"status IN ({', '.join(repr(status) for status in UNFINISHED)})",
-    "failed": f"(status = 'failed' OR {IS_MISSING})",
+    "failed": f"(status = 'failed' OR (status = 'deployed' AND {IS_OUT}))",
     "deleted": "status = 'deleted'",
     "all": "TRUE",
 }

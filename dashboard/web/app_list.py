@@ -39,7 +39,7 @@ KINDS: dict[Kind, str] = {
     "live": "All but deleted",
     "serving": "Deployed",
     "unfinished": "On their way",
-    "failed": "Failed or missing",
+    "failed": "Failed, missing or suspended",
     "deleted": "Deleted",
     "all": "All",
 }

@@ -10,7 +10,9 @@ from dataclasses import replace
 import pytest
 
 from model.app import UNFINISHED
+from model.suspension import Target
 from tests.dashboard.dashboard_site import ALICE, BOB, SOURCE, Site
+from tests.dashboard.test_suspensions import suspend
 from web.app_list import APPS_PER_PAGE
 
 STATES = {
@@ -68,6 +70,15 @@ def test_apps_are_found_by_words_and_by_state_and_deleted_ones_only_when_asked_f
 ) -> None:
     async def work(site: Site) -> None:
         assert await listed(site, query) == shown
+
+    on_list(work)
+
+
+def test_what_is_suspended_is_among_what_is_not_to_be_had() -> None:
+    async def work(site: Site) -> None:
+        await suspend(site, Target("app", IDS["serving"]))
+        assert await listed(site, "?show=serving") == set()
+        assert await listed(site, "?show=failed") == {"serving", "failed", "missing"}
 
     on_list(work)
 
