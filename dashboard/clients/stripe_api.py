@@ -27,6 +27,7 @@ from model.money import cents
 from model.top_up import Order
 
 RETRIES = 2
+LONGEST_TITLE = 200
 PAGE = 100  # the most that a list gives at once
 
 
@@ -111,7 +112,8 @@ def session_of(order: Order) -> dict[str, Any]:
     metadata = {"app_id": order.account}
     if order.user_id is not None:
         metadata |= {"user_id": str(order.user_id)} | ({"anonymous": "yes"} if order.is_anonymous else {})
-    product = {"name": f"Requests for {order.title}", "description": order.address}
+    title = shortened(order.title)
+    product = {"name": f"Requests for {title}", "description": order.address}
     price = {"currency": CURRENCY, "unit_amount": order.cents, "product_data": product}
     words = f"{cents(order.cents)} is added to the balance that requests to {order.address} are charged to."
     return {
@@ -125,9 +127,14 @@ def session_of(order: Order) -> dict[str, Any]:
         "metadata": metadata,
         "payment_intent_data": {
             "metadata": metadata,
-            "description": f"Top-up of {order.title} ({order.account})",
+            "description": f"Top-up of {title} ({order.account})",
         },
     }
+
+
+def shortened(title: str) -> str:
+    """A repository and directory, of which the latter can be longer than Stripe takes a description."""
+    return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
 
 
 class FetchClient(stripe.HTTPClient):

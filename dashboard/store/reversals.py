@@ -85,6 +85,8 @@ class Reversals:
 
     async def of_payments(self, payments: Sequence[Payment]) -> list[TakenBack]:
         """The refunds and disputes of payments."""
+        if not payments:
+            return []
         rows = await self.database.execute(
             "SELECT payment_id, kind, amount_cents, created_at FROM reversals "
             "WHERE payment_id IN (SELECT value FROM json_each(?))",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.lasting import DAY_MS, lasts
 from model.top_up import MOST_CENTS, Offer, TopUpError, chosen_cents, many, offers, way_back
@@ -82,6 +85,18 @@ def test_what_is_no_amount_or_two_is_refused_with_what_to_do(offered: str, typed
         chosen_cents(offered, typed, 50, CHOICES)
 
 
+@given(st.text(), st.text())
+def test_whatever_is_typed_is_an_amount_in_bounds_or_refused(offered: str, typed: str) -> None:
+    with contextlib.suppress(TopUpError):
+        assert 50 <= chosen_cents(offered, typed, 50, CHOICES) <= MOST_CENTS
+
+
+@given(st.integers(50, MOST_CENTS))
+def test_an_amount_is_what_it_reads_as(cents: int) -> None:
+    typed = f"{cents // 100:,}.{cents % 100:02}"
+    assert chosen_cents("other", typed, 50, CHOICES) == chosen_cents("", f"${typed}", 50, CHOICES) == cents
+
+
 def test_before_paying_one_reads_for_what_and_how_one_is_shown(tmp_path: Path) -> None:
     async def work(shop: Shop) -> None:
         shop.site.billing.getByName(APP).use(100)
@@ -129,6 +144,26 @@ def test_stripe_is_told_the_repository_the_amount_and_to_take_dollars(tmp_path: 
         assert "$7.50" in session["custom_text"]["submit"]["message"]
         (charge,) = shop.stripe.objects.of("charge")
         assert charge["description"] == f"Top-up of alice/hello ({APP})"
+
+    in_shop(tmp_path, work)
+
+
+def test_a_directory_of_any_length_can_be_paid_for(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        await shop.site.database.execute("UPDATE apps SET directory = ?", "d" * 2_000)
+        name = shop.stripe.objects.item_of(await shop.paid())["description"]
+        assert name.startswith("Requests for alice/hello/ddd")
+        assert name.endswith("d…")
+
+    in_shop(tmp_path, work)
+
+
+def test_a_login_comes_back_to_where_it_began(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        page = (await shop.site.visitor().get(f"{OWN}/402?next=%2Fdeep%3Fa")).text
+        back = quote(f"{OWN}/402?next=%2Fdeep%3Fa")
+        assert f'<a href="/login/github?next={back}">Log in with GitHub</a>' in page
+        assert f'next={quote(f"{OWN}/top-up?next=/deep%3Fa")}">Log in</a>' in page
 
     in_shop(tmp_path, work)
 
