@@ -1,4 +1,5 @@
--- How a payer is shown, where they wanted to go, and which of what takes something back are disputes.
+-- What was to be paid, how the payer is shown, where they wanted to go; and what takes something back as a dispute.
+ALTER TABLE payments ADD COLUMN asked_cents INTEGER;
 ALTER TABLE payments ADD COLUMN is_anonymous INTEGER NOT NULL DEFAULT 0
     CHECK (is_anonymous IN (0, 1));
 ALTER TABLE payments ADD COLUMN wanted TEXT;

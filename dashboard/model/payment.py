@@ -25,7 +25,7 @@ class Payment:
     """A row of `payments` with the payer's login, and what its refunds and disputes took back.
 
     `account` is named as the site or the app that it is for. `login` is shown to others unless it
-    `is_anonymous`. `wanted` is the path that the payer wanted to see.
+    `is_anonymous`. `asked_cents` were to be paid, `wanted` is the path that the payer wanted to see.
 
     `currency` and `paid_amount`, in the currency's smallest unit, are of one that could not be credited;
     `taken_back` and `disputed`, a part of it, are in cents, or in that unit. `failure` is why the object
@@ -38,6 +38,7 @@ class Payment:
     login: str | None
     is_anonymous: int
     wanted: str | None
+    asked_cents: int | None
     status: PaymentStatus
     amount_cents: int | None
     taken_back: int
@@ -80,7 +81,9 @@ class Payment:
     def amount(self) -> str:
         if self.amount_cents is not None:
             return cents(self.amount_cents)
-        return amount(self.paid_amount, self.currency) if self.paid_amount else "–"
+        if self.paid_amount:
+            return amount(self.paid_amount, self.currency)
+        return cents(self.asked_cents) if self.asked_cents and self.refund_reason is None else "–"
 
     @property
     def word(self) -> str:

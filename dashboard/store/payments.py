@@ -45,13 +45,15 @@ class Payments:
 
     async def add_open(self, session_id: str, account: str, now: int, order: Order | None = None) -> None:
         """Note a session that was begun; without an `order` one that is heard of first here."""
-        user_id, is_anonymous, wanted = (
-            (order.user_id, order.is_anonymous, order.wanted) if order else (None, False, None)
+        user_id, is_anonymous, wanted, cents = (
+            (order.user_id, order.is_anonymous, order.wanted, order.cents)
+            if order
+            else (None, False, None, None)
         )
         await self.database.execute(
-            "INSERT INTO payments (id, app_id, site, user_id, status, created_at, is_anonymous, wanted) "  # noqa: S608
-            f"VALUES (?1, {APP}, {SITE}, ?3, 'open', ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-            *(session_id, account, user_id, now, int(is_anonymous), wanted),
+            "INSERT INTO payments (id, app_id, site, user_id, status, created_at, is_anonymous, wanted, "  # noqa: S608
+            f"asked_cents) VALUES (?1, {APP}, {SITE}, ?3, 'open', ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+            *(session_id, account, user_id, now, int(is_anonymous), wanted, cents),
         )
 
     async def record_paid(self, checkout: Checkout, now: int) -> None:

@@ -277,7 +277,9 @@ def test_a_payment_on_its_way_is_asked_for_again_without_asking_stripe(tmp_path:
         session = await shop.begin()
         shop.stripe.pay(session, settles_later=True)
         own = f"/checkout-sessions/{session['id']}/success"
-        assert f'hx-get="{own}"' in (await shop.success(session)).text
+        page = (await shop.success(session)).text
+        assert f'hx-get="{own}"' in page
+        assert '<td class="number">$5.00</td>' in page
         asked = len(shop.site.asked)
         for _ in range(3):
             assert "being processed" in (await shop.site.visitor().get(own, {"hx-request": "true"})).text
