@@ -43,7 +43,8 @@ def rendered(markdown: str, name: str) -> str:
         for child in token.children or ():
             if child.type == "link_open":
                 child.attrSet("href", address(str(child.attrGet("href")), name))
-    return str(reader.renderer.render(list(with_frames(tokens)), reader.options, {}))
+    html = str(reader.renderer.render(list(with_frames(tokens)), reader.options, {}))
+    return html.replace("<pre>", '<pre tabindex="0">')  # which scrolls like a table that is too wide
 
 
 def with_frames(tokens: Iterable[Token]) -> Iterable[Token]:
