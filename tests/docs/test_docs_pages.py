@@ -46,13 +46,13 @@ def test_every_page_that_is_made_is_shown() -> None:
 
 
 def test_links_lead_to_other_pages_and_tables_scroll_by_themselves() -> None:
-    page = rendered(
-        "# A & b!\n\n[x](payers.md#refunds) [y](https://a.example)\n\n|a|\n|-|\n|<b>|", "visitors"
-    )
+    links, table, code = "[x](payers.md#refunds) [y](https://a.example)", "|a|\n|-|\n|<b>|", "    run <pre>"
+    page = rendered(f"# A & b!\n\n{links}\n\n{table}\n\n{code}\n", "visitors")
     assert '<h1 id="a--b">A &amp; b!</h1>' in page
     assert '<a href="/docs/payers#refunds">x</a> <a href="https://a.example">y</a>' in page
     assert '<div class="wide" tabindex="0">\n<table>' in page
     assert "<td>&lt;b&gt;</td>" in page
+    assert '<pre tabindex="0"><code>run &lt;pre&gt;' in page
     with pytest.raises(PageError, match=r"docs/visitors\.md links to security\.md"):
         rendered("[x](security.md)", "visitors")
 
