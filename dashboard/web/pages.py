@@ -81,13 +81,6 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
     )
 
 
-def here_of(request: Request) -> str:
-    """The path and query of a page, to come back to after a login."""
-    if request.method != "GET":
-        return request.url.path
-    return f"{request.url.path}?{request.url.query}".rstrip("?")
-
-
 def when(milliseconds: int) -> Markup:
     """A time as people read it, in UTC, with its exact form for programs."""
     time = datetime.fromtimestamp(milliseconds / 1000, UTC)
