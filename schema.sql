@@ -105,10 +105,10 @@ CREATE TABLE payments (
     failed_at      INTEGER,                       -- when and why the object last failed to book it
     failure        TEXT,
     site           TEXT    REFERENCES sites (name), -- whose account it is for; `app_id` is then a version of it
-    asked_cents    INTEGER,                       -- US cents, what was to be paid
     is_anonymous   INTEGER NOT NULL DEFAULT 0     -- whether others see who paid
         CHECK (is_anonymous IN (0, 1)),
     wanted         TEXT,                          -- the path that the payer wanted to see; forgotten after a week
+    asked_cents    INTEGER,                       -- US cents, what was to be paid
     CHECK (status IN ('open', 'processing', 'paid', 'credited', 'expired', 'failed')),
     CHECK ((status IN ('paid', 'credited')) = (amount_cents IS NOT NULL)),
     CHECK ((status IN ('paid', 'credited')) = (paid_at IS NOT NULL)),

@@ -1,5 +1,4 @@
--- What was to be paid, how the payer is shown, where they wanted to go; and what takes something back as a dispute.
-ALTER TABLE payments ADD COLUMN asked_cents INTEGER;
+-- How a payer is shown, where they wanted to go, and which of what takes something back are disputes.
 ALTER TABLE payments ADD COLUMN is_anonymous INTEGER NOT NULL DEFAULT 0
     CHECK (is_anonymous IN (0, 1));
 ALTER TABLE payments ADD COLUMN wanted TEXT;

@@ -84,18 +84,18 @@ CREATE TABLE payments (
     created_at     INTEGER NOT NULL,
     paid_at        INTEGER,
     asked_at       INTEGER NOT NULL DEFAULT 0, asked_version INTEGER NOT NULL DEFAULT 0, known_version INTEGER NOT NULL DEFAULT 0, refund_reason TEXT
-    CHECK (refund_reason IN ('deleted', 'missing', 'currency', 'nothing')), currency TEXT, paid_amount INTEGER, failed_at INTEGER, failure TEXT, site TEXT REFERENCES sites (name), asked_cents INTEGER, is_anonymous INTEGER NOT NULL DEFAULT 0
+    CHECK (refund_reason IN ('deleted', 'missing', 'currency', 'nothing')), currency TEXT, paid_amount INTEGER, failed_at INTEGER, failure TEXT, site TEXT REFERENCES sites (name), is_anonymous INTEGER NOT NULL DEFAULT 0
     CHECK (is_anonymous IN (0, 1)), wanted TEXT,    -- when Stripe was last asked about it
     CHECK (status IN ('open', 'processing', 'paid', 'credited', 'expired', 'failed')),
     CHECK ((status IN ('paid', 'credited')) = (amount_cents IS NOT NULL)),
     CHECK ((status IN ('paid', 'credited')) = (paid_at IS NOT NULL)),
     CHECK (amount_cents > 0)
 ) STRICT;
-INSERT INTO "payments" VALUES('cs_1','bcdfghjkmnpq',1,'credited',500,'pi_1',1,2,0,1,0,NULL,NULL,NULL,NULL,NULL,NULL,500,1,'/deep?a');
-INSERT INTO "payments" VALUES('cs_2','bcdfghjkmnpq',NULL,'open',NULL,NULL,1,NULL,0,0,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL);
-INSERT INTO "payments" VALUES('cs_3','bcdfghjkmnpq',NULL,'failed',NULL,'pi_3',1,NULL,0,0,0,'currency','eur',500,NULL,NULL,NULL,NULL,0,NULL);
-INSERT INTO "payments" VALUES('cs_4','bcdfghjkmnpq',NULL,'paid',700,'pi_4',1,2,0,5,5,NULL,NULL,NULL,3,'no account',NULL,NULL,0,NULL);
-INSERT INTO "payments" VALUES('cs_5','bcdfghjkmnpq',NULL,'credited',300,'pi_5',7,8,0,0,0,NULL,NULL,NULL,NULL,NULL,'example',NULL,0,NULL);
+INSERT INTO "payments" VALUES('cs_1','bcdfghjkmnpq',1,'credited',500,'pi_1',1,2,0,1,0,NULL,NULL,NULL,NULL,NULL,NULL,1,'/deep?a');
+INSERT INTO "payments" VALUES('cs_2','bcdfghjkmnpq',NULL,'open',NULL,NULL,1,NULL,0,0,0,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL);
+INSERT INTO "payments" VALUES('cs_3','bcdfghjkmnpq',NULL,'failed',NULL,'pi_3',1,NULL,0,0,0,'currency','eur',500,NULL,NULL,NULL,0,NULL);
+INSERT INTO "payments" VALUES('cs_4','bcdfghjkmnpq',NULL,'paid',700,'pi_4',1,2,0,5,5,NULL,NULL,NULL,3,'no account',NULL,0,NULL);
+INSERT INTO "payments" VALUES('cs_5','bcdfghjkmnpq',NULL,'credited',300,'pi_5',7,8,0,0,0,NULL,NULL,NULL,NULL,NULL,'example',0,NULL);
 CREATE TABLE reversals (
     id             TEXT    PRIMARY KEY,           -- Stripe's, of the refund or dispute; the object books it under this id
     payment_id     TEXT    NOT NULL REFERENCES payments (id),
