@@ -9,6 +9,7 @@ It does what isn't done, by plain wrangler commands; a second run does nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -28,7 +29,9 @@ def main() -> int:
         print(f"ENV must be one of {', '.join(ENVIRONMENTS)}, not {name!r}.", file=sys.stderr)
         return 2
     installation = Installation(ROOT, environment)
-    wanted, steps = os.environ.get("STEP"), Steps(installation)
+    # Set by deploy.attested alone: what was signed of each Worker.
+    messages = json.loads(os.environ.get("ATTESTED") or "{}")
+    wanted, steps = os.environ.get("STEP"), Steps(installation, messages)
     if wanted and wanted not in {step.name for step in steps}:
         print(f"STEP must be one of {', '.join(step.name for step in steps)}.", file=sys.stderr)
         return 2
@@ -47,6 +50,8 @@ def main() -> int:
     finally:
         for warning in steps.warnings:
             print(f"\n{warning}", flush=True)
+    if not messages:
+        print("\nWhat this deploys from a clone visitors can't check (docs/operating.md).")
     print(f"\n  Dashboard  {installation.dashboard_url}")
     print(f"  Apps       https://<id>.{installation.dispatch.variables['APPS_DOMAIN']}")
     return 0

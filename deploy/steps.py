@@ -7,7 +7,7 @@ dispatch), and the database is migrated before the code that wants the new table
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,9 @@ from deploy.wrangler import NotThereError, Wrangler
 # The machine's own Node.js may be too old for wrangler.
 WITH_NODE = 'export PATH="$PWD/.venv/bin:$PATH"'
 
+# The end of a version's tag whose upload was signed: the same code by hand isn't it.
+ATTESTED = "attested"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -36,9 +39,10 @@ class Step:
 
 
 class Steps:
-    """Those of one installation."""
+    """Those of one installation. `messages` name what was signed of the Workers, where that was done."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, messages: Mapping[str, str] | None = None) -> None:
+        self._messages = messages or {}
         self._installation = installation
         self._wrangler = Wrangler(installation)
         self._pages = PagesProject(installation, self._wrangler)
@@ -130,13 +134,20 @@ class Steps:
     # The Workers.
 
     def _deployment(self, worker: Worker) -> Step:
+        tag, options = fingerprint(worker), []
+        message = self._messages.get(worker.name)
+        if message is not None:
+            tag, options = f"{tag}-{ATTESTED}", ["--message", message]
+
         def is_done() -> bool:
-            return deployed_tag(self._wrangler, worker) == fingerprint(worker)
+            # By hand, what was signed is left as it is; what is to be signed must have been.
+            deployed = deployed_tag(self._wrangler, worker)
+            return deployed == tag or deployed == f"{tag}-{ATTESTED}"
 
         def deploy() -> str:
             require_own_routes(self._installation.root)
-            self._wrangler.of(worker, "deploy", "--tag", fingerprint(worker))
-            return f"deployed {fingerprint(worker)}"
+            self._wrangler.of(worker, "deploy", "--tag", tag, *options)
+            return f"deployed {tag}"
 
         return Step(worker.name, f"Worker {worker.script}", is_done, deploy)
 

@@ -126,8 +126,17 @@ def vendor(worker: str, folder: str) -> Callable[[], None]:
             # MarkupSafe has no wheel for Pyodide; without a C compiler its build gives the pure one.
             env={"CC": "/bin/false", "UV_PYTHON": str(VENV_BIN / "python")},
         )
+        remove_scripts(target)
 
     return install
+
+
+def remove_scripts(target: Path) -> None:
+    """Packages' commands, which no Worker runs, name this machine's Python: clones would differ by them."""
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    for record in target.glob("*.dist-info/RECORD"):
+        lines = record.read_text().splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if not line.startswith("bin/")))
 
 
 def copy_static_files() -> None:
@@ -241,8 +250,10 @@ def run_steps(steps: Sequence[Step]) -> None:
 
 
 def main(*more: str) -> int:
-    """Install everything; with "tests" what the tests need, too."""
+    """Install everything; with "tests" what the tests need, too; with "workers" only what they vendor."""
     steps = (*STEPS, *TEST_STEPS) if "tests" in more else STEPS
+    if "workers" in more:
+        steps = tuple(step for step in STEPS if "python_modules" in step.product)
     try:
         check_tools()
         STAMPS.mkdir(parents=True, exist_ok=True)

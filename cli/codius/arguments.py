@@ -21,7 +21,10 @@ Exit status: 0 if every check passes, 1 if one fails, 2 if one could not be made
 NOT_WITH_POLICY = (
     *("signer_repo", "signer_commit", "trust_any_signer", "source", "commit", "ref", "dashboard", "rebuild"),
     *("history", "bundle", "save", "offline", "require_cloudflare", "cloudflare_api"),
+    *("platform", "release"),
 )
+
+OF_APPS = ("source", "commit", "ref", "bundle", "rebuild", "history", "require_cloudflare")
 
 
 def parser_of(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -52,6 +55,8 @@ def parser_of(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> 
     add("--dashboard", metavar="URL", help="the operator's dashboard that a site's history must come from")
     add("--require-cloudflare", action="store_true", help="Cloudflare itself must say what is deployed")
     add("--cloudflare-api", metavar="URL", help="ask this API, not Cloudflare's own")
+    add("--platform", action="store_true", help="check the platform's own Workers, not the app")
+    add("--release", metavar="OWNER/NAME@TAG", type=release, help="the release to compare the platform with")
     add("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -92,6 +97,10 @@ def require_together(parser: argparse.ArgumentParser, given: argparse.Namespace)
         parser.error("--signer-commit is of the signer's repository: --signer-repo must name it")
     if given.history and given.bundle is not None:
         parser.error("--history asks for the attestation of each version, --bundle has one: use either")
+    if given.platform and any(getattr(given, name) for name in OF_APPS):
+        parser.error(
+            "--platform is not of an app: it goes with none of the options that require something of it"
+        )
     if given.offline is not None and (given.bundle or given.save or given.rebuild):
         parser.error("--offline asks nobody: it goes with none of --bundle, --save and --rebuild")
 
@@ -109,6 +118,8 @@ def options_of(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Op
         history=given.history,
         dashboard=dashboard,
         is_cloudflare_required=given.require_cloudflare,
+        platform=given.platform,
+        release=given.release,
         cloudflare_api=given.cloudflare_api and api_address(parser, given.cloudflare_api),
     )
 
@@ -123,6 +134,13 @@ def trusted_signer(value: str) -> TrustedSigner:
 def repository(value: str) -> str:
     if not REPOSITORY.fullmatch(value):
         raise argparse.ArgumentTypeError(f"{printable(value)} is not OWNER/NAME")
+    return value
+
+
+def release(value: str) -> str:
+    name, _, tag = value.partition("@")
+    if not REPOSITORY.fullmatch(name) or not tag:
+        raise argparse.ArgumentTypeError(f"{printable(value)} is not OWNER/NAME@TAG")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ from urllib.parse import urlencode, urljoin
 import cramjam
 
 from codius.addresses import origin_of, web_address
-from codius.document import Document
 from codius.errors import CheckFailedError, UncheckableError, one_line
 from codius.jsontext import parse, read_json
 from codius.provenance import PREDICATE
@@ -23,6 +23,8 @@ from codius.web import Web
 # Each is the same manifest, signed again; a server's list must not have this ask for ever.
 MAX_BUNDLES = 100
 PER_PAGE = 100
+# However slow others answer, each within its own time.
+LIST_SECONDS = 180
 # A manifest of the largest size, in base64 twice, and some subjects; all but that is some kilobytes.
 MAX_BYTES = 4 * 1024 * 1024
 NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
@@ -43,17 +45,16 @@ class Unreadable:
     reason: str
 
 
-def fetch_bundles(web: Web, document: Document) -> Iterator[Any]:
-    """The attestations that GitHub has of the manifest, the newest first; at least one.
+def fetch_bundles(web: Web, url: str, sha256: str) -> Iterator[Any]:
+    """The attestations that GitHub has of a manifest at their address, the newest first; at least one.
 
     Each is a bundle, a StoredBundle, or Unreadable; `load` has what it is. Further pages are asked for when
     they are needed. Raises CheckFailedError and UncheckableError.
     """
-    url = document.attestation_url
     address = web_address(url)
     if address is None:
         raise CheckFailedError("the document gives no address of the web for it")
-    if address.query or not address.path.endswith(f"/attestations/sha256:{document.manifest_sha256}"):
+    if address.query or not address.path.endswith(f"/attestations/sha256:{sha256}"):
         raise CheckFailedError("the document gives the address of something else")
     # GitHub's "List attestations".
     query = urlencode({"per_page": PER_PAGE, "predicate_type": PREDICATE})
@@ -104,8 +105,12 @@ def bounded(items: Iterator[Any]) -> Iterator[Any]:
 
 
 def limited(first: Any, items: Iterator[Any]) -> Iterator[Any]:
+    end = time.monotonic() + LIST_SECONDS
     yield first
     for number, item in enumerate(items, 2):
+        if time.monotonic() > end:
+            yield Unreadable(f"to read all attestations takes more than {LIST_SECONDS} seconds")
+            return
         if number > MAX_BUNDLES:
             yield Unreadable(f"there are more than {MAX_BUNDLES} attestations")
             return

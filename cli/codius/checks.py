@@ -58,8 +58,10 @@ def check_document(report: Report, document: Document) -> None:
         return
     bundles: Iterator[Any] | None = None
     with report.check("attestation") as words:
-        file = report.options.bundle
-        bundles = fetch_bundles(report.web, document) if file is None else read_bundles(file)
+        file, url = report.options.bundle, document.attestation_url
+        bundles = (
+            fetch_bundles(report.web, url, document.manifest_sha256) if file is None else read_bundles(file)
+        )
         words.append(str(file or document.attestation_url))
     if bundles is not None:
         check_bundles(report, document, bundles)

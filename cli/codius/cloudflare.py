@@ -7,7 +7,7 @@ deployments, versions, tags). Only Cloudflare's own API is asked, or the one tha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codius.errors import CheckFailedError, GoneError, UncheckableError
@@ -24,6 +24,7 @@ TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,500}")
 PLAIN = {"plain_text": "text", "json": "json"}
 # Of an API without versions of a namespace's scripts.
 NO_ROUTE = (404, 405)
+MAX_WORKERS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,16 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """`deployed` is in the manifest's words, `bindings` are all that aren't plain variables."""
+    """`deployed` is in the manifest's words, `bindings` are all that aren't plain variables.
+
+    `problem` is why what was read may not be what answers; `messages` are of its versions, newest first.
+    """
 
     deployed: dict[str, Any]
     bindings: list[dict[str, Any]]
     tags: list[str]
     problem: str | None
+    messages: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +84,44 @@ class Cloudflare:
 
     def app(self, name: str) -> Script:
         """An app's script. Raises GoneError where there is none, CheckFailedError and UncheckableError."""
-        return self._script(f"workers/dispatch/namespaces/{self.access.namespace}/scripts/{name}")
+        path = f"workers/dispatch/namespaces/{self.access.namespace}/scripts/{name}"
+        script = self._script(path, f"{path}/content")
+        return replace(script, tags=tags_of(result_of(self._ask(f"{path}/tags"))))
 
-    def _script(self, path: str) -> Script:
+    def worker(self, name: str) -> Script:
+        """One of the account's own Workers. Raises as `app` does."""
+        if not NAME.fullmatch(name):
+            raise CheckFailedError("there is no such Worker: dispatch has no binding to it")
+        path = f"workers/scripts/{name}"
+        script = self._script(path, f"{path}/content/v2")
+        return replace(script, messages=messages_of(result_of(self._ask(f"{path}/versions"))))
+
+    def worker_names(self) -> list[str]:
+        """Those of the account. Raises UncheckableError, also for more than can be looked into."""
+        listed = result_of(self._ask("workers/scripts", absent=()))
+        names = (
+            [item.get("id") for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+        )
+        if len(names) > MAX_WORKERS:
+            raise UncheckableError(f"the account has more than {MAX_WORKERS} Workers")
+        return [name for name in names if isinstance(name, str) and NAME.fullmatch(name)]
+
+    def bindings_of(self, name: str) -> list[dict[str, Any]]:
+        """Raises UncheckableError."""
+        found = result_of(self._ask(f"workers/scripts/{name}/settings"))
+        bindings = found.get("bindings") if isinstance(found, dict) else None
+        return [item for item in bindings or [] if isinstance(item, dict)]
+
+    def _script(self, path: str, content_path: str) -> Script:
         settings = self._ask(f"{path}/settings")
         if settings.status == 404:
             raise GoneError("Cloudflare has no such script in this account")
         found = result_of(settings)
-        content = self._ask(f"{path}/content", is_form=True)
+        content = self._ask(content_path, is_form=True, absent=())
         modules = sorted(read_json(content.body, "Cloudflare's list of modules"), key=name_of)
         # Asked after the content: what was uploaded in between isn't taken for what was read.
         problem = self._problem_of(path)
-        tags = result_of(self._ask(f"{path}/tags"))
-        return script_of(found, content.headers.get("cf-entrypoint"), modules, tags, problem)
+        return script_of(found, content.headers.get("cf-entrypoint"), modules, problem)
 
     def _problem_of(self, path: str) -> str | None:
         """Why what was read may not be what answers."""
@@ -164,7 +194,20 @@ def latest_version(result: Any) -> str | None:
     return newest.get("id")
 
 
-def script_of(settings: Any, main: str | None, modules: Any, tags: Any, problem: str | None) -> Script:
+def tags_of(result: Any) -> list[str]:
+    if not isinstance(result, list | None):
+        raise UncheckableError("Cloudflare's list of tags can't be read")
+    return [str(tag) for tag in result or []]
+
+
+def messages_of(result: Any) -> list[str]:
+    """What the versions of a script are annotated with, in the order of their list: the newest first."""
+    items = result.get("items") if isinstance(result, dict) else None
+    found = [item.get("annotations") for item in items or [] if isinstance(item, dict)]
+    return [str(item.get("workers/message")) for item in found if isinstance(item, dict)]
+
+
+def script_of(settings: Any, main: str | None, modules: Any, problem: str | None) -> Script:
     try:
         bindings = settings.get("bindings") or []
         plain = {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item.get("type") in PLAIN}
@@ -177,7 +220,7 @@ def script_of(settings: Any, main: str | None, modules: Any, tags: Any, problem:
             "modules": modules,
         }
         others = [item for item in bindings if item.get("type") not in PLAIN]
-        return Script(deployed, others, [str(tag) for tag in tags or []], problem)
+        return Script(deployed, others, [], problem)
     except (AttributeError, KeyError, TypeError) as error:
         raise UncheckableError("Cloudflare's description of the script can't be read") from error
 

@@ -48,6 +48,8 @@ class Options:
     dashboard: str | None = None
     is_cloudflare_required: bool = False
     cloudflare_api: str | None = None
+    platform: bool = False
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from codius.checks import PATH, check_document, document_of
 from codius.document import Document
 from codius.errors import CheckFailedError, SwitchedError
 from codius.history import fetch_history, history_url
+from codius.platform import check_platform
 from codius.report import Report, Required
 from codius.site import Site, said
 from codius.versions import Versions
@@ -22,6 +23,9 @@ def run_checks(report: Report) -> None:
 
     What failed of the version before a switch stays failed.
     """
+    if report.options.platform:
+        check_platform(report)
+        return
     try:
         check_all(report)
         return

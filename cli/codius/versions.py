@@ -112,7 +112,7 @@ class Versions:
             attestation_url=f"{place}sha256:{version.manifest_sha256}",
         )
         failure: CheckFailedError | UncheckableError | None = None
-        for bundle in fetch_bundles(report.web, expected):
+        for bundle in fetch_bundles(report.web, expected.attestation_url, version.manifest_sha256):
             try:
                 found = verify_signature(report.trust.verifiers(), load(report.web, bundle))
                 check_signer(found.signer, expected.signer, report.options.signer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -11,16 +10,15 @@ from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
-from codius.addresses import is_local, is_public, origin_of, public_addresses, require_askable, web_address
+from codius.addresses import origin_of, require_askable, web_address
 from codius.errors import UncheckableError
 from codius.forms import digests_of
 from codius.jsontext import parse, read_json
+from codius.ways import ways_to
 
-TIMEOUT = urllib3.Timeout(connect=10, read=45)
 MAX_BYTES = 32 * 1024 * 1024
 # Each read has a timeout of its own, of headers and body: all of them together have this, with redirects.
 ANSWER_SECONDS = 60
@@ -151,57 +149,6 @@ def request(parts: SplitResult, home: SplitResult, wanted: Wanted) -> Answer:
         return Answer(answer.status, body, {k: answer.headers[k] for k in KEPT if k in answer.headers})
     assert failure is not None
     raise UncheckableError(f"{parts.netloc} can't be reached: {reason_of(failure)}") from failure
-
-
-def ways_to(parts: SplitResult, home: SplitResult) -> list[tuple[urllib3.PoolManager, str]]:
-    """How an address is reached: by name, by this machine's, by a proxy, or by each public address of it."""
-    scheme, host, port = origin_of(parts)
-    if is_local(host):
-        # RFC 6761 reserves these names for this machine; resolvers need not know them.
-        pool = urllib3.PoolManager(timeout=TIMEOUT, server_hostname=host, assert_hostname=host)
-        place = f"127.0.0.1:{port}" if host.endswith("localhost") else parts.netloc
-        return [(pool, parts._replace(netloc=place).geturl())]
-    proxy = proxy_of(scheme, host)
-    if proxy is not None:
-        require_public_name(parts, home)
-        return [(proxy, parts.geturl())]
-    if origin_of(parts) == origin_of(home):
-        return [(urllib3.PoolManager(timeout=TIMEOUT), parts.geturl())]
-    # What was looked up is what is asked: a name may have another address a moment later.
-    return [
-        (
-            urllib3.PoolManager(timeout=TIMEOUT, server_hostname=host, assert_hostname=host),
-            parts._replace(netloc=f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}").geturl(),
-        )
-        for ip in public_addresses(parts)
-    ]
-
-
-def proxy_of(scheme: str, host: str) -> urllib3.ProxyManager | None:
-    """The environment's proxy for a host. Raises UncheckableError for one of another kind."""
-    address = getproxies().get(scheme)
-    if not address or proxy_bypass(host):
-        return None
-    url = urlsplit(address if "://" in address else f"http://{address}")
-    try:
-        headers = None
-        if url.username is not None:
-            headers = urllib3.make_headers(proxy_basic_auth=f"{url.username}:{url.password or ''}")
-        place = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
-        return urllib3.ProxyManager(place, timeout=TIMEOUT, proxy_headers=headers)
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
-        raise UncheckableError(f"the environment's proxy for {scheme} can't be used") from error
-
-
-def require_public_name(parts: SplitResult, home: SplitResult) -> None:
-    """A proxy looks names up itself; an address that is none of the public web is told here."""
-    host = parts.hostname or ""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return
-    if origin_of(parts) != origin_of(home) and not is_public(host):
-        raise UncheckableError(f"{parts.netloc} is not asked: {host} is not an address of the public web")
 
 
 def credentials_for(parts: SplitResult) -> dict[str, str]:

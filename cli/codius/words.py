@@ -44,8 +44,19 @@ def problem(check: Check) -> int:
     return PROBLEMS.index(check.status)
 
 
+TRUSTED = """
+Still trusted:
+  Cloudflare: that it runs what its API lists, and that the domain's route leads to this dispatch.
+  GitHub: that it ran the workflow of that commit, and vouched for nothing else.
+  Sigstore: that its authority and its log signed what they saw.
+  The operator: for the secrets' values, what the database holds, and the dashboard's static files."""
+
+
 def summary(report: Report) -> str:
     document, url = report.document, report.options.url
+    if report.options.platform:
+        word = "Verified" if report.is_verified else "NOT verified" if report.has_failed else "Not checked"
+        return f"\n{word}: the platform behind {url}.\n{TRUSTED}"
     if report.is_verified and document is not None:
         place = f"{document.source.url} at {document.source.commit[:12]}"
         when = "" if report.as_of is None else f" (as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC)"

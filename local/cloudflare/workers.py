@@ -107,6 +107,8 @@ class Workers:
             *collection(f"{script}/versions", self.list_versions, self.create_version),
             Route(f"{script}/versions/{{version}}", self.get_version),
             Route(f"{script}/settings", self.get_settings),
+            Route(f"{script}/content/v2", self.get_content),
+            Route("/workers/scripts", self.list_scripts),
             Route(f"{script}/script-settings", accept, methods=["PATCH", "GET"]),
             Route(f"{script}/subdomain", self.subdomain, methods=["GET", "POST"]),
             Route(f"{script}/secrets", self.list_secrets),
@@ -166,6 +168,7 @@ class Workers:
 
     def _add_version(self, script: Script, metadata: bytes | None, parts: list[Part]) -> Version:
         settings = json.loads(metadata or b"{}")
+        settings["bindings"] = inherited(script, settings.get("bindings", []))
         self._check_bindings(settings)
         if "migrations" in settings:
             script.migration_tag = settings["migrations"]["new_tag"]
@@ -247,6 +250,16 @@ class Workers:
             }
         )
 
+    async def get_content(self, request: Request) -> Response:
+        """The newest upload's modules, as multipart/form-data."""
+        version = self._script(request).versions[-1]
+        headers = {"cf-entrypoint": version.metadata["main_module"]}
+        kind = f"multipart/form-data; boundary={version.etag}"
+        return Response(form_of(version.parts, version.etag), headers=headers, media_type=kind)
+
+    async def list_scripts(self, request: Request) -> Response:
+        return envelope([{"id": name} for name in self.scripts])
+
     async def list_secrets(self, request: Request) -> Response:
         script = self._script(request)
         return envelope([{"name": name, "type": "secret_text"} for name in sorted(script.secrets)])
@@ -297,3 +310,20 @@ class Workers:
             raise ApiError(409, 100122, "This namespace name is already in use.")
         self.namespaces.append(name)
         return envelope({"namespace_id": name, "namespace_name": name})
+
+
+def form_of(parts: list[Part], boundary: str) -> bytes:
+    sections = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{part.name}"; filename="{part.name}"\r\n'
+        f"Content-Type: {part.content_type}\r\n\r\n".encode()
+        + part.content
+        + b"\r\n"
+        for part in parts
+    ]
+    return b"".join(sections) + f"--{boundary}--\r\n".encode()
+
+
+def inherited(script: Script, bindings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of an upload, with what it keeps from the version that serves."""
+    kept = {item["name"]: item for item in script.active.metadata["bindings"]} if script.deployments else {}
+    return [kept.get(item["name"], item) if item["type"] == "inherit" else item for item in bindings]

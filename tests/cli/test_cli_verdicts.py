@@ -16,7 +16,7 @@ import cramjam
 import pytest
 from jsonschema import Draft202012Validator
 
-from codius import addresses, web
+from codius import addresses, bundles, web
 from codius.errors import UncheckableError
 from codius.main import main
 from codius.web import Web
@@ -87,7 +87,9 @@ def test_the_order_of_attestations_decides_nothing(internet: Internet, signer: S
         assert words in checks[0][1]
 
 
-def test_attestations_of_all_pages_are_read(internet: Internet, signer: Signer) -> None:
+def test_attestations_of_all_pages_are_read(
+    internet: Internet, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     following = f"http://127.0.0.1:{internet.port}/more?after=1"
     first = {"attestations": [{"bundle": broken(signer)}]}
     internet.answers[internet.attestation_path] = (
@@ -103,6 +105,9 @@ def test_attestations_of_all_pages_are_read(internet: Internet, signer: Signer) 
     require_error(*verify(internet, signer), "signature", "there are more than 100")
     internet.answers["/more?after=1"] = (200, first, {"link": '<http://127.0.0.1:9/x>; rel="next"'})
     require_error(*verify(internet, signer), "signature", "continues its list elsewhere")
+    monkeypatch.setattr(bundles, "LIST_SECONDS", 0)
+    require_error(*verify(internet, signer), "signature", "takes more than 0 seconds")
+    monkeypatch.undo()
     internet.answers["/more?after=1"] = (502, {})
     require_error(*verify(internet, signer), "signature", "answers with status 502")
 

@@ -1,0 +1,116 @@
+"""What was signed of the platform's Workers, with the manifest of each, and how it is compared."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from codius.cloudflare import Script
+from codius.document import Json, canonical, differences
+from codius.errors import CheckFailedError
+from codius.jsontext import parse
+from codius.provenance import PREDICATE, STATEMENT
+from codius.signatures import Signed
+
+PARTS = ("dispatch", "billing", "dashboard")
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformManifest:
+    """`content` is as it was signed; `bindings` are by name, with where they lead to."""
+
+    content: Json
+    sha256: str
+    part: str
+    script: str
+    environment: str
+    repository: str
+    commit: str
+    variables: Json
+    bindings: dict[str, Any]
+    secrets: list[str]
+
+    @classmethod
+    def read(cls, encoded: bytes) -> PlatformManifest:
+        """Raises CheckFailedError."""
+        content = parse(encoded)
+        try:
+            if content["version"] != VERSION or canonical(content, "the manifest") != encoded:
+                raise CheckFailedError("a manifest of the platform is of another form")
+            return cls(
+                content=content,
+                sha256=hashlib.sha256(encoded).hexdigest(),
+                part=content["part"],
+                script=content["script"],
+                environment=content["environment"],
+                repository=content["source"]["repository"],
+                commit=content["source"]["commit"],
+                variables=dict(content["vars"]),
+                bindings={item["name"]: dict(item) for item in content["bindings"]},
+                secrets=list(content["secrets"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckFailedError("a manifest of the platform is of another form") from error
+
+
+def signed_manifests(signed: Signed, account: str) -> dict[str, PlatformManifest]:
+    """The manifests of a statement, by part: all of the run's own commit, and for this account.
+
+    Raises CheckFailedError.
+    """
+    statement, signer = signed.statement, signed.signer
+    if statement.get("_type") != STATEMENT or statement.get("predicateType") != PREDICATE:
+        raise CheckFailedError("the statement is not SLSA provenance")
+    try:
+        subjects = {item["name"]: item["digest"]["sha256"] for item in statement["subject"]}
+        definition = statement["predicate"]["buildDefinition"]
+        signed_account = definition["externalParameters"]["vars"]["CLOUDFLARE_ACCOUNT_ID"]
+        items = statement["predicate"]["runDetails"]["byproducts"]
+        found = {item["name"]: base64.b64decode(item["content"], validate=True) for item in items}
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckFailedError("the statement doesn't say what it was built from") from error
+    if signed_account != account:
+        raise CheckFailedError(f"it was signed for the account {signed_account}, not {account}")
+    manifests = {}
+    for part in PARTS:
+        manifest = PlatformManifest.read(found.get(f"{part}.json", b""))
+        if subjects.get(f"{part}.json") != manifest.sha256:
+            raise CheckFailedError(f"the statement is about another manifest of {part}")
+        source = f"/{manifest.repository}".lower()
+        if (
+            not (signer.source_repository or "").lower().endswith(source)
+            or manifest.commit != signer.source_commit
+        ):
+            raise CheckFailedError(f"the manifest of {part} is not of the commit that the run was of")
+        manifests[part] = manifest
+    return manifests
+
+
+def compare(script: Script, manifest: PlatformManifest, name: str, part: str) -> None:
+    """Raise CheckFailedError naming what Cloudflare has otherwise than it was signed."""
+    found = differences(manifest.content, script.deployed)
+    if (manifest.part, manifest.script) != (part, name):
+        found.append(f"what was signed is {manifest.part} for {manifest.script}")
+    secrets = {str(item.get("name")) for item in script.bindings if item.get("type") == "secret_text"}
+    found += [f"it has the secret {secret}" for secret in sorted(secrets - set(manifest.secrets))]
+    present = {str(item.get("name")): item for item in script.bindings if item.get("type") != "secret_text"}
+    for key in sorted(present.keys() | manifest.bindings.keys()):
+        if not is_same(manifest.bindings.get(key), present.get(key)):
+            found.append(f"the binding {key} is another")
+    if script.problem is not None:
+        found.append(script.problem)
+    if found:
+        raise CheckFailedError(f"{name}: {'; '.join(found)}")
+
+
+def is_same(signed: Any, present: Any) -> bool:
+    if signed is None or present is None:
+        return False
+    # What Cloudflare adds (ids that it gave) isn't in what was signed.
+    return all(
+        canonical(present.get(field), "a binding") == canonical(value, "a binding")
+        for field, value in signed.items()
+    )

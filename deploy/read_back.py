@@ -1,0 +1,62 @@
+"""Whether Cloudflare has what was signed of the platform's Workers.
+
+After Cloudflare's API reference, "Workers: Scripts" (settings, content).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+from deploy.configs import Installation
+from deploy.errors import DeployError
+from deploy.health import HEADERS
+from deploy.platform import PLAIN, PlatformManifest
+from pipeline.upload_form import parse_parts
+
+SECONDS = 120
+
+
+def problems_at_cloudflare(installation: Installation, manifest: PlatformManifest) -> Iterator[str]:
+    """What of a Worker isn't as its manifest says. Raises DeployError where Cloudflare can't tell."""
+    signed = json.loads(manifest.encoded)
+    path = f"workers/scripts/{signed['script']}"
+    settings = json.loads(answer_of(installation, f"{path}/settings"))["result"]
+    found = {
+        part.name: hashlib.sha256(part.content).hexdigest()
+        for part in parse_parts(answer_of(installation, f"{path}/content/v2"))
+    }
+    expected = {module["name"]: module["sha256"] for module in signed["modules"]}
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            yield f"{signed['script']}: the module {name}"
+    if settings.get("compatibility_date") != signed["compatibilityDate"]:
+        yield f"{signed['script']}: the compatibility date"
+    if sorted(settings.get("compatibility_flags") or []) != signed["compatibilityFlags"]:
+        yield f"{signed['script']}: the compatibility flags"
+    bindings = settings.get("bindings") or []
+    plain = {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item["type"] in PLAIN}
+    if json.dumps(plain, sort_keys=True) != json.dumps(signed["vars"], sort_keys=True):
+        yield f"{signed['script']}: the variables"
+    kinds = {item["name"]: item["type"] for item in bindings if item["type"] not in (*PLAIN, "secret_text")}
+    if kinds != {item["name"]: item["type"] for item in signed["bindings"]}:
+        yield f"{signed['script']}: the bindings"
+
+
+def answer_of(installation: Installation, path: str) -> Any:
+    api = os.environ.get("CLOUDFLARE_API_BASE_URL") or str(
+        installation.dashboard.variables.get("CLOUDFLARE_API_URL", "")
+    )
+    url = f"{api.rstrip('/')}/accounts/{installation.account_id}/{path}"
+    token = os.environ.get("CLOUDFLARE_API_TOKEN", "")
+    request = urllib.request.Request(url, headers={**HEADERS, "authorization": f"Bearer {token}"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
+            return answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise DeployError(f"Cloudflare's API can't be asked what is deployed ({path}): {error}") from error

@@ -1,0 +1,131 @@
+"""What deploy-platform.yml does: two clones of a commit give one manifest, and nothing else is deployed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.configs import SECRETS
+from local.staging import ROOT
+from tests.deploy.test_deploy import Operator, operator  # noqa: F401
+
+RUN = {
+    "ENV": "production",
+    "GITHUB_SERVER_URL": "https://github.example",
+    "GITHUB_REPOSITORY": "operator/platform",
+    "GITHUB_WORKFLOW_REF": "operator/platform/.github/workflows/deploy-platform.yml@refs/heads/main",
+    "GITHUB_SHA": "d" * 40,
+    "GITHUB_RUN_ID": "77",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "GITHUB_EVENT_NAME": "workflow_dispatch",
+}
+PARTS = ("billing", "dashboard", "dispatch")
+
+
+def attested(root: Path, *arguments: str, **env: str) -> tuple[int, str]:
+    """Run a job in a clone; return its status and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.attested", *arguments],
+        cwd=root,
+        env={**os.environ, **RUN, **env, "PYTHONPATH": str(root), "WRANGLER_LOG_PATH": str(root / "logs")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+    )
+    return done.returncode, done.stdout
+
+
+def clone(folder: Path) -> Path:
+    """This repository's commit, with what its Workers vendor installed there."""
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, folder], check=True)
+    for name in ("node_modules", ".venv"):
+        (folder / name).symlink_to(ROOT / name)
+    done = subprocess.run(
+        [sys.executable, "local/setup.py", "workers"], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_two_clones_of_one_commit_give_one_manifest(tmp_path: Path) -> None:
+    clones = [clone(tmp_path / "one"), clone(tmp_path / "other" / "place")]
+    made = []
+    for root in clones:
+        status, output = attested(root, "build", str(root / "manifests"))
+        assert status == 0, output
+        made.append({part: (root / "manifests" / f"{part}.json").read_bytes() for part in PARTS})
+    assert made[0] == made[1]
+    dispatch = json.loads(made[0]["dispatch"])
+    assert dispatch["script"] == "codius-dispatch"
+    assert {"name": "DASHBOARD", "type": "service", "service": "codius-dashboard"} in dispatch["bindings"]
+    dashboard = json.loads(made[0]["dashboard"])
+    assert {"name": "DB", "type": "d1"} in dashboard["bindings"]
+    assert set(SECRETS) <= set(dashboard["secrets"])
+    assert "entry.py" in {module["name"] for module in dashboard["modules"]}
+    # One byte of the code is another manifest, of the one Worker that it is in.
+    with open(clones[1] / "dispatch" / "answers.py", "a") as file:
+        file.write("\n")
+    assert attested(clones[1], "build", str(tmp_path / "edited"))[0] == 0
+    changed = [part for part in PARTS if (tmp_path / "edited" / f"{part}.json").read_bytes() != made[0][part]]
+    assert changed == ["dispatch"]
+
+
+def test_what_was_signed_is_deployed_and_read_back_and_nothing_else(
+    operator: Operator,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    root, folder, statement = operator.root, tmp_path / "manifests", tmp_path / "statement"
+    for name in ("pipeline", "local"):
+        (root / name).symlink_to(ROOT / name)
+    env = {**operator.environment, "http_proxy": operator.address, "no_proxy": "127.0.0.1"}
+    status, output = attested(root, "build", str(folder), **env)
+    assert status == 0, output
+    outputs = {"GITHUB_OUTPUT": str(tmp_path / "outputs")}
+    status, output = attested(root, "statement", str(folder), str(statement), **env, **outputs)
+    assert status == 0, output
+    digests = (tmp_path / "outputs").read_text().strip().removeprefix("manifests=")
+    assert len(digests.split()) == len((statement / "subjects.sha256").read_text().splitlines()) == 3
+    # The secrets are there already: `make deploy` has said which are missing, once.
+    operator.put_secret("dashboard", SECRETS[0])
+    operator.account.workers.scripts["codius-dashboard"].secrets |= set(SECRETS)
+    status, output = attested(root, "deploy", str(folder), **env, MANIFESTS_SHA256=digests)
+    assert status == 0, output
+    assert "Read back: Cloudflare has what was signed." in output
+    for part in PARTS:
+        serving = operator.account.workers.scripts[f"codius-{part}"].active
+        manifest = json.loads((folder / f"{part}.json").read_bytes())
+        assert serving.annotations["workers/message"].startswith("manifest-"), manifest["script"]
+        assert serving.annotations["workers/tag"].endswith("-attested")
+    # What was signed is left as it is by hand.
+    assert operator.is_done("dispatch")
+    operator.take_changes()
+    # What isn't what was signed stops it before anything is changed.
+    with open(root / "dispatch" / "answers.py", "a") as file:
+        file.write("\n")
+    status, output = attested(root, "deploy", str(folder), **env, MANIFESTS_SHA256=digests)
+    assert status == 1
+    assert "Built once more, dispatch is not what was signed." in output
+    status, output = attested(root, "deploy", str(folder), **env, MANIFESTS_SHA256="0" * 64)
+    assert "What was built is not what was signed." in output
+    assert operator.take_changes() == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"GITHUB_SHA": "e" * 40}, {"ENV": "staging"}, {"GITHUB_REPOSITORY": "a/b"}]
+)
+def test_manifests_of_something_else_are_not_signed(tmp_path: Path, change: dict[str, str]) -> None:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    source = {"repository": "operator/platform", "commit": "d" * 40}
+    for part in PARTS:
+        content = {"part": part, "environment": "production", "source": source}
+        (folder / f"{part}.json").write_text(json.dumps(content))
+    status, output = attested(ROOT, "statement", str(folder), str(tmp_path / "statement"), **change)
+    assert status == 1
+    assert "is of something else" in output
