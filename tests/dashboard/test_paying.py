@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -234,6 +235,23 @@ def test_the_page_after_it_says_what_was_paid_and_leads_to_stripes_receipt(tmp_p
         del shop.site.servers[STRIPE]
         shop.site.billing.is_down = True
         assert "Added $7.50" in (await shop.success(session)).text
+
+    in_shop(tmp_path, work)
+
+
+def test_no_two_things_on_a_page_have_the_same_name(tmp_path: Path) -> None:
+    """Or what asks in the background would put one in place of the other."""
+
+    async def work(shop: Shop) -> None:
+        await shop.site.log_in(BOB)
+        later = await shop.begin(BOB)
+        shop.stripe.pay(later, settles_later=True)
+        await shop.success(later)
+        await shop.success(await shop.paid(500, BOB))
+        own = f"/checkout-sessions/{later['id']}/success"
+        for path in (own, OWN, f"{OWN}/402", f"{OWN}/top-up", "/payments"):
+            names = re.findall(r' id="([^"]+)"', (await shop.site.visitor(BOB).get(path)).text)
+            assert sorted(names) == sorted(set(names)), path
 
     in_shop(tmp_path, work)
 
