@@ -63,6 +63,12 @@ class Apps:
             *(user.id, before, words, limit),
         )
 
+    async def live_of(self, user: User, limit: int) -> list[App]:
+        """A user's apps that are not deleted."""
+        return await self._apps(
+            "user_id = ? AND deleted_at IS NULL ORDER BY apps.created_at LIMIT ?", user.id, limit
+        )
+
     async def latest(self, limit: int) -> list[App]:
         return await self._apps("TRUE ORDER BY apps.created_at DESC LIMIT ?", limit)
 

@@ -82,6 +82,12 @@ class Sites:
         """A user's sites, newest first."""
         return await self._sites("user_id = ? ORDER BY sites.created_at DESC LIMIT ?", user.id, limit)
 
+    async def live_of(self, user: User, limit: int) -> list[Site]:
+        """A user's sites that are not deleted."""
+        return await self._sites(
+            "user_id = ? AND deleted_at IS NULL ORDER BY sites.created_at LIMIT ?", user.id, limit
+        )
+
     async def untold(self, now: int, limit: int) -> list[Site]:
         """Sites of which the object doesn't know all, those that have waited longest first."""
         return await self._sites("told_at < changed_at AND try_at <= ? ORDER BY try_at LIMIT ?", now, limit)

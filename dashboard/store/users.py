@@ -76,6 +76,18 @@ class Users:
         )
         return int(rows[0]["id"] or 0) if rows else None
 
+    async def forget(self, user_id: int) -> None:
+        """End all sessions of a user, and forget the name, also of what they have paid.
+
+        The row stays, as apps and sites belong to it. Its login is the one that GitHub shows of accounts
+        which are gone.
+        """
+        await self.database.batch(
+            ("DELETE FROM sessions WHERE user_id = ?", (user_id,)),
+            ("UPDATE payments SET user_id = NULL WHERE user_id = ?", (user_id,)),
+            ("UPDATE users SET login = 'ghost', name = NULL WHERE id = ?", (user_id,)),
+        )
+
     async def count(self) -> int:
         ((row),) = await self.database.execute("SELECT count(*) AS users FROM users")
         return row["users"]  # type: ignore[return-value]

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web import (
+    account_page,
     app_list,
     app_pages,
     attestation_pages,
@@ -21,6 +22,7 @@ from web import (
     exports,
     health,
     login,
+    metrics,
     operator_acts,
     operator_lists,
     operator_page,
@@ -86,7 +88,10 @@ def application(make_services: MakeServices, keep: Keep = lambda work: None) -> 
             Route("/docs", docs_pages.docs),
             Route("/docs/{name}", docs_pages.doc),
             Route("/.well-known/security.txt", docs_pages.security_txt),
+            Route("/account", account_page.account),
+            Route("/account/delete", account_page.delete, methods=["POST"]),
             Route("/operator", operator_page.operator),
+            Route("/operator/metrics", metrics.metrics),
             Route("/operator/apps", operator_lists.apps),
             Route("/operator/sites", operator_lists.sites),
             Route("/operator/users", operator_lists.users),

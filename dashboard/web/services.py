@@ -18,6 +18,7 @@ from clients.github_repositories import GitHubRepositories
 from clients.http import Fetch
 from hosting.deployments import Deployments
 from hosting.following import Following
+from hosting.leaving import Leaving
 from hosting.presence import Presence
 from hosting.removals import Removals
 from hosting.signatures import Signatures
@@ -34,6 +35,7 @@ from store.attestations import Attestations
 from store.database import Database
 from store.deploys import Deploys
 from store.looks import Looks
+from store.measures import Measures
 from store.overrides import Overrides
 from store.overview import Overview
 from store.payments import Payments
@@ -77,12 +79,14 @@ class Services:
     following: Following
     checks: Checks
     presence: Presence
+    measures: Measures
     overview: Overview
     overrides: Overrides
     signing_up: SigningUp
     suspensions: Suspensions
     suspending: Suspending
     removals: Removals
+    leaving: Leaving
     payments: Payments
     reversals: Reversals
     fulfilment: Fulfilment
@@ -203,12 +207,14 @@ class Services:
             following=following,
             checks=checks,
             presence=presence,
+            measures=Measures(database),
             overview=Overview(database),
             overrides=overrides,
             signing_up=SigningUp(users, overrides, as_app),
             suspensions=suspensions,
             suspending=Suspending(suspensions, payments, billing, billing.tell_suspensions),
             removals=removals,
+            leaving=Leaving(users, apps, sites, site_hosting, removals),
             payments=payments,
             reversals=reversals,
             fulfilment=fulfilment,

@@ -132,6 +132,7 @@ class Secrets:
     cloudflare_token: str
     stripe_key: str | None
     stripe_webhooks: tuple[str, ...]
+    metrics_token: str | None
 
     @classmethod
     def read(cls, env: Any) -> Secrets:
@@ -142,6 +143,7 @@ class Secrets:
             text(env, "CLOUDFLARE_API_TOKEN"),
             optional(env, "STRIPE_SECRET_KEY"),
             tuple((optional(env, "STRIPE_WEBHOOK_SECRET") or "").split()),
+            optional(env, "METRICS_TOKEN"),
         )
 
 

@@ -28,7 +28,15 @@ UNDER_WAY = {"Payments.unfinished", "SiteVersions.to_be_announced"}
 # This reads all of a few rows.
 FEW = {"Overrides.switches"}
 # These count or add up everything, for the operator alone.
-OPERATOR_S = {"Apps.counts", "Users.count", "Payments.total_cents", "Suspensions.untold"}
+OPERATOR_S = {
+    "Measures.payments",
+    "Measures.backlog",
+    "Measures.alarms",
+    "Apps.counts",
+    "Users.count",
+    "Payments.total_cents",
+    "Suspensions.untold",
+}
 
 
 class Recording(SqliteD1):

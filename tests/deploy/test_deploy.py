@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -263,8 +264,9 @@ def check_what_is_live(account: CloudflareAccount) -> None:
     assert route["pattern"] == f"*.{DOMAIN}/*"
     assert account.workers.scripts["codius-dashboard"].secrets == set(SECRETS)
     (database,) = account.databases.by_id.values()
-    tables = {row["name"] for row in database.connection.execute("SELECT name FROM sqlite_master")}
-    assert {"users", "apps", "payments", "attestations"} <= tables
+    (rows,) = asyncio.run(database.run(["SELECT name FROM sqlite_master;"], []))
+    assert {"users", "apps", "payments", "attestations"} <= {row["name"] for row in rows}
+    assert account.workers.scripts["codius-billing"].schedules == [{"cron": "* * * * *"}]
     assert account.workers.namespaces == ["testing"]
     assert account.pages.uploads[-1]["branch"] == "main"
     forwarder = account.pages.uploads[-1]["_worker.bundle"]
