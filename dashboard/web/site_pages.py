@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from model.payment import statement
 from model.site import NOTICES, VERSIONS_KEPT, OnItsWayError, Site, SiteError, Standing
 from model.site_names import refusal_of
 from store.site_versions import Version
-from web.access import own_site, require_viewer, visible_site
+from web.access import is_background, own_site, require_viewer, visible_site
 from web.accounts import billing_of, can_top_up
 from web.bodies import form_field, form_fields, from_query
 from web.errors import limited
@@ -86,8 +87,15 @@ async def sites_page(request: Request, viewer: User, typed: dict[str, str], erro
         check=await name_check(services, typed["name"]) if typed["name"] else None,
         notices=NOTICE_WORDS,
         github_url=services.settings.github_url,
-        sites=await services.sites.of_user(viewer, SITES_SHOWN),
+        sites=await sites_of(services, viewer, services.now()) if not is_background(request) else [],
     )
+
+
+async def sites_of(services: Services, viewer: User, now: int) -> list[tuple[Site, App | None]]:
+    """A user's sites, with what each serves."""
+    found = await services.sites.of_user(viewer, SITES_SHOWN)
+    serving = await asyncio.gather(*(services.site_hosting.serving_app(site, now) for site in found))
+    return list(zip(found, serving, strict=True))
 
 
 async def name_check(services: Services, name: str) -> NameCheck:

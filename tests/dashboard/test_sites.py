@@ -532,3 +532,27 @@ def test_whoever_tells_the_object_knows_of_no_event_that_came_meanwhile(steps: i
         assert worker(site) == current.app_id
 
     in_site(work)
+
+
+def test_the_list_of_sites_says_what_each_is_doing() -> None:
+    async def work(site: Site) -> None:
+        states = ("no version yet", "serving", "serving nothing", "deleted")
+        for number, state in enumerate(states):
+            name = f"site-{number}"
+            await make_site(site, name=name)
+            app_id = None if state == "no version yet" else await add_version(site, number, name)
+            if state == "serving nothing":
+                await site.services.apps.mark_missing(str(app_id), site.now)
+            elif state == "deleted":
+                await site.services.site_hosting.delete(name, ALICE, site.now)
+        page = (await site.visitor(ALICE).get("/sites")).text
+        for number, state in enumerate(states):
+            row = page.partition(f'href="/sites/site-{number}"')[2].partition("</tr>")[0]
+            assert f">{state}</span>" in row
+            assert f">{state}</span>" in (await site.visitor(ALICE).get(f"/sites/site-{number}")).text
+        # What a name is checked for while it is typed needs none of that.
+        polled = await site.visitor(ALICE).get("/sites?name=other", {"hx-request": "true"})
+        assert "is free." in polled.text
+        assert "site-1" not in polled.text
+
+    in_site(work)
