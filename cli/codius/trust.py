@@ -32,8 +32,25 @@ class Trust:
         if not self._verifiers:
             if not self.contents:
                 self.contents = public_root(self.is_offline) if self.path is None else roots_of(self.path)
-            self._verifiers = [verifier_of(content) for content in self.contents]
+            self._verifiers = verifiers_of(self.contents)
         return self._verifiers
+
+
+class UnusableError(UncheckableError):
+    """A root that the library can do nothing with, as that of an instance without a transparency log."""
+
+
+def verifiers_of(contents: list[str]) -> list[Verifier]:
+    """Of those roots that are usable; one must be. Raises UncheckableError."""
+    found, failure = [], None
+    for content in contents:
+        try:
+            found.append(verifier_of(content))
+        except UnusableError as error:
+            failure = error
+    if failure is not None and not found:
+        raise failure
+    return found
 
 
 def public_root(is_offline: bool) -> list[str]:
@@ -59,7 +76,7 @@ def roots_of(path: Path) -> list[str]:
 
 
 def verifier_of(content: str) -> Verifier:
-    """Raises UncheckableError, naming what is wrong in it."""
+    """Raises UncheckableError and UnusableError, naming what is wrong in it."""
     root = parse(content)
     kind = root.get("mediaType") if isinstance(root, dict) else None
     if not isinstance(kind, str) or not kind.startswith(MEDIA_TYPE):
@@ -71,7 +88,7 @@ def verifier_of(content: str) -> Verifier:
             file.write(content)
         return Verifier(trusted_root=TrustedRoot.from_file(name))
     except SigstoreError as error:
-        raise UncheckableError(f"there is no root of trust: {one_line(error)}") from error
+        raise UnusableError(f"there is no root of trust: {one_line(error)}") from error
     except Exception as error:  # those of the library's parsers
         raise UncheckableError(f"there is no root of trust: it can't be read: {one_line(error)}") from error
     finally:

@@ -189,12 +189,15 @@ def test_roots_in_lines_are_read_and_any_may_be_the_right_one(
     own = json.loads(Path(signer.trusted_root).read_text())
     other = json.loads((Path(signer.trusted_root).parents[1] / "another/trusted_root.json").read_text())
     file = tmp_path / "roots.jsonl"
-    for roots in ([own, other], [other, own], [own]):
+    without_log = other | {"tlogs": []}
+    for roots in ([own, other], [other, own], [own], [without_log, own]):
         file.write_text("".join(json.dumps(root) + "\n" for root in roots))
         assert verify(internet, signer, "--trusted-root", str(file))[0] == 0
     file.write_text(json.dumps(other))
     options = ("--trusted-root", str(file))
     require_failure(internet, signer, "signature", "the certificate", options=options)
+    file.write_text(json.dumps(without_log))
+    require_error(*verify(internet, signer, *options), "signature", "no transparency log instances")
     for content, words in (("", "is empty"), ("[]", "of the kind None"), ('{"mediaType": "x"}', "'x'")):
         file.write_text(content)
         require_error(*verify(internet, signer, *options), "signature", words)
