@@ -15,7 +15,6 @@ import cramjam
 from codius.addresses import origin_of, web_address
 from codius.errors import CheckFailedError, UncheckableError, one_line
 from codius.jsontext import parse, read_json
-from codius.provenance import PREDICATE
 from codius.saved import read_content
 from codius.signatures import is_bundle, kind_of
 from codius.web import Web
@@ -56,8 +55,8 @@ def fetch_bundles(web: Web, url: str, sha256: str) -> Iterator[Any]:
         raise CheckFailedError("the document gives no address of the web for it")
     if address.query or not address.path.endswith(f"/attestations/sha256:{sha256}"):
         raise CheckFailedError("the document gives the address of something else")
-    # GitHub's "List attestations".
-    query = urlencode({"per_page": PER_PAGE, "predicate_type": PREDICATE})
+    # GitHub's "List attestations", where SLSA's provenance has a name of its own.
+    query = urlencode({"per_page": PER_PAGE, "predicate_type": "provenance"})
     items, following = page_of(web, f"{url}?{query}")
     return bounded(all_pages(web, items, following))
 

@@ -20,6 +20,8 @@ from local.github.rest import Rest, RestError
 
 DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 MAX_PER_PAGE = 100
+# The kinds that have names of their own in `predicate_type`, as far as they are made here.
+KINDS = {"provenance": "https://slsa.dev/provenance/v1"}
 BUNDLES = "/attestations/{number:int}.json.sn"
 
 
@@ -44,7 +46,8 @@ class AttestationsEndpoints:
         digest = DIGEST.fullmatch(request.path_params["digest"])
         if digest is None:
             raise RestError(422, "Invalid subject digest")
-        wanted = request.query_params.get("predicate_type")
+        given = request.query_params.get("predicate_type")
+        wanted = KINDS.get(given or "", given)
         found = [
             number
             for number in self._attestations.of(digest[1])

@@ -99,7 +99,7 @@ def test_attestations_of_all_pages_are_read(
     )
     internet.answers["/more?after=1"] = {"attestations": [{"bundle": signer.sign()}]}
     assert verify(internet, signer)[0] == 0
-    assert any("predicate_type=https%3A%2F%2Fslsa.dev%2F" in path for _, path in internet.asked)
+    assert any("predicate_type=provenance" in path for _, path in internet.asked)
     # A list that never ends, and one that goes on elsewhere: what is in it nobody knows.
     internet.answers["/more?after=1"] = (200, first, {"link": f'<{following}>; rel="next"'})
     require_error(*verify(internet, signer), "signature", "there are more than 100")
