@@ -74,6 +74,17 @@ def test_apps_are_found_by_words_and_by_state_and_deleted_ones_only_when_asked_f
     on_list(work)
 
 
+def test_who_has_deleted_ones_alone_can_find_them() -> None:
+    async def work(site: Site) -> None:
+        await site.database.execute(f"UPDATE apps SET failure = NULL, {STATES['deleted']}")
+        page = (await site.visitor(ALICE).get("/apps")).text
+        assert "You have no apps." in page
+        assert '<option value="deleted">' in page
+        assert await listed(site, "?show=deleted") == set(STATES)
+
+    on_list(work)
+
+
 def test_what_is_suspended_is_among_what_is_not_to_be_had() -> None:
     async def work(site: Site) -> None:
         await suspend(site, Target("app", IDS["serving"]))
