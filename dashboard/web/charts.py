@@ -36,6 +36,14 @@ def requests_per_day(counts: Sequence[int], now: int) -> Markup:
     return chart(f"Requests per day, last {len(counts)} days", "Day (UTC)", labels, counts)
 
 
+def apps_per_day(counts: Sequence[int], now: int) -> Markup:
+    """How many apps were made on each of the last days, today last."""
+    first = now // DAY_MS - len(counts) + 1
+    times = [datetime.fromtimestamp((first + number) * 86_400, UTC) for number in range(len(counts))]
+    labels = [f"{time.day} {time:%b}" for time in times]
+    return chart(f"New apps per day, last {len(counts)} days", "Day (UTC)", labels, counts)
+
+
 def chart(title: str, column: str, labels: Sequence[str], counts: Sequence[int]) -> Markup:
     """A figure with a caption, the bars, and a table. Counts are at least 0; labels are as many."""
     total = sum(counts)

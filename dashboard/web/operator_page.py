@@ -10,6 +10,7 @@ from starlette.responses import Response
 from clients.billing import BillingAccount, BillingUnavailableError
 from model.app import STATES, App
 from model.payment import RefundReason
+from web.charts import apps_per_day
 from web.operator_acts import require_operator
 from web.pages import FAR_FUTURE, page
 from web.services import Services
@@ -18,6 +19,7 @@ APPS_SHOWN = 25
 FAILURES_SHOWN = 25
 SUSPENSIONS_SHOWN = 100
 ACTS_SHOWN = 10
+CHART_DAYS = 30
 # How long a payment is listed of which there is nothing to refund.
 NOTHING_PAID_SHOWN_MS = 30 * 24 * 3_600_000
 
@@ -33,6 +35,7 @@ REASONS: dict[RefundReason, str] = {
 async def operator(request: Request) -> Response:
     services: Services = request.state.services
     require_operator(request)
+    now = services.now()
     users, counts = await services.users.count(), await services.apps.counts()
     latest = await services.apps.latest(APPS_SHOWN)
     accounts = await asyncio.gather(*(account_of(services, app) for app in latest))
@@ -52,6 +55,7 @@ async def operator(request: Request) -> Response:
         unbooked_payments=await services.payments.failed(FAILURES_SHOWN),
         unbooked_reversals=await services.reversals.failed(FAILURES_SHOWN),
         differing=await services.checks.store.differing(FAILURES_SHOWN),
+        charts=[apps_per_day(await services.overview.apps_per_day(now, CHART_DAYS), now)],
         switches=await services.overrides.switches(),
         suspensions=await services.suspensions.latest(FAR_FUTURE, SUSPENSIONS_SHOWN),
         untold=await services.suspensions.untold(),

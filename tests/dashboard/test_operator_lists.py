@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from model.app import Source, User
+from model.limits import DAY_MS
 from tests.dashboard.dashboard_site import ALICE, BOB, OPERATOR, Site
 from web.operator_lists import SHOWN
 
@@ -105,5 +106,14 @@ def test_an_operator_opens_a_failed_app_of_somebody_elses_and_can_not_act_for_th
 def test_nobody_else_learns_of_the_lists(path: str, user: User | None) -> None:
     async def work(site: Site) -> None:
         assert (await site.visitor(user).get(path)).status_code == 404
+
+    run(work)
+
+
+def test_new_apps_are_counted_by_the_day() -> None:
+    async def work(site: Site) -> None:
+        site.now += DAY_MS
+        assert await site.services.overview.apps_per_day(site.now, 3) == [0, 2, 0]
+        assert "New apps per day" in (await site.visitor(OPERATOR).get("/operator")).text
 
     run(work)
