@@ -29,6 +29,10 @@ PATHS = (
     "/docs/visitors",
     "/login/github/callback",
 )
+OPERATORS_PATHS = (
+    *("/operator/apps", "/operator/sites", "/operator/users", "/operator/acts"),
+    *("/operator/suspend?kind=user&name=operator", "/account"),
+)
 
 
 def test_the_first_page_says_what_this_is(stack: RunningStack, page: Page):
@@ -325,7 +329,7 @@ def test_no_page_scrolls_sideways_and_each_has_a_margin_and_targets_that_can_be_
 ):
     paths = every_page(page, stack)
     found = []
-    for path in paths:
+    for path in (*paths, *OPERATORS_PATHS):
         page.goto(address(stack, path))
         page.wait_for_load_state("networkidle")
         page.evaluate(LENGTHEN)
