@@ -1,14 +1,19 @@
 """`make screenshots`: every page of the dashboard as a picture, in docs/images.
 
-Wide and light, and narrow and dark: of a system of its own with an app that was used and paid for.
+Wide and light, and narrow and dark: of a system of its own with an app that was used and paid for. Beside
+them stands what they were made of: a test tells when a page has changed since.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 import tempfile
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader
+from jinja2.meta import find_referenced_templates
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from local.browser import NONE_LINE, find_browser
@@ -18,6 +23,44 @@ from tests.system.running import ROOT, RunningStack
 
 IMAGES = ROOT / "docs" / "images"
 SHAPES = (("wide", 1280, "light"), ("phone", 375, "dark"))
+DASHBOARD = ROOT / "dashboard"
+# What each picture is rendered from.
+TEMPLATES = {
+    "home": "home.html",
+    "apps": "apps.html",
+    "app": "app.html",
+    "sites": "sites.html",
+    "site": "site.html",
+    "402": "payment_required.html",
+    "top-up": "top_up.html",
+    "payment": "payment.html",
+    "payments": "payments.html",
+    "operator": "operator.html",
+    "not-found": "not_found.html",
+    "form": "apps.html",
+}
+MADE_OF = IMAGES / "made-of.json"
+
+
+def digests() -> dict[str, str]:
+    """Of each picture, the digest of its templates and of the style sheet."""
+    style = (DASHBOARD / "static" / "style.css").read_bytes()
+    return {
+        name: hashlib.sha256(b"".join([style, *sources_of(template)])).hexdigest()
+        for name, template in TEMPLATES.items()
+    }
+
+
+def sources_of(template: str) -> list[bytes]:
+    """A template and all that it extends, includes and imports, by their names."""
+    loader = FileSystemLoader(DASHBOARD / "templates")
+    environment, found, waiting = Environment(loader=loader, autoescape=True), {}, [template]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = loader.get_source(environment, name)[0]
+            waiting += [other for other in find_referenced_templates(environment.parse(found[name])) if other]
+    return [found[name].encode() for name in sorted(found)]
 
 
 def prepare(page: Page, stack: RunningStack) -> tuple[str, str]:
@@ -57,23 +100,21 @@ def wait_until_settled(page: Page, stack: RunningStack, app: str) -> None:
 
 
 def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) -> None:
-    for name, path in (
-        ("home", "/"),
-        ("apps", "/apps"),
-        ("app", f"/apps/{app}"),
-        ("sites", "/sites"),
-        ("site", "/sites/colours"),
-        ("402", f"/apps/{app}/402"),
-        ("top-up", f"/apps/{app}/top-up"),
-        ("payment", success),
-        ("payments", "/payments"),
-        ("operator", "/operator"),
-        ("not-found", "/nothing"),
-    ):
-        page.goto(address(stack, path))
+    paths = {
+        "home": "/",
+        "app": f"/apps/{app}",
+        "site": "/sites/colours",
+        "402": f"/apps/{app}/402",
+        "top-up": f"/apps/{app}/top-up",
+        "payment": success,
+        "not-found": "/nothing",
+        "form": "/apps",
+    }
+    for name in TEMPLATES:
+        page.goto(address(stack, paths.get(name, f"/{name}")))
+        if name == "form":
+            submit_repository(page, stack, "https://example.com/not/github")
         page.screenshot(path=IMAGES / f"{name}-{shape}.png", full_page=True)
-    submit_repository(page, stack, "https://example.com/not/github")
-    page.screenshot(path=IMAGES / f"form-{shape}.png", full_page=True)
 
 
 def run(browser: Browser, stack: RunningStack) -> None:
@@ -87,6 +128,7 @@ def run(browser: Browser, stack: RunningStack) -> None:
             storage_state=session,
         )
         take(context.new_page(), stack, app, success, shape)
+    MADE_OF.write_text(json.dumps(digests(), indent=2) + "\n")
     print(f"Written to {IMAGES.relative_to(ROOT)}/: {len(list(IMAGES.glob('*.png')))} pictures.")
 
 
