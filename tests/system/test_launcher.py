@@ -7,29 +7,39 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.system.running import ROOT, RunningStack, soon
 
+DEPLOY_SECONDS = 240
 
-def test_it_says_what_it_does_and_leaves_no_process_behind(tmp_path: Path):
-    """By SIGTERM here; by SIGKILL and SIGINT in `test_deaths.py`."""
-    running = RunningStack(tmp_path / "state", settings={"EXAMPLE": ""}).start()
-    lines = [line.strip() for line in running.output]
-    assert lines.index("Starting the Workers …") < lines.index("Deploying an example …")
-    (said,) = [line for line in lines if line.startswith("Example ")]
-    assert lines.index(said) < [line.startswith("Ready") for line in lines].index(True)
-    assert f"http://localhost:{running.port}" in lines[-1]
-    page = said.split()[1]
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A first run, from a copy of the repository. It ends by SIGTERM, in `test_deaths.py` by others."""
+    root = copy_of_the_repository(tmp_path_factory.mktemp("copy") / "repository")
+    stack = RunningStack(tmp_path_factory.mktemp("state"), root=root, settings={"EXAMPLE": ""})
+    try:
+        yield stack.start()
+        assert len(stack.processes()) > 2
+        assert not stack.is_port_free()
+    finally:
+        stack.stop(signal.SIGTERM)
+    stack.assert_nothing_is_left()
+
+
+def test_it_says_what_it_does_and_deploys_an_example(running: RunningStack):
+    said, _, _ = running.said.partition("(Ctrl-C to stop)")
+    assert said.index("Starting the Workers …") < said.index("Deploying an example …")
+    assert said.endswith(f"Ready: http://localhost:{running.port}  ")
+    page = said.partition("  Example   ")[2].split()[0]
     assert page.startswith(f"http://localhost:{running.port}/apps/")
     app = page.rpartition("/")[2]
-    assert soon(lambda: running.get(app).text == "Hello, world!\n", seconds=240)
-    assert f"http://{app}.localhost:{running.port}" in running.said
-
-    assert len(running.processes()) > 2
-    assert not running.is_port_free()
-    running.stop(signal.SIGTERM)
-    running.assert_nothing_is_left()
+    assert f"http://{app}.localhost:{running.port}\n" in said
+    assert soon(lambda: running.get(app).text == "Hello, world!\n", DEPLOY_SECONDS)
 
 
 def test_it_prints_the_addresses_of_the_folders(stack: RunningStack):
@@ -66,25 +76,20 @@ def test_a_state_folder_in_use_is_said(stack: RunningStack):
     assert "is in use by another run" in second.said
 
 
-def test_an_edited_worker_is_reloaded_and_a_broken_one_comes_back(tmp_path: Path):
-    root = copy_of_the_repository(tmp_path / "repository")
-    running = RunningStack(tmp_path / "state", root=root).start()
-    page = root / "dashboard" / "web" / "application.py"
+def test_an_edited_worker_is_reloaded_and_a_broken_one_comes_back(running: RunningStack):
+    page = running.root / "dashboard" / "web" / "application.py"
     code = page.read_text()
-    try:
-        edited = code.replace('"home.html"', '"not_found.html"')
-        assert edited != code
-        page.write_text(edited)
-        running.wait_for("Local server updated and ready")
-        assert soon(lambda: "This page doesn't exist" in running.request("localhost").text)
+    edited = code.replace('"home.html"', '"not_found.html"')
+    assert edited != code
+    page.write_text(edited)
+    running.wait_for("Local server updated and ready")
+    assert soon(lambda: "This page doesn't exist" in running.request("localhost").text)
 
-        page.write_text("this is no Python")
-        running.wait_for("Waiting for a change of their files")
-        page.write_text(code)
-        running.wait_for("\nReady again")
-        assert "Attested hosting" in running.request("localhost").text
-    finally:
-        running.stop()
+    page.write_text("this is no Python")
+    running.wait_for("Waiting for a change of their files")
+    page.write_text(code)
+    running.wait_for("\nReady again")
+    assert "Attested hosting" in running.request("localhost").text
 
 
 def copy_of_the_repository(target: Path) -> Path:
