@@ -14,7 +14,7 @@ from local.staging import ROOT
 
 NODE = ROOT / ".venv" / "bin" / "node"
 SCRIPT = ROOT / "bench" / "load.mjs"
-TIMEOUT_SECONDS = 90
+GRACE_SECONDS = 90  # beyond the time that it was given, however busy the machine is
 
 # What a browser sends and what Cloudflare adds to it.
 HEADERS = {
@@ -44,9 +44,9 @@ async def put(
     plan.write_text(json.dumps(asked))
     group = await ProcessGroup.start(NODE, SCRIPT, plan, env=os.environ, cwd=ROOT)
     try:
-        output, _ = await asyncio.wait_for(group.process.communicate(), TIMEOUT_SECONDS)
+        output, _ = await asyncio.wait_for(group.process.communicate(), seconds + GRACE_SECONDS)
     except TimeoutError:
-        raise LoadError(f"the load did not end within {TIMEOUT_SECONDS} s") from None
+        raise LoadError(f"the load did not end within {seconds + GRACE_SECONDS} s") from None
     finally:
         await group.stop()
     if group.process.returncode != 0:
