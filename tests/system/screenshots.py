@@ -18,7 +18,16 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from local.browser import NONE_LINE, find_browser
 from tests.system.conftest import ARGUMENTS
-from tests.system.journeys import address, deploy, log_in, pay, submit_repository, top_up, wait_until_deployed
+from tests.system.journeys import (
+    DEPLOY_MS,
+    address,
+    deploy,
+    log_in,
+    pay,
+    submit_repository,
+    top_up,
+    wait_until_deployed,
+)
 from tests.system.running import ROOT, RunningStack
 
 IMAGES = ROOT / "docs" / "images"
@@ -114,6 +123,8 @@ def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) ->
         page.goto(address(stack, paths.get(name, f"/{name}")))
         if name == "form":
             submit_repository(page, stack, "https://example.com/not/github")
+        if name in ("app", "site"):
+            page.get_by_text("runs exactly what").wait_for(timeout=DEPLOY_MS)
         page.screenshot(path=IMAGES / f"{name}-{shape}.png", full_page=True)
 
 
