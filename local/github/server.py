@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from local.github import pages, rest
-from local.github.accounts import ACCOUNTS, Tokens, account_of
+from local.github.accounts import ACCOUNTS, OPERATOR, Tokens, account_of
 from local.github.actions import Actions, Place
 from local.github.attestations import Attestations
 from local.github.git_http import GitHttp
@@ -147,6 +147,7 @@ class GitHub:
             origin=self._settings.origin,
             repositories=self.repositories,
             accounts=ACCOUNTS,
+            operator=OPERATOR,
         )
 
     async def user(self, request: Request) -> Response:
