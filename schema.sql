@@ -167,6 +167,7 @@ CREATE TABLE attestations (
     app_id          TEXT    PRIMARY KEY REFERENCES apps (id),
     manifest_sha256 TEXT    NOT NULL,
     manifest        TEXT,                         -- JSON, once GitHub has given it out
+    log_index       INTEGER,                      -- of the signature in Sigstore's log, known with the manifest
     CHECK (length(manifest_sha256) = 64 AND manifest_sha256 NOT GLOB '*[^0-9a-f]*')
 ) STRICT;
 

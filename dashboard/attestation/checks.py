@@ -161,6 +161,7 @@ class Checks:
             "signer": self.published.signer,
             "issuer": ISSUER,
             "run": run,
+            "logIndex": signed.log_index,
         }
 
 

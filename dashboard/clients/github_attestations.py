@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,15 @@ MAX_MANIFEST_BYTES = 900_000  # the workflow signs none above
 MAX_BYTES = 4_000_000
 # Each is the same manifest, signed again.
 MAX_BUNDLES = 5
+LOG_INDEX = re.compile(r"[0-9]{1,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedManifest:
+    """`log_index` is the signature's entry in Sigstore's log, None where the bundle has none."""
+
+    content: dict[str, Any]
+    log_index: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class GitHubAttestations:
     def url(self, sha256: str) -> str:
         return self.api.url + self._path(sha256)
 
-    async def manifest(self, sha256: str) -> dict[str, Any] | None:
+    async def manifest(self, sha256: str) -> SignedManifest | None:
         """The manifest with this digest, from an attestation of it; None where there is none.
 
         The attestation isn't verified here: what has this digest is the manifest, whoever signed it.
@@ -46,10 +56,10 @@ class GitHubAttestations:
         content = answer.json()
         listed = content.get("attestations") if isinstance(content, dict) else None
         for item in listed[:MAX_BUNDLES] if isinstance(listed, list) else []:
-            for encoded in byproducts(await self._bundle(item)):
+            bundle = await self._bundle(item)
+            for encoded in byproducts(bundle):
                 if len(encoded) <= MAX_MANIFEST_BYTES and hashlib.sha256(encoded).hexdigest() == sha256:
-                    manifest: dict[str, Any] = read_json(encoded)
-                    return manifest
+                    return SignedManifest(read_json(encoded), log_index_of(bundle))
         return None
 
     async def _bundle(self, item: Any) -> Any:
@@ -101,3 +111,11 @@ def byproducts(bundle: Any) -> list[bytes]:
         return [base64.b64decode(part["content"]) for part in found if part["name"] == MANIFEST]
     except (KeyError, TypeError, ValueError, binascii.Error):
         return []
+
+
+def log_index_of(bundle: Any) -> int | None:
+    """`logIndex` of the one entry in a bundle (Sigstore's bundle format: a number of 64 bits, as text)."""
+    match bundle:
+        case {"verificationMaterial": {"tlogEntries": [{"logIndex": str(text)}]}}:
+            return int(text) if LOG_INDEX.fullmatch(text) else None
+    return None

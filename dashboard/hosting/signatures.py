@@ -25,8 +25,9 @@ class Signatures:
         signed = await self.store.signed(app_id)
         if signed is None or signed.manifest is not None:
             return signed
-        manifest = await self.github.manifest(signed.manifest_sha256)
-        if manifest is None:
+        found = await self.github.manifest(signed.manifest_sha256)
+        if found is None:
             return signed
-        await self.store.set_manifest(app_id, signed.manifest_sha256, manifest)
-        return Signed(signed.manifest_sha256, manifest)
+        signed = Signed(signed.manifest_sha256, found.content, found.log_index)
+        await self.store.set_manifest(app_id, signed)
+        return signed

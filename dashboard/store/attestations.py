@@ -17,10 +17,14 @@ IS_LIVE = "(SELECT deleted_at FROM apps WHERE apps.id = app_id) IS NULL"
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What was signed of an app: the manifest's digest, and the manifest where it is known."""
+    """What was signed of an app: the manifest's digest, and the manifest where it is known.
+
+    `log_index` is the signature's entry in Sigstore's log, where that is known.
+    """
 
     manifest_sha256: str
     manifest: dict[str, Any] | None
+    log_index: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +66,29 @@ class Attestations:
         """Note what the latest deploy signed."""
         await self.database.execute(
             "INSERT INTO attestations (app_id, manifest_sha256) VALUES (?, ?) "
-            "ON CONFLICT (app_id) DO UPDATE SET manifest_sha256 = excluded.manifest_sha256, manifest = NULL "
-            "WHERE manifest_sha256 <> excluded.manifest_sha256",
+            "ON CONFLICT (app_id) DO UPDATE SET manifest_sha256 = excluded.manifest_sha256, manifest = NULL, "
+            "log_index = NULL WHERE manifest_sha256 <> excluded.manifest_sha256",
             *(app_id, manifest_sha256),
         )
 
-    async def set_manifest(self, app_id: str, manifest_sha256: str, manifest: dict[str, Any]) -> None:
+    async def set_manifest(self, app_id: str, signed: Signed) -> None:
+        assert signed.manifest is not None
         await self.database.execute(
-            f"UPDATE attestations SET manifest = ? WHERE app_id = ? AND manifest_sha256 = ? AND {IS_LIVE}",  # noqa: S608
-            *(encoded(manifest), app_id, manifest_sha256),
+            "UPDATE attestations SET manifest = ?, log_index = ? "  # noqa: S608
+            f"WHERE app_id = ? AND manifest_sha256 = ? AND {IS_LIVE}",
+            *(encoded(signed.manifest), signed.log_index, app_id, signed.manifest_sha256),
         )
 
     async def signed(self, app_id: str) -> Signed | None:
         rows = await self.database.execute("SELECT * FROM attestations WHERE app_id = ?", app_id)
         if not rows:
             return None
-        sha256, manifest = rows[0]["manifest_sha256"], rows[0]["manifest"]
-        return Signed(str(sha256), None if manifest is None else json.loads(str(manifest)))
+        sha256, manifest, log_index = (rows[0][name] for name in ("manifest_sha256", "manifest", "log_index"))
+        return Signed(
+            str(sha256),
+            None if manifest is None else json.loads(str(manifest)),
+            None if log_index is None else int(log_index),
+        )
 
     async def left_out(self, app_id: str) -> LeftOut:
         """What the manifest says that an app doesn't get, as far as it is known."""

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from attestation.checks import BUDGET
 from attestation.comparison import SETTINGS, differences
 from clients.cloudflare import CONTENT_SECONDS
-from clients.github_attestations import MAX_MANIFEST_BYTES
+from clients.github_attestations import MAX_MANIFEST_BYTES, log_index_of
 from clients.http import TIMEOUT_SECONDS
 from clients.multipart import HashingParser, NotMultipartError, parameter
 from local.cloudflare.namespace_store import NamespaceStore, Script
@@ -53,6 +53,7 @@ ARTIFACT = Artifact(
     modules=MODULES,
     types={"index.js": "ESModule", "lib/data.bin": "Data", "text.txt": "Text"},
 )
+LOG_INDEX = 123_456_789
 MANIFEST = Manifest.of(
     Source(APP, SOURCE.repository, SOURCE.commit_hash, SOURCE.git_ref, SOURCE.directory), ARTIFACT
 )
@@ -163,7 +164,10 @@ class Attested:
 def bundle_with(manifest: bytes) -> Any:
     byproduct = {"name": "manifest.json", "content": base64.b64encode(manifest).decode()}
     statement = json.dumps({"predicate": {"runDetails": {"byproducts": [byproduct]}}}).encode()
-    return {"dsseEnvelope": {"payload": base64.b64encode(statement).decode()}}
+    return {
+        "verificationMaterial": {"tlogEntries": [{"logIndex": str(LOG_INDEX)}]},
+        "dsseEnvelope": {"payload": base64.b64encode(statement).decode()},
+    }
 
 
 def with_app(folder: Path, work: Callable[[Attested], Awaitable[None]], is_known: bool = True) -> None:
@@ -198,7 +202,10 @@ def test_what_is_deployed_as_it_was_signed_agrees(tmp_path: Path) -> None:
             "signer": f"{GITHUB}/codius/codius-workers/.github/workflows/deploy-worker.yml@refs/heads/main",
             "issuer": "https://token.actions.githubusercontent.com",
             "run": f"{GITHUB}/codius/codius-workers/actions/runs/{(await app.site.app(APP)).run_id}",
+            "logIndex": LOG_INDEX,
         }
+        page = (await app.site.visitor().get(f"/apps/{APP}/attestation")).text
+        assert f"{LOG_INDEX:,}" in page
         assert document["price"] == {
             "includedRequests": 100,
             "requestsPerUnit": 1_000_000,
@@ -207,6 +214,14 @@ def test_what_is_deployed_as_it_was_signed_agrees(tmp_path: Path) -> None:
         assert document["checkedAt"] == "2027-01-15T08:00:00Z"
 
     with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("entries", "index"),
+    [([], None), ([{"logIndex": "7"}], 7), ([{"logIndex": "-1"}], None), ([{}], None), (None, None)],
+)
+def test_the_log_entry_is_known_where_the_bundle_has_one(entries: Any, index: int | None) -> None:
+    assert log_index_of({"verificationMaterial": {"tlogEntries": entries}}) == index
 
 
 def test_the_document_tells_how_to_ask_cloudflare_if_the_operator_publishes_a_token(tmp_path: Path) -> None:
@@ -501,7 +516,7 @@ def test_what_is_deleted_leaves_no_documents_behind(tmp_path: Path, is_late: boo
         await app.site.services.removals.delete(deployed, app.site.now)
         if is_late:
             await store.finish_check(APP, 200, document, True, app.site.now)
-            await store.set_manifest(APP, manifest.manifest_sha256, manifest.manifest)
+            await store.set_manifest(APP, manifest)
         assert not any("modules" in line for line in app.site.database.dump() if line.startswith("INSERT"))
         ((row),) = await app.site.database.execute("SELECT sum(made) AS made FROM checks")
         assert row["made"] == 1

@@ -38,6 +38,7 @@ TEMPLATES = {
     "home": "home.html",
     "apps": "apps.html",
     "app": "app.html",
+    "attestation": "attestation.html",
     "sites": "sites.html",
     "site": "site.html",
     "402": "payment_required.html",
@@ -112,6 +113,7 @@ def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) ->
     paths = {
         "home": "/",
         "app": f"/apps/{app}",
+        "attestation": f"/apps/{app}/attestation",
         "site": "/sites/colours",
         "402": f"/apps/{app}/402",
         "top-up": f"/apps/{app}/top-up",
@@ -123,7 +125,7 @@ def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) ->
         page.goto(address(stack, paths.get(name, f"/{name}")))
         if name == "form":
             submit_repository(page, stack, "https://example.com/not/github")
-        if name in ("app", "site"):
+        if name in ("app", "site", "attestation"):
             page.get_by_text("runs exactly what").wait_for(timeout=DEPLOY_MS)
         page.screenshot(path=IMAGES / f"{name}-{shape}.png", full_page=True)
 
