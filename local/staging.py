@@ -22,6 +22,7 @@ from local.cloudflare.permissions import READ_TOKEN
 from local.github.accounts import OPERATOR
 
 ROOT = Path(__file__).resolve().parent.parent
+NOT_MODULES = {"python_modules", "__pycache__", "static"}
 NODE_BIN = ROOT / ".venv" / "bin"
 WORKERD_FOLDER = ROOT / "local" / "workerd"
 COMPATIBILITY_DATE = "2026-11-01"
@@ -238,10 +239,9 @@ def differs(source: Path, copy: Path) -> bool:
 
 
 def source_files(worker: Worker) -> list[Path]:
-    skipped = {"python_modules", "__pycache__", "static"}
-
-    def is_module(parts: tuple[str, ...]) -> bool:
-        return not any(part in skipped or part.startswith(".") for part in parts)
-
-    files = (path for path in worker.modules.rglob("*") if path.is_file())
-    return [path for path in files if is_module(path.relative_to(worker.modules).parts)]
+    """The Worker's own modules. Looked for every second: dependencies, which are many, are not entered."""
+    found = []
+    for folder, folders, names in os.walk(worker.modules):
+        folders[:] = [name for name in folders if name not in NOT_MODULES and not name.startswith(".")]
+        found += [Path(folder, name) for name in names if not name.startswith(".")]
+    return found
