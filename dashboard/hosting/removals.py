@@ -18,6 +18,10 @@ from model.site import SiteError
 from store.apps import Apps
 from store.attestations import Attestations
 
+SERVES = (
+    "A site serves this app, did until some minutes ago, or is about to. Have it serve another one first."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Removals:
@@ -37,7 +41,7 @@ class Removals:
         deleted = await self.apps.get(app.id)
         assert deleted is not None
         if deleted.deleted_at is None:
-            raise SiteError("A site serves this app, or is about to. Have it serve another one first.")
+            raise SiteError(SERVES)
         if not has_deleted:
             return
         await self.finish(deleted, now)

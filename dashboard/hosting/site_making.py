@@ -16,6 +16,7 @@ from model.app import APP_ID, App, Source, User, new_id
 from model.limits import LimitReachedError
 from model.site import Site, SiteError
 from model.site_names import refusal_of
+from model.suspension import SuspendedError
 from store.apps import Apps
 from store.sites import Sites
 
@@ -52,6 +53,9 @@ class SiteMaking:
         await self.deployments.require_lookup(owner, now)
         app = await self._own_app(owner, app_id) if app_id else None
         source = await resolve(typed, self.github_url, self.repositories) if app is None else app.source
+        reason = await self.deployments.suspensions.reason_against(owner.id, source.repository)
+        if reason is not None:
+            raise SuspendedError(reason)
         # A Worker that an operator uploaded by hand has an account of its own.
         found = await self.sites.get(name)
         if found is not None and is_made_by(found, owner, source, now - TWICE_MS):

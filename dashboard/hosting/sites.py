@@ -46,15 +46,16 @@ TOO_MANY = "This site had too many changes within a day. Try again tomorrow."
 # How long an object is left alone that could not be told.
 PAUSE_MS = 120_000
 
-# What becomes of a site as it is: an event, and the site with what it changes.
-Decide = Callable[[Site, Standing], tuple[Event, Site]]
+# What becomes of a site as it is, at a time: an event, and the site with what it changes.
+Decide = Callable[[Site, Standing, int], tuple[Event, Site]]
 
 
 @dataclass(frozen=True, slots=True)
 class SiteHosting:
     """Times are milliseconds since 1970. Raises SiteError where the rules of sites don't allow it.
 
-    What was decided holds when it is in D1; that the object can't be told it now is no failure.
+    What was decided holds when it is in D1; that the object can't be told it now is no failure. `clock` is
+    the time now.
     """
 
     sites: Sites
@@ -64,6 +65,7 @@ class SiteHosting:
     billing: Billing
     repositories: GitHubRepositories
     github_url: str
+    clock: Callable[[], int]
 
     async def standing(self, name: str, now: int) -> Standing:
         return standing_of(await self.sites.switches(name), now)
@@ -92,6 +94,8 @@ class SiteHosting:
         That is `app_id` unless the owner has an app of this source already. Raises SourceError, GitHubError
         and LimitReachedError, too.
         """
+        if site.suspension is not None:
+            raise SuspendedError(site.suspension)
         if await self.versions.on_its_way(site.name) is not None:
             raise OnItsWayError
         await self.deployments.require_lookup(site.owner, now)
@@ -140,8 +144,8 @@ class SiteHosting:
                 await self._change(
                     name,
                     now,
-                    lambda site, standing: (
-                        announcement(site, standing, app.id, "version", asker, now),
+                    lambda site, standing, at: (
+                        announcement(site, standing, app.id, "version", asker, at),
                         site,
                     ),
                 )
@@ -157,40 +161,44 @@ class SiteHosting:
         await self._change(
             name,
             now,
-            lambda site, standing: (announcement(site, standing, app_id, "switch", user, now), site),
+            lambda site, standing, at: (announcement(site, standing, app_id, "switch", user, at), site),
         )
 
     async def go_back(self, name: str, user: User, now: int, app_id: str = "") -> None:
         await self._change(
-            name, now, lambda site, standing: (going_back(site, standing, user, now, app_id), site)
+            name, now, lambda site, standing, at: (going_back(site, standing, user, at, app_id), site)
         )
 
     async def withdraw(self, name: str, announced_at: int, user: User, now: int) -> None:
+        def decide(site: Site, standing: Standing, at: int) -> tuple[Event, Site]:
+            return withdrawal(site, standing, announced_at, user, at), site
+
         try:
-            await self._change(
-                name, now, lambda site, standing: (withdrawal(site, standing, announced_at, user, now), site)
-            )
+            await self._change(name, now, decide)
         except SiteError as error:
             if await self.sites.was_withdrawn(name, announced_at):
                 raise AlreadySoError(str(error)) from error
             raise
 
     async def change_notice(self, name: str, notice_ms: int, user: User, now: int) -> None:
-        await self._change(name, now, lambda site, _: change_of_notice(site, notice_ms, user, now))
+        await self._change(name, now, lambda site, _, at: change_of_notice(site, notice_ms, user, at))
 
     async def delete(self, name: str, user: User, now: int) -> None:
         """Its account is closed; its history and its apps stay."""
-        await self._change(name, now, lambda site, _: deletion(site, user, now))
+        await self._change(name, now, lambda site, _, at: deletion(site, user, at))
 
     async def _change(self, name: str, now: int, decide: Decide) -> None:
         """Decide, and write it unless another was quicker: then decide again."""
         for _ in range(MOST_WRITERS):
+            # Others may have been waited for since it was asked: a notice begins when it can be read.
+            now = max(now, self.clock())
             site = await self.sites.get(name)
             assert site is not None
             # As it is when the event counts: the one before may be of this very moment, or of a clock ahead.
-            event, changed = decide(site, await self.standing(name, moment_of(site, now)))
+            event, changed = decide(site, await self.standing(name, moment_of(site, now)), now)
             if await self.sites.add(site, event, changed):
-                await self.versions.retire(name, now)
+                previous = (await self.standing(name, now)).previous
+                await self.versions.retire(name, now, None if previous is None else previous.app_id)
                 await self.tell(name, now)
                 return
             found = await self.sites.get(name)
@@ -217,16 +225,20 @@ class SiteHosting:
         return True
 
     async def _tell(self, site: Site, now: int) -> int:
-        """Return when it is certain that what was told is what serves."""
+        """Return when it is certain that what was told is what serves, 0 where it was before."""
         if site.deleted_at is not None:
             await self.billing.close_account(site.name)
             return now
         # Read after the site: what is told may be newer than the version that it is told under, never older.
-        switches = schedule_of(await self.standing(site.name, now))
+        standing = await self.standing(site.name, now)
+        switches = schedule_of(standing)
         if not switches:
             return now
         planned = [(switch.serves_from, switch.app_id) for switch in switches]
-        return now + await self.billing.set_schedule(site.name, site.changed_at, planned)
+        milliseconds = await self.billing.set_schedule(site.name, site.changed_at, planned)
+        # Leases named another Worker only if what serves was decided since the object was told.
+        is_new = standing.current is not None and standing.current.at > site.told_at
+        return max(now, self.clock()) + milliseconds if is_new and standing.previous else 0
 
 
 def address_of(site: Site, github_url: str) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Literal
 
 from model.app import User
@@ -24,7 +25,7 @@ Kind = Literal["creation", "version", "switch", "return", "withdrawal", "notice"
 # How long a new version is announced before it serves, by the word in a form.
 NOTICES = {"none": 0, "hour": HOUR_MS, "day": DAY_MS, "week": 7 * DAY_MS}
 # What is about to serve can't be withdrawn: its object might hear of it too late.
-WITHDRAW_MS = 10_000
+WITHDRAW_MS = 240_000
 # More can't be announced at a time. An object is told all of them.
 MOST_ANNOUNCED = 10
 # So many versions are kept ready to be served.
@@ -146,7 +147,13 @@ def standing_of(switches: Sequence[Switch], now: int) -> Standing:
     ordered = sorted(switches, key=lambda switch: (switch.serves_from, switch.at))
     begun = [switch for switch in ordered if switch.serves_from <= now]
     current = begun[-1] if begun else None
-    others = [switch for switch in begun if current is not None and switch.app_id != current.app_id]
+    # Of those that were to begin together only the last one ever serves.
+    served = [
+        switch
+        for switch, later in zip_longest(begun, begun[1:])
+        if later is None or later.serves_from > switch.serves_from or later.at >= switch.serves_from
+    ]
+    others = [switch for switch in served if current is not None and switch.app_id != current.app_id]
     return Standing(current, others[-1] if others else None, tuple(ordered[len(begun) :]))
 
 

@@ -22,6 +22,7 @@ settings signin signup site sites smtp ssh ssl staging static status stripe supp
 test verify vpn web webhook webhooks webmail webmaster wpad www www1 www2
 """
 RESERVED = frozenset(RESERVED_WORDS.split())
+LOOKALIKES = str.maketrans("013", "ole")
 
 
 def refusal_of(name: str, apps_domain: str, dashboard_url: str) -> str | None:
@@ -35,9 +36,16 @@ def refusal_of(name: str, apps_domain: str, dashboard_url: str) -> str | None:
     if APP_ID_FORM.fullmatch(name):
         return "This could be an app's id. Use a vowel, or another length."
     own = urlsplit(dashboard_url).hostname or ""
-    if name in RESERVED or f".{own}".endswith(f".{name}.{apps_domain.partition(':')[0]}"):
+    if is_reserved(name) or f".{own}".endswith(f".{name}.{apps_domain.partition(':')[0]}"):
         return "This name is reserved."
     return None
+
+
+def is_reserved(name: str) -> bool:
+    """Also what reads like a reserved word, and all with the product's own name in it."""
+    plain = name.replace("-", "")
+    read = plain.translate(LOOKALIKES)
+    return not RESERVED.isdisjoint((name, plain, read)) or "codius" in read
 
 
 def is_site_name(name: str) -> bool:

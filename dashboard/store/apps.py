@@ -8,7 +8,7 @@ from typing import Literal
 
 from model.app import UNFINISHED, App, Source, User
 from store.database import Database, Row, Value
-from store.sites import IS_SERVING
+from store.sites import MAY_BE_NAMED
 
 SELECT = (
     "SELECT apps.*, login, name, "
@@ -130,7 +130,7 @@ class Apps:
         """Delete an app, once; False if it was, or serves a site. Its row stays: its id is this source's."""
         rows = await self.database.execute(
             "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "  # noqa: S608
-            f"asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL AND NOT {IS_SERVING} RETURNING id",
+            f"asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL AND NOT {MAY_BE_NAMED} RETURNING id",
             *(now, app_id),
         )
         return bool(rows)

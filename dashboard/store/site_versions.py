@@ -119,21 +119,21 @@ class SiteVersions:
         )
         return row["versions"]  # type: ignore[return-value]
 
-    async def retire(self, name: str, now: int) -> None:
+    async def retire(self, name: str, now: int, previous: str | None) -> None:
         """Delete apps that were made for a site and are no longer kept ready, as a user would.
 
-        Not those that serve a site, nor those with an account of their own that somebody paid into. What they
-        leave is removed by the upkeep.
+        Not those that serve a site, nor the one to go back to, nor those with an account of their own that
+        somebody paid into. What they leave is removed by the upkeep.
         """
         await self.database.execute(
             "UPDATE apps SET status = 'deleted', deleted_at = ?1, changed_at = ?1, asked_at = ?1 "  # noqa: S608
             "WHERE id IN (SELECT app_id FROM site_versions JOIN apps ON apps.id = app_id WHERE site = ?2 "
             "AND status = 'deployed' ORDER BY max(site_versions.asked_at, coalesce((SELECT max(at) "
             "FROM site_events WHERE site_events.site = ?2 AND site_events.app_id = apps.id), 0)) DESC "
-            "LIMIT -1 OFFSET ?3) "
+            "LIMIT -1 OFFSET ?3) AND id IS NOT ?4 "
             "AND EXISTS (SELECT 1 FROM site_versions WHERE site = ?2 AND app_id = apps.id AND is_made = 1) "
             "AND NOT EXISTS (SELECT 1 FROM payments WHERE payments.app_id = apps.id "
             "AND payments.site IS NULL AND payments.status IN ('processing', 'paid', 'credited')) "
             f"AND NOT {IS_SERVING}",
-            *(now, name, VERSIONS_KEPT),
+            *(now, name, VERSIONS_KEPT, previous),
         )

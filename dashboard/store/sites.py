@@ -27,15 +27,27 @@ def is_in_force(events: str) -> str:
     )
 
 
-# That an app, `apps.id`, serves a live site at ?1 or is to serve it later: there is nothing in force that has
-# begun by then and comes after it.
-IS_SERVING = (
-    "EXISTS (SELECT 1 FROM site_events AS planned JOIN sites ON sites.name = planned.site "  # noqa: S608
-    f"WHERE planned.app_id = apps.id AND sites.deleted_at IS NULL AND {is_in_force('planned')} "
-    "AND NOT EXISTS (SELECT 1 FROM site_events AS later WHERE later.site = planned.site "
-    "AND later.serves_from <= ?1 AND (later.serves_from, later.at) > (planned.serves_from, planned.at) "
-    f"AND {is_in_force('later')}))"
-)
+# How long after a switch leases, and an object that is told late, may still name the Worker before.
+LEASES_OVER_MS = 240_000
+
+
+def is_serving(before_ms: int = 0) -> str:
+    """That an app, `apps.id`, serves a live site at ?1, so long before, or is to serve it later.
+
+    There is nothing in force that has begun by then and comes after it.
+    """
+    return (
+        "EXISTS (SELECT 1 FROM site_events AS planned JOIN sites ON sites.name = planned.site "  # noqa: S608
+        f"WHERE planned.app_id = apps.id AND sites.deleted_at IS NULL AND {is_in_force('planned')} "
+        "AND NOT EXISTS (SELECT 1 FROM site_events AS later WHERE later.site = planned.site "
+        f"AND later.serves_from <= ?1 - {before_ms} "
+        "AND (later.serves_from, later.at) > (planned.serves_from, planned.at) "
+        f"AND {is_in_force('later')}))"
+    )
+
+
+IS_SERVING = is_serving()
+MAY_BE_NAMED = is_serving(LEASES_OVER_MS)
 # At most this many events a day, a number that nobody reaches by hand.
 EVENTS_PER_DAY = 200
 DAY_MS = 86_400_000

@@ -150,7 +150,7 @@ class Services:
         repositories = GitHubRepositories(as_app)
         sites, site_versions = Sites(database), SiteVersions(database)
         site_hosting = SiteHosting(
-            sites, site_versions, apps, deployments, billing, repositories, settings.github_url
+            sites, site_versions, apps, deployments, billing, repositories, settings.github_url, now
         )
         following = Following(sites, site_versions, site_hosting, repositories)
         site_making = SiteMaking(

@@ -16,6 +16,7 @@ def history_document(
     site: Site, standing: Standing, events: Sequence[Event], settings: Settings, now: int
 ) -> Document:
     """`events` are the newest first, as they are in the document."""
+    is_live = site.deleted_at is None
     return {
         "name": site.name,
         "url": settings.app_url(site.name),
@@ -28,8 +29,8 @@ def history_document(
         "createdAt": time_of(site.created_at),
         "deletedAt": time_of(site.deleted_at),
         "notice": notice_document(site, now),
-        "serving": switch_document(standing.current, settings),
-        "announced": [switch_document(switch, settings) for switch in standing.announced],
+        "serving": switch_document(standing.current, settings) if is_live else None,
+        "announced": [switch_document(switch, settings) for switch in standing.announced if is_live],
         "history": [event_document(event, settings) for event in events],
     }
 

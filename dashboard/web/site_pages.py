@@ -126,7 +126,7 @@ async def site(request: Request) -> Response:
         site=found,
         now=now,
         standing=standing,
-        waiting=None if waiting is None else await services.apps.get(waiting.app_id),
+        waiting=await services.apps.get(waiting.app_id) if waiting is not None and is_owner else None,
         is_owner=is_owner,
         failed=await failed_version(services, found) if is_owner and waiting is None else None,
         left_out=LeftOut() if current is None else await left_out_of(current.id),

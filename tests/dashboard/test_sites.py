@@ -21,7 +21,7 @@ from model.limits import HOUR_MS
 from model.site import NOTICES, VERSIONS_KEPT, WITHDRAW_MS, SiteError
 from model.site_names import RESERVED, is_site_name, refusal_of
 from store.deploys import ForSite
-from store.sites import EVENTS_PER_DAY
+from store.sites import EVENTS_PER_DAY, LEASES_OVER_MS
 from tests.dashboard.dashboard_site import ALICE, BOB, GITHUB, UNLIMITED, VARIABLES, Site, signed
 from tests.dashboard.shop import Shop
 from tests.dashboard.test_checks import APP as ATTESTED
@@ -172,6 +172,9 @@ async def waiting(site: Site) -> str:
         ("bcdfghjkmnpq", "an app's id"),
         ("www", "reserved"),
         ("healthz", "reserved"),
+        ("log-in", "reserved"),
+        ("dashb0ard", "reserved"),
+        ("codius-help", "reserved"),
     ],
 )
 def test_a_name_that_no_site_can_have_is_refused_while_it_is_typed(name: str, why: str) -> None:
@@ -336,6 +339,7 @@ def test_an_app_that_a_site_serves_can_not_be_deleted() -> None:
         refused = await site.visitor(ALICE).post(f"/apps/{second}/delete")
         assert refused.status_code == 409
         assert "A site serves this app" in refused.text
+        site.now += LEASES_OVER_MS
         await site.services.apps.mark_deleted(first, site.now)
         assert (await site.app(first)).status == "deleted"
         refused = await site.visitor(ALICE).post(f"{HERE}/back")
