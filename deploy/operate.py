@@ -72,9 +72,13 @@ def literal(value: Value) -> str:
 
 
 def target_named(database: Database, kind: str, name: str) -> Target:
-    """A user by login or id, as on the page. Raises ActError."""
+    """A user by id or login, as on the page: an id goes before a login. Raises ActError."""
     if kind == "user":
-        sql = "SELECT id FROM users WHERE login = ?1 COLLATE NOCASE ORDER BY seen_at DESC LIMIT 1"
+        sql = (
+            "SELECT id, 0 AS turn, 0 AS since FROM users WHERE id = CAST(?1 AS INTEGER) "
+            "AND CAST(id AS TEXT) = ?1 UNION ALL SELECT id, 1, -seen_at FROM users "
+            "WHERE login = ?1 COLLATE NOCASE ORDER BY turn, since LIMIT 1"
+        )
         ((found),) = database.run((sql, (name.strip(),)))
         name = str(found[0]["id"]) if found else name
     target = target_of(kind, name)

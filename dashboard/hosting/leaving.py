@@ -6,6 +6,7 @@ belong to it for ever, and a suspension of it holds.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from clients.billing import BillingUnavailableError
@@ -13,7 +14,7 @@ from clients.cloudflare import CloudflareError
 from hosting.removals import Removals
 from hosting.sites import SiteHosting
 from model.app import User
-from model.site import SiteError
+from model.site import AlreadySoError, SiteError
 from store.apps import Apps
 from store.sites import Sites
 from store.users import Users
@@ -37,7 +38,8 @@ class Leaving:
         """Delete all sites and apps of a user, their sessions and their name. Raises SiteError."""
         while found := await self.sites.live_of(user, AT_ONCE):
             for site in found:
-                await self.site_hosting.delete(site.name, user, now)
+                with contextlib.suppress(AlreadySoError):  # another click was quicker
+                    await self.site_hosting.delete(site.name, user, now)
         deleted: list[str] = []
         while apps := await self.apps.live_of(user, AT_ONCE):
             marked = [app.id for app in apps if await self.apps.mark_deleted(app.id, now)]

@@ -18,7 +18,7 @@ from model.suspension import ActError, Operator, Target, refundable
 from store.payments import Payments
 from store.suspensions import Suspensions
 
-ACCOUNTS_SHOWN = 25
+ACCOUNTS_AT_ONCE, MOST_ROUNDS, SHOWN = 25, 20, 50
 PAYMENTS_OF_ONE = 50
 
 
@@ -61,21 +61,23 @@ class Suspending:
 
     async def unusable(self) -> list[Unusable]:
         """What was paid into suspended accounts and is left there, of each account the latest first."""
-        accounts = await self.suspensions.paid_accounts(ACCOUNTS_SHOWN)
-        found = await asyncio.gather(*(self._unusable_of(account, site) for account, site in accounts))
-        return [one for of_account in found for one in of_account]
+        found: list[Unusable] = []
+        after = ""
+        for _ in range(MOST_ROUNDS):  # most may have nothing left
+            accounts = await self.suspensions.paid_accounts(after, ACCOUNTS_AT_ONCE)
+            for of_one in await asyncio.gather(*(self._unusable_of(*account) for account in accounts)):
+                found += of_one
+            if len(accounts) < ACCOUNTS_AT_ONCE or len(found) >= SHOWN:
+                break
+            after = accounts[-1][0]
+        return found
 
     async def _unusable_of(self, account: str, site: str | None) -> list[Unusable]:
         try:
             billed = await self.billing.account(account)
         except BillingUnavailableError:
             billed = None
-        of_one = self.payments.of_app if site is None else self.payments.of_site
-        paid = [
-            one
-            for one in await of_one(account, PAYMENTS_OF_ONE)
-            if one.amount_cents and one.status == "credited"
-        ]
+        paid = await self.payments.kept(account, site is not None, PAYMENTS_OF_ONE)
         left = [(one.amount_cents or 0) - one.taken_back for one in paid]
         # Where the account can't be asked, all that was paid is shown.
         unused = sum(left) if billed is None else max(0, billed.balance_nano_usd // NANO_USD_PER_CENT)

@@ -17,6 +17,7 @@ SignUp = Literal["open", "list", "closed"]
 SIGN_UPS: tuple[SignUp, ...] = ("open", "list", "closed")
 NAMES = ("deploys", "sign-up", "sign-up-list", "account-age")
 MOST_DAYS, MOST_NAMES = 3_650, 200
+DAYS = re.compile(r"[0-9]{1,4}")
 SEPARATOR = re.compile(r"[\s,]+")
 
 CLOSED = "Nobody new can sign up here now."
@@ -60,7 +61,7 @@ def value_of(name: str, text: str) -> str:
             return words
         case "sign-up" if words in SIGN_UPS:
             return words
-        case "account-age" if words.isdecimal() and words.isascii() and int(words[:9]) <= MOST_DAYS:
+        case "account-age" if DAYS.fullmatch(words) and int(words) <= MOST_DAYS:
             return str(int(words))
         case "sign-up-list":
             names = words.split()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from model.left_out import LeftOut, left_out_in
@@ -40,13 +41,22 @@ class Check:
         found: dict[str, Any] = json.loads(self.encoded or "{}")
         return found
 
+    @property
+    def found_at(self) -> int:
+        """When what the document says was found: one that is under way, or died, has left an earlier one."""
+        return round(1_000 * datetime.fromisoformat(self.document["checkedAt"]).timestamp())
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the latest check came to, without its document; `agrees` is None where it came to nothing."""
+    """What the latest check came to, without its document; `agrees` is None where it came to nothing.
+
+    One that died has left what was found before: that is of `found_at`.
+    """
 
     began_at: int
     agrees: bool | None
+    found_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +118,14 @@ class Attestations:
 
     async def verdict(self, app_id: str) -> Verdict | None:
         rows = await self.database.execute(
-            "SELECT began_at, status, document -> '$.agrees' AS agrees FROM checks WHERE app_id = ?", app_id
+            "SELECT began_at, status, document -> '$.agrees' AS agrees, "
+            "unixepoch(document ->> '$.checkedAt') AS found_at FROM checks WHERE app_id = ?",
+            app_id,
         )
         if not rows:
             return None
         agrees = rows[0]["agrees"] == "true" if rows[0]["status"] == 200 else None
-        return Verdict(int(rows[0]["began_at"] or 0), agrees)
+        return Verdict(int(rows[0]["began_at"] or 0), agrees, 1_000 * int(rows[0]["found_at"] or 0))
 
     async def want_check(self, app_id: str, now: int, budget: Budget) -> None:
         """Let an app wait for a check that is due; one that waits keeps its place."""

@@ -20,7 +20,8 @@ class Measures:
             "SELECT CASE WHEN began_at < run_began_at THEN 'failed' WHEN deployed_at IS NOT NULL "
             "AND status IN ('deployed', 'deleted') THEN 'deployed' WHEN status = 'failed' THEN 'failed' "
             "WHEN status = 'deleted' THEN 'deleted' ELSE 'under_way' END AS outcome, count(*) AS deploys, "
-            "coalesce(sum(CASE WHEN began_at = run_began_at THEN changed_at - began_at END), 0) "
+            "coalesce(sum(CASE WHEN began_at = run_began_at "
+            "THEN max(0, coalesce(deployed_at, changed_at) - began_at) END), 0) "
             "AS milliseconds "
             "FROM deploys JOIN apps ON apps.id = app_id WHERE began_at > ? GROUP BY outcome",
             now - DAY_MS,

@@ -24,8 +24,8 @@ SELECT = (
     "coalesce((SELECT sum(reversals.amount_cents) FROM reversals "
     "WHERE payment_id = payments.id AND kind = 'dispute'), 0) AS disputed, "
     "coalesce(amount_cents, paid_amount) AS paid, "
-    "CASE WHEN payments.site IS NULL THEN EXISTS (SELECT 1 FROM suspended_apps "
-    "WHERE suspended_apps.app_id = payments.app_id AND suspended_apps.at <= paid_at) "
+    "CASE WHEN payments.site IS NULL THEN EXISTS (SELECT 1 FROM (SELECT at AS since FROM suspended_apps "
+    "WHERE suspended_apps.app_id = payments.app_id LIMIT -1) WHERE since <= paid_at) "
     "ELSE EXISTS (SELECT 1 FROM suspended_sites WHERE suspended_sites.site = payments.site "
     "AND suspended_sites.at <= paid_at) END AS came_suspended "
     "FROM payments LEFT JOIN users ON users.id = user_id"
@@ -156,6 +156,14 @@ class Payments:
         return await self._payments(
             "site = ? AND status IN ('processing', 'paid', 'credited') ORDER BY created_at DESC LIMIT ?",
             *(name, limit),
+        )
+
+    async def kept(self, account: str, is_site: bool, limit: int) -> list[Payment]:
+        """What was credited to an account and not all taken back, newest first."""
+        whose = "payments.site = ?" if is_site else "payments.app_id = ? AND payments.site IS NULL"
+        return await self._payments(
+            f"{whose} AND status = 'credited' AND taken_back < paid ORDER BY created_at DESC LIMIT ?",
+            *(account, limit),
         )
 
     async def of_user(self, user_id: int, limit: int) -> list[Payment]:

@@ -231,7 +231,9 @@ class Sites:
     async def to_be_looked_at(self, before: int, limit: int) -> list[Site]:
         """Sites that follow their branch, those that nobody has looked at for longest first."""
         return await self._sites(
-            "follows = 1 AND deleted_at IS NULL AND looked_at < ? ORDER BY looked_at LIMIT ?", before, limit
+            "follows = 1 AND deleted_at IS NULL AND looked_at < ? "
+            f"AND NOT EXISTS ({SUSPENDED.format(site='sites.name')}) ORDER BY looked_at LIMIT ?",
+            *(before, limit),
         )
 
     async def mark_looked_at(self, name: str, now: int, head: str | None) -> None:

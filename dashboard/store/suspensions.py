@@ -24,6 +24,22 @@ UNTOLD = (
     "(SELECT suspended_apps.app_id FROM suspended_apps WHERE kind = ?1 AND name = ?2)) WHERE TRUE "
     "ON CONFLICT (account) DO UPDATE SET version = excluded.version, try_at = 0"
 )
+# Of a payment: something of it was not taken back.
+IS_KEPT = (
+    "status = 'credited' AND payments.amount_cents > (SELECT coalesce(sum(reversals.amount_cents), 0) "
+    "FROM reversals WHERE payment_id = payments.id)"
+)
+# What came while a target, ?1 and ?2, was suspended, for what was deleted since: it never could be used.
+NEVER_USABLE = (
+    "UPDATE payments SET refund_reason = 'deleted' WHERE status = 'credited' AND refund_reason IS NULL "
+    "AND id IN (SELECT paid.id FROM suspended_apps AS of JOIN apps ON apps.id = of.app_id "
+    "JOIN payments AS paid ON paid.app_id = of.app_id AND paid.site IS NULL AND paid.paid_at >= of.at "
+    "WHERE of.kind = ?1 AND of.name = ?2 AND deleted_at IS NOT NULL)",
+    "UPDATE payments SET refund_reason = 'deleted' WHERE status = 'credited' AND refund_reason IS NULL "
+    "AND id IN (SELECT paid.id FROM suspended_sites AS of JOIN sites ON sites.name = of.site "
+    "JOIN payments AS paid ON paid.site = of.site AND paid.paid_at >= of.at "
+    "WHERE of.kind = ?1 AND of.name = ?2 AND deleted_at IS NOT NULL)",
+)
 SELECT = (
     "SELECT suspensions.*, login FROM suspensions "
     "LEFT JOIN users ON kind = 'user' AND users.id = CAST(suspensions.name AS INTEGER)"
@@ -122,15 +138,16 @@ class Suspensions:
         (row,) = await self.database.execute("SELECT count(*) AS accounts FROM untold_suspensions")
         return int(row["accounts"] or 0)
 
-    async def paid_accounts(self, limit: int) -> list[tuple[str, str | None]]:
-        """Suspended accounts that somebody has paid into: the name, and again if it is a site's."""
+    async def paid_accounts(self, after: str, limit: int) -> list[tuple[str, str | None]]:
+        """Suspended accounts with payments not given back: the name, and again if it is a site's."""
         rows = await self.database.execute(
-            "SELECT app_id AS account, NULL AS site FROM suspended_apps WHERE EXISTS (SELECT 1 "
+            "SELECT app_id AS account, NULL AS site FROM suspended_apps "  # noqa: S608
+            "WHERE app_id > ?1 AND EXISTS (SELECT 1 "
             "FROM payments WHERE payments.app_id = suspended_apps.app_id AND payments.site IS NULL "
-            "AND status = 'credited') "
-            "UNION SELECT site, site FROM suspended_sites WHERE EXISTS (SELECT 1 FROM payments "
-            "WHERE payments.site = suspended_sites.site AND status = 'credited') LIMIT ?",
-            limit,
+            f"AND {IS_KEPT}) "
+            "UNION SELECT site, site FROM suspended_sites WHERE site > ?1 AND EXISTS (SELECT 1 FROM payments "
+            f"WHERE payments.site = suspended_sites.site AND {IS_KEPT}) ORDER BY account LIMIT ?2",
+            *(after, limit),
         )
         return [(str(row["account"]), None if row["site"] is None else str(row["site"])) for row in rows]
 
@@ -172,5 +189,6 @@ def restoring(target: Target, reason: str, operator: Operator, now: int) -> tupl
             (*named, reason, operator.id, operator.name, now),
         ),
         (UNTOLD, named),
+        *((sql, named) for sql in NEVER_USABLE),
         ("DELETE FROM suspensions WHERE kind = ?1 AND name = ?2", named),
     )

@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from model.app import User
 from web import sessions
 from web.access import require_viewer
 from web.bodies import form_field
@@ -14,6 +15,7 @@ from web.rates import spend
 from web.services import Services
 
 SHOWN = 1_000
+LOGGED_OUT = "If you have just deleted your account, that is done. Otherwise log in and try again."
 
 
 async def account(request: Request) -> Response:
@@ -29,7 +31,10 @@ async def account(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """What the form asks for is the login, as a button is too easily pressed."""
     services: Services = request.state.services
-    viewer = require_viewer(request)
+    viewer: User | None = request.state.viewer
+    if viewer is None:  # perhaps a second click: a login would make anew what the first has deleted
+        words = {"title": "You are logged out", "message": LOGGED_OUT, "request_id": None}
+        return page(request, "error.html", 401, **words)
     if (await form_field(request, "login")).strip().lower() != viewer.login.lower():
         raise HTTPException(400, "Type your login to delete your account. Nothing was deleted.")
     await spend(request, "deletions")

@@ -63,7 +63,7 @@ async def badge(request: Request, app: App) -> Response:
 
 
 def word_of(verdict: Verdict | None, now: int) -> Word:
-    if verdict is None or verdict.agrees is None or verdict.began_at < now - LATELY_MS:
+    if verdict is None or verdict.agrees is None or verdict.found_at < now - LATELY_MS:
         return "not checked lately"
     return "verified" if verdict.agrees else "differs"
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from model.app import User
-from model.suspension import Operator, Target, reason_of, target_of
+from model.suspension import USER_ID, Operator, Target, reason_of, target_of
 from model.switches import value_of
 from web.bodies import form_fields
 from web.pages import before_of, page
@@ -61,10 +61,10 @@ async def switch(request: Request) -> Response:
 
 
 async def named(request: Request, fields: Mapping[str, str]) -> Target:
-    """What a form names; a user by login or id. Raises ActError."""
-    kind, name = fields.get("kind", ""), fields.get("name", "")
-    if kind == "user":
-        found = await services_of(request).users.id_of(name.strip())
+    """What a form names; a user by id or login, which can be another's id. Raises ActError."""
+    kind, name, users = fields.get("kind", ""), fields.get("name", "").strip(), services_of(request).users
+    if kind == "user" and not (USER_ID.fullmatch(name) and await users.get(int(name))):
+        found = await users.id_of(name)
         name = name if found is None else str(found)
     return target_of(kind, name)
 

@@ -53,12 +53,12 @@ def test_a_badge_says_what_the_latest_check_came_to_and_has_an_old_one_made_agai
     ("verdict", "word"),
     [
         (None, "not checked lately"),
-        (Verdict(0, None), "not checked lately"),
-        (Verdict(NOW, None), "not checked lately"),
-        (Verdict(NOW - LATELY_MS - 1, True), "not checked lately"),
-        (Verdict(NOW - LATELY_MS, True), "verified"),
-        (Verdict(NOW, True), "verified"),
-        (Verdict(NOW, False), "differs"),
+        (Verdict(0, None, 0), "not checked lately"),
+        (Verdict(NOW, None, NOW), "not checked lately"),
+        (Verdict(NOW - LATELY_MS - 1, True, NOW - LATELY_MS - 1), "not checked lately"),
+        (Verdict(NOW - LATELY_MS, True, NOW - LATELY_MS), "verified"),
+        (Verdict(NOW, True, NOW), "verified"),
+        (Verdict(NOW, False, NOW), "differs"),
     ],
 )
 def test_only_a_check_of_late_says_anything(verdict: Verdict | None, word: str) -> None:
