@@ -31,11 +31,6 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("soak")
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are processors: now and then each of them waits."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.hookimpl(trylast=True)  # Hypothesis marks its tests first.
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--soak"):
