@@ -11,7 +11,6 @@ stops it.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
@@ -24,9 +23,9 @@ from deploy.configs import ENVIRONMENTS, Installation
 from deploy.errors import DeployError
 from deploy.platform import Commit, PlatformManifest, manifests_of
 from deploy.read_back import problems_at_cloudflare
-from pipeline.attest import BUILD_TYPE, PREDICATE, SUBJECTS, workflow_of
+from pipeline.attest import PREDICATE, SUBJECTS, provenance
 from pipeline.errors import PipelineError
-from pipeline.inputs import ACCOUNT, COMMIT, matching, required
+from pipeline.inputs import COMMIT, matching, required
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("billing", "dashboard", "dispatch")
@@ -68,40 +67,14 @@ def statement(folder: Path, out: Path, environment: str, env: Mapping[str, str])
 
 def predicate(manifests: Sequence[PlatformManifest], environment: str, env: Mapping[str, str]) -> Any:
     """SLSA's provenance v1, of all three."""
-    server, repository = required(env, "GITHUB_SERVER_URL"), required(env, "GITHUB_REPOSITORY")
-    workflow, ref = workflow_of(env)
-    run = f"{server}/{repository}/actions/runs/{required(env, 'GITHUB_RUN_ID')}"
-    account = matching(env, "CLOUDFLARE_ACCOUNT_ID", ACCOUNT, "a Cloudflare account")
-    return {
-        "buildDefinition": {
-            "buildType": BUILD_TYPE,
-            "externalParameters": {
-                "workflow": {"ref": ref, "repository": f"{server}/{repository}", "path": workflow},
-                "inputs": {"environment": environment},
-                "vars": {"CLOUDFLARE_ACCOUNT_ID": account},
-            },
-            "internalParameters": {"github": {"event_name": required(env, "GITHUB_EVENT_NAME")}},
-            "resolvedDependencies": [
-                {
-                    "name": "source",
-                    "uri": f"git+{server}/{repository}",
-                    "digest": {"gitCommit": commit_of(env).commit},
-                }
-            ],
-        },
-        "runDetails": {
-            "builder": {"id": f"{server}/{repository}/{workflow}@{ref}"},
-            "metadata": {"invocationId": f"{run}/attempts/{required(env, 'GITHUB_RUN_ATTEMPT')}"},
-            "byproducts": [
-                {
-                    "name": manifest.file,
-                    "mediaType": "application/json",
-                    "content": base64.b64encode(manifest.encoded).decode(),
-                }
-                for manifest in manifests
-            ],
-        },
+    server, commit = required(env, "GITHUB_SERVER_URL"), commit_of(env)
+    source = {
+        "name": "source",
+        "uri": f"git+{server}/{commit.repository}",
+        "digest": {"gitCommit": commit.commit},
     }
+    files = {manifest.file: manifest.encoded for manifest in manifests}
+    return provenance(env, {"environment": environment}, {}, [source], files)
 
 
 def deploy(installation: Installation, folder: Path, env: Mapping[str, str]) -> None:

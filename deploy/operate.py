@@ -36,7 +36,7 @@ from model.suspension import KINDS, ActError, Operator, Target, reason_of, targe
 from model.switches import NAMES, value_of  # noqa: E402
 from store.database import Statement, Value  # noqa: E402
 from store.overrides import setting  # noqa: E402
-from store.suspensions import restoring, suspending  # noqa: E402
+from store.suspensions import LEFT, PLACES, restoring, suspending  # noqa: E402
 
 PARAMETER = re.compile(r"\?(\d+)")
 ACTS_SHOWN = 20
@@ -82,9 +82,8 @@ def target_named(database: Database, kind: str, name: str) -> Target:
         ((found),) = database.run((sql, (name.strip(),)))
         name = str(found[0]["id"]) if found else name
     target = target_of(kind, name)
-    tables = {"app": "apps WHERE id", "site": "sites WHERE name", "user": "users WHERE id"}
-    if kind in tables:
-        ((rows),) = database.run((f"SELECT 1 FROM {tables[kind]} = ?1", (target.name,)))  # noqa: S608
+    if target.kind in PLACES:
+        ((rows),) = database.run((f"SELECT 1 FROM {PLACES[target.kind]} = ?1", (target.name,)))  # noqa: S608
         if not rows:
             raise ActError(f"There is no {kind} “{target.name}”.")
     return target
@@ -114,7 +113,7 @@ def act(database: Database, arguments: argparse.Namespace) -> None:
 
 def wait_until_told(database: Database) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
-    while left := database.run(("SELECT count(*) AS accounts FROM untold_suspensions", ()))[0][0]["accounts"]:
+    while left := database.run((LEFT, ()))[0][0]["accounts"]:
         if time.monotonic() > until:
             raise DeployError(
                 f"{left} accounts don't know it yet. Billing tells them each minute: see its log."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def content_of(worker: Worker, form: UploadForm, commit: Commit) -> dict[str, An
         "main": metadata["main_module"],
         "compatibilityDate": metadata.get("compatibility_date", ""),
         "compatibilityFlags": sorted(metadata.get("compatibility_flags", [])),
-        "vars": {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item["type"] in PLAIN},
+        "vars": plain_variables(bindings),
         "bindings": sorted(
             (described(item, databases) for item in bindings if item["type"] not in PLAIN),
             key=lambda item: str(item["name"]),
@@ -98,6 +98,11 @@ def content_of(worker: Worker, form: UploadForm, commit: Commit) -> dict[str, An
         "secrets": sorted((*SECRETS, *PAYMENT_SECRETS)) if worker.name == "dashboard" else [],
         "modules": sorted(map(module_of, form.modules), key=lambda module: module["name"]),
     }
+
+
+def plain_variables(bindings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The values of those bindings that have one."""
+    return {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item["type"] in PLAIN}
 
 
 def described(binding: Mapping[str, Any], databases: set[str]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+from deploy.api import question
 from deploy.configs import Installation
 from deploy.errors import DeployError
-from deploy.health import HEADERS
-from deploy.platform import PLAIN, PlatformManifest
+from deploy.platform import PLAIN, PlatformManifest, plain_variables
 from pipeline.upload_form import parse_parts
 
 SECONDS = 120
@@ -40,8 +40,7 @@ def problems_at_cloudflare(installation: Installation, manifest: PlatformManifes
     if sorted(settings.get("compatibility_flags") or []) != signed["compatibilityFlags"]:
         yield f"{signed['script']}: the compatibility flags"
     bindings = settings.get("bindings") or []
-    plain = {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item["type"] in PLAIN}
-    if json.dumps(plain, sort_keys=True) != json.dumps(signed["vars"], sort_keys=True):
+    if json.dumps(plain_variables(bindings), sort_keys=True) != json.dumps(signed["vars"], sort_keys=True):
         yield f"{signed['script']}: the variables"
     kinds = {item["name"]: item["type"] for item in bindings if item["type"] not in (*PLAIN, "secret_text")}
     if kinds != {item["name"]: item["type"] for item in signed["bindings"]}:
@@ -49,12 +48,7 @@ def problems_at_cloudflare(installation: Installation, manifest: PlatformManifes
 
 
 def answer_of(installation: Installation, path: str) -> Any:
-    api = os.environ.get("CLOUDFLARE_API_BASE_URL") or str(
-        installation.dashboard.variables.get("CLOUDFLARE_API_URL", "")
-    )
-    url = f"{api.rstrip('/')}/accounts/{installation.account_id}/{path}"
-    token = os.environ.get("CLOUDFLARE_API_TOKEN", "")
-    request = urllib.request.Request(url, headers={**HEADERS, "authorization": f"Bearer {token}"})  # noqa: S310
+    request = question(installation, os.environ.get("CLOUDFLARE_API_TOKEN", ""), path)
     try:
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
             return answer.read()

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
+from deploy.api import question
 from deploy.configs import Installation
 from deploy.errors import DeployError
-from deploy.health import HEADERS, REQUEST_SECONDS
+from deploy.health import REQUEST_SECONDS
 
 REFUSED = (401, 403)
 # Below the account; each deletes what isn't there.
@@ -51,11 +51,7 @@ def problems_of_read_token(installation: Installation) -> Iterator[str]:
 
 def status_of(installation: Installation, token: str, method: str, path: str) -> int:
     """Raises DeployError where Cloudflare can't tell."""
-    variables = installation.dashboard.variables
-    api = os.environ.get("CLOUDFLARE_API_BASE_URL") or str(variables.get("CLOUDFLARE_API_URL", ""))
-    url = f"{api.rstrip('/')}/accounts/{installation.account_id}/{path}"
-    headers = {**HEADERS, "authorization": f"Bearer {token}"}
-    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310
+    request = question(installation, token, path, method)
     try:
         with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
             json.load(answer)

@@ -57,7 +57,7 @@ def respond(answer: Answer) -> Any:
 
 
 def path_of(url: str) -> str:
-    return "/" + url.partition("?")[0].split("/", 3)[3]
+    return target_of(url).partition("?")[0]
 
 
 def target_of(url: str) -> str:

@@ -22,12 +22,17 @@ async def deploy_example(dashboard: str, state: Path) -> str:
     if not kept.exists():
         try:
             async with httpx.AsyncClient(base_url=dashboard, timeout=SECONDS) as browser:
-                await log_in(browser)
-                page = await follow(browser, "POST", "/apps", {"repository": SOURCE})
+                kept.write_text(await deploy(browser))
         except httpx.HTTPError as error:
             raise ExampleError(f"the example could not be deployed: {error!r}") from error
-        kept.write_text(page.rpartition("/")[2])
     return kept.read_text()
+
+
+async def deploy(browser: httpx.AsyncClient) -> str:
+    """Log in, which the browser is from then on, and begin a deploy; return the app's id."""
+    await log_in(browser)
+    page = await follow(browser, "POST", "/apps", {"repository": SOURCE})
+    return page.rpartition("/")[2]
 
 
 async def log_in(browser: httpx.AsyncClient) -> None:

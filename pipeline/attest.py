@@ -15,7 +15,7 @@ import argparse
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,53 +40,69 @@ def subjects(manifest: Manifest, artifact: Artifact) -> str:
 
 
 def predicate(manifest: Manifest, source: Source, namespace: str, env: Mapping[str, str]) -> dict[str, Any]:
-    """The predicate `https://slsa.dev/provenance/v1`: what was built by which workflow from which sources."""
+    """What was built by which workflow from which sources."""
+    server, operator = required(env, "GITHUB_SERVER_URL"), required(env, "GITHUB_REPOSITORY")
+    _, ref = workflow_of(env)
+    inputs = {
+        "appId": source.app_id,
+        "repo": source.repository,
+        "commit": source.commit,
+        "ref": source.ref,
+        "directory": source.directory,
+        "dispatchNamespace": namespace,
+    }
+    variables = {"APPS_DOMAIN": matching(env, "APPS_DOMAIN", DOMAIN, "the apps' domain")}
+    dependencies = [
+        {
+            "uri": f"git+{server}/{operator}@{ref}",
+            "digest": {"gitCommit": required(env, "GITHUB_SHA")},
+        },
+        {
+            "name": "source",
+            "uri": f"git+{server}/{source.repository}",
+            "digest": {"gitCommit": source.commit},
+            "annotations": {"directory": source.directory},
+        },
+    ]
+    return provenance(env, inputs, variables, dependencies, {MANIFEST: manifest.encoded})
+
+
+def provenance(
+    env: Mapping[str, str],
+    inputs: Mapping[str, str],
+    variables: Mapping[str, str],
+    dependencies: Sequence[Mapping[str, Any]],
+    files: Mapping[str, bytes],
+) -> dict[str, Any]:
+    """The predicate `https://slsa.dev/provenance/v1` of this run, for its Cloudflare account.
+
+    `files` are JSON that was built. Raises PipelineError for what the run's environment lacks.
+    """
     server, operator = required(env, "GITHUB_SERVER_URL"), required(env, "GITHUB_REPOSITORY")
     workflow, ref = workflow_of(env)
     run = f"{server}/{operator}/actions/runs/{required(env, 'GITHUB_RUN_ID')}"
+    account = matching(env, "CLOUDFLARE_ACCOUNT_ID", ACCOUNT, "a Cloudflare account")
     return {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": {
                 "workflow": {"ref": ref, "repository": f"{server}/{operator}", "path": workflow},
-                "inputs": {
-                    "appId": source.app_id,
-                    "repo": source.repository,
-                    "commit": source.commit,
-                    "ref": source.ref,
-                    "directory": source.directory,
-                    "dispatchNamespace": namespace,
-                },
-                "vars": {
-                    "APPS_DOMAIN": matching(env, "APPS_DOMAIN", DOMAIN, "the apps' domain"),
-                    "CLOUDFLARE_ACCOUNT_ID": matching(
-                        env, "CLOUDFLARE_ACCOUNT_ID", ACCOUNT, "a Cloudflare account"
-                    ),
-                },
+                "inputs": dict(inputs),
+                "vars": {**variables, "CLOUDFLARE_ACCOUNT_ID": account},
             },
             "internalParameters": {"github": {"event_name": required(env, "GITHUB_EVENT_NAME")}},
-            "resolvedDependencies": [
-                {
-                    "uri": f"git+{server}/{operator}@{ref}",
-                    "digest": {"gitCommit": required(env, "GITHUB_SHA")},
-                },
-                {
-                    "name": "source",
-                    "uri": f"git+{server}/{source.repository}",
-                    "digest": {"gitCommit": source.commit},
-                    "annotations": {"directory": source.directory},
-                },
-            ],
+            "resolvedDependencies": list(dependencies),
         },
         "runDetails": {
             "builder": {"id": f"{server}/{operator}/{workflow}@{ref}"},
             "metadata": {"invocationId": f"{run}/attempts/{required(env, 'GITHUB_RUN_ATTEMPT')}"},
             "byproducts": [
                 {
-                    "name": MANIFEST,
+                    "name": name,
                     "mediaType": "application/json",
-                    "content": base64.b64encode(manifest.encoded).decode(),
+                    "content": base64.b64encode(content).decode(),
                 }
+                for name, content in files.items()
             ],
         },
     }

@@ -97,6 +97,13 @@ class Billing:
         result = await ask(self.objects.getByName(app_id).get_worker_billing())
         return None if result is None else BillingAccount.from_rpc(result)
 
+    async def known_account(self, app_id: str) -> BillingAccount | None:
+        """The same for who can do without: None as well where the object can't be asked."""
+        try:
+            return await self.account(app_id)
+        except BillingUnavailableError:
+            return None
+
     async def add_funds(self, app_id: str, payment_id: str, amount_cents: int) -> None:
         """Credit a payment: once under its id."""
         result = await ask(self.objects.getByName(app_id).add_worker_funds(payment_id, amount_cents))

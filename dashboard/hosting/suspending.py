@@ -73,10 +73,7 @@ class Suspending:
         return found
 
     async def _unusable_of(self, account: str, site: str | None) -> list[Unusable]:
-        try:
-            billed = await self.billing.account(account)
-        except BillingUnavailableError:
-            billed = None
+        billed = await self.billing.known_account(account)
         paid = await self.payments.kept(account, site is not None, PAYMENTS_OF_ONE)
         left = [(one.amount_cents or 0) - one.taken_back for one in paid]
         # Where the account can't be asked, all that was paid is shown.

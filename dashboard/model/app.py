@@ -82,7 +82,7 @@ class App:
     @property
     def name(self) -> str:
         """What people call it: where its code is."""
-        return f"{self.source.repository}/{self.source.directory}".rstrip("/")
+        return place_of(self.source.repository, self.source.directory)
 
     @property
     def took_ms(self) -> int | None:
@@ -142,6 +142,11 @@ class App:
     def short_ref(self) -> str:
         source = self.source
         return source.commit_hash[:SHORT_COMMIT] if source.git_ref == source.commit_hash else source.git_ref
+
+
+def place_of(repository: str, directory: str) -> str:
+    """A repository, and a directory in it."""
+    return f"{repository}/{directory}".rstrip("/")
 
 
 def new_id(choose: Callable[[str], str]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
+from model.limits import DAY_MS, HOUR_MS
+
 DAYS_OF_A_WEEK = 7
 HOURS_PER_YEAR = 365 * 24
 # From how many hours on people count in this, and how many hours it has.

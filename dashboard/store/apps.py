@@ -9,6 +9,7 @@ from typing import Literal
 from model.app import UNFINISHED, App, Source, User
 from store.database import Database, Row, Value
 from store.sites import MAY_BE_NAMED
+from store.suspensions import APP_SUSPENDED
 
 SELECT = (
     "SELECT apps.*, login, name, "
@@ -19,8 +20,7 @@ IS_UNFINISHED = "(run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NUL
 
 Kind = Literal["live", "serving", "unfinished", "failed", "deleted", "all"]
 # Deployed, and not to be had: suspended, or its Worker is gone.
-IS_SUSPENDED = "EXISTS (SELECT 1 FROM suspended_apps WHERE suspended_apps.app_id = apps.id)"
-IS_OUT = f"(missing_since IS NOT NULL OR {IS_SUSPENDED})"
+IS_OUT = f"(missing_since IS NOT NULL OR EXISTS ({APP_SUSPENDED.format(app='apps.id')}))"
 OF_KIND: dict[Kind, str] = {
     "live": "status <> 'deleted'",
     "serving": f"status = 'deployed' AND NOT {IS_OUT}",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from model.left_out import LeftOut, left_out_in
@@ -36,15 +35,10 @@ class Check:
     status: int | None
     encoded: str | None
 
-    @property
     def document(self) -> dict[str, Any]:
+        """Read it once: of an app of many modules it is long."""
         found: dict[str, Any] = json.loads(self.encoded or "{}")
         return found
-
-    @property
-    def found_at(self) -> int:
-        """When what the document says was found: one that is under way, or died, has left an earlier one."""
-        return round(1_000 * datetime.fromisoformat(self.document["checkedAt"]).timestamp())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from model.app import App, Source, User
 from model.limits import DAY_MS, HOUR_MS, Limits
 from store.database import Database, Value
-from store.sites import SUSPENDED
+from store.suspensions import AGAINST, APP_SUSPENDED, SITE_SUSPENDED
 
 UNENDED = "SELECT count(*) FROM apps WHERE user_id = ?1 AND run_ended = 0"
 OF_USER = "FROM deploys WHERE user_id = ?1 AND began_at >"
 OF_ALL = "FROM deploys WHERE began_at >"
-# Of a new app of the repository ?9, and of one that is there, ?7. A number is bound as one with a fraction.
-SUSPENSION_OF_NEW = (
-    "SELECT 1 FROM suspensions WHERE (kind = 'user' AND name = CAST(CAST(?1 AS INTEGER) AS TEXT)) "
-    "OR (kind = 'repository' AND name = lower(?9)) "
-    "OR (kind = 'owner' AND name = lower(substr(?9, 1, instr(?9, '/') - 1)))"
-)
-SUSPENSION_OF_APP = "SELECT 1 FROM suspended_apps WHERE app_id = ?7"
+# Of a new app of the repository ?9, and of one that is there, ?7.
+SUSPENSION_OF_NEW = f"SELECT 1 FROM {AGAINST.format(user='?1', repository='?9')}"  # noqa: S608
+SUSPENSION_OF_APP = APP_SUSPENDED.format(app="?7")
 MAY_BEGIN = (
     "NOT EXISTS (SELECT 1 FROM overrides WHERE setting = 'deploys' AND value = 'off') AND "  # noqa: S608
     f"({UNENDED}) < ?3 AND (SELECT count(*) {OF_USER} ?2 - {HOUR_MS}) < ?4 "
@@ -33,7 +29,7 @@ MAY_BEGIN = (
 HAS_ROOM = (
     "(EXISTS (SELECT 1 FROM sites WHERE name = ?13 AND deleted_at IS NULL) AND NOT EXISTS "  # noqa: S608
     "(SELECT 1 FROM site_versions WHERE site = ?13 AND ended_at IS NULL) "
-    f"AND NOT EXISTS ({SUSPENDED.format(site='?13')}))"
+    f"AND NOT EXISTS ({SITE_SUSPENDED.format(site='?13')}))"
 )
 # An app whose script is still to be removed counts, too.
 APPS = "SELECT count(*) FROM apps WHERE user_id = ?1 AND removed_at IS NULL"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from model.app import App, User
 from model.site import VERSIONS_KEPT
 from store.database import Database
-from store.sites import IS_SERVING, SUSPENDED, UNENDED
+from store.sites import IS_SERVING, UNENDED
+from store.suspensions import APP_SUSPENDED, SITE_SUSPENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class SiteVersions:
             "INSERT INTO site_versions (site, app_id, user_id, asked_at, is_made) "  # noqa: S608
             "SELECT name, ?2, ?3, ?4, 0 FROM sites "
             f"WHERE name = ?1 AND deleted_at IS NULL AND NOT EXISTS ({UNENDED.format(site='?1')}) "
-            f"AND NOT EXISTS ({SUSPENDED.format(site='?1')}) "
+            f"AND NOT EXISTS ({SITE_SUSPENDED.format(site='?1')}) "
             "ON CONFLICT (site, app_id) DO UPDATE SET user_id = ?3, asked_at = ?4, ended_at = NULL "
             "RETURNING app_id",
             *(name, app.id, None if user is None else user.id, now),
@@ -100,10 +101,10 @@ class SiteVersions:
     async def ready(self, name: str, limit: int) -> list[Version]:
         """A site's versions that are there, the latest that was asked for first."""
         rows = await self.database.execute(
-            "SELECT site_versions.app_id, commit_hash, git_ref, site_versions.asked_at "
+            "SELECT site_versions.app_id, commit_hash, git_ref, site_versions.asked_at "  # noqa: S608
             "FROM site_versions JOIN apps ON apps.id = site_versions.app_id "
-            "WHERE site = ? AND status = 'deployed' AND missing_since IS NULL AND NOT EXISTS "
-            "(SELECT 1 FROM suspended_apps WHERE suspended_apps.app_id = site_versions.app_id) "
+            "WHERE site = ? AND status = 'deployed' AND missing_since IS NULL "
+            f"AND NOT EXISTS ({APP_SUSPENDED.format(app='site_versions.app_id')}) "
             "ORDER BY site_versions.asked_at DESC, site_versions.app_id LIMIT ?",
             *(name, limit),
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from model.app import User
 from model.site import Event, Site, Switch
 from store.database import Database, Row, Value
+from store.suspensions import APP_SUSPENDED, SITE_SUSPENDED
 
 SELECT = (
     "SELECT sites.*, login, users.name AS full_name, (SELECT reason FROM suspended_sites "
@@ -54,8 +55,6 @@ DAY_MS = 86_400_000
 # Of what is in force: what is announced, and enough of what has begun to tell what served before.
 SWITCHES_READ = 40
 UNENDED = "SELECT 1 FROM site_versions WHERE site = {site} AND ended_at IS NULL"
-# A suspended site gets no versions.
-SUSPENDED = "SELECT 1 FROM suspended_sites WHERE suspended_sites.site = {site}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +148,7 @@ class Sites:
                 "notice_ms) SELECT name, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM sites "
                 "WHERE name = ?1 AND changed_at = ?2 "
                 "AND (?6 IS NULL OR EXISTS (SELECT 1 FROM apps WHERE id = ?6 AND status = 'deployed' "
-                "AND missing_since IS NULL AND NOT EXISTS (SELECT 1 FROM suspended_apps "
-                "WHERE suspended_apps.app_id = apps.id))) "
+                f"AND missing_since IS NULL AND NOT EXISTS ({APP_SUSPENDED.format(app='apps.id')}))) "
                 "AND (?4 = 'deletion' OR (SELECT count(*) FROM site_events WHERE site = ?1 "
                 f"AND at > ?3 - {DAY_MS}) < {EVENTS_PER_DAY}) "
                 "ON CONFLICT DO NOTHING RETURNING at",
@@ -232,7 +230,7 @@ class Sites:
         """Sites that follow their branch, those that nobody has looked at for longest first."""
         return await self._sites(
             "follows = 1 AND deleted_at IS NULL AND looked_at < ? "
-            f"AND NOT EXISTS ({SUSPENDED.format(site='sites.name')}) ORDER BY looked_at LIMIT ?",
+            f"AND NOT EXISTS ({SITE_SUSPENDED.format(site='sites.name')}) ORDER BY looked_at LIMIT ?",
             *(before, limit),
         )
 

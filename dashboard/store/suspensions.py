@@ -15,6 +15,18 @@ from model.suspension import Act, Kind, Operator, Suspension, Target
 from store.database import Database, Statement
 
 LAST = "coalesce((SELECT max(at) FROM acts), 0)"
+# That an app, or a site, is suspended by whatever it is of.
+APP_SUSPENDED = "SELECT 1 FROM suspended_apps WHERE suspended_apps.app_id = {app}"
+SITE_SUSPENDED = "SELECT 1 FROM suspended_sites WHERE suspended_sites.site = {site}"
+# What is suspended of a user's id and a repository. A number is bound as one with a fraction.
+AGAINST = (
+    "suspensions WHERE (kind = 'user' AND name = CAST(CAST({user} AS INTEGER) AS TEXT)) "
+    "OR (kind = 'repository' AND name = lower({repository})) "
+    "OR (kind = 'owner' AND name = lower(substr({repository}, 1, instr({repository}, '/') - 1)))"
+)
+# Where what a target names is, but for repositories and their owners, who can be suspended beforehand.
+PLACES: dict[Kind, str] = {"app": "apps WHERE id", "site": "sites WHERE name", "user": "users WHERE id"}
+LEFT = "SELECT count(*) AS accounts FROM untold_suspensions"
 # Of a target, ?1 and ?2: the accounts of apps and sites, and of the sites that such an app serves.
 UNTOLD = (
     "INSERT INTO untold_suspensions (account, version) SELECT account, (SELECT max(at) FROM acts) FROM ("
@@ -109,9 +121,8 @@ class Suspensions:
     async def reason_against(self, user_id: int, repository: str) -> str | None:
         """Why a user may not deploy a repository, if so."""
         rows = await self.database.execute(
-            "SELECT reason FROM suspensions WHERE (kind = 'user' AND name = ?1) "
-            "OR (kind = 'repository' AND name = ?2) OR (kind = 'owner' AND name = ?3) ORDER BY at LIMIT 1",
-            *(str(user_id), repository.lower(), repository.lower().partition("/")[0]),
+            f"SELECT reason FROM {AGAINST.format(user='?1', repository='?2')} ORDER BY at LIMIT 1",  # noqa: S608
+            *(user_id, repository),
         )
         return str(rows[0]["reason"]) if rows else None
 
@@ -125,17 +136,14 @@ class Suspensions:
 
     async def exists(self, target: Target) -> bool:
         """Whether there is such an app, site or user; a repository can be suspended before it is deployed."""
-        table = {"app": "apps WHERE id", "site": "sites WHERE name", "user": "users WHERE id"}.get(
-            target.kind
-        )
-        if table is None:
+        if target.kind not in PLACES:
             return True
         value = int(target.name) if target.kind == "user" else target.name
-        return bool(await self.database.execute(f"SELECT 1 FROM {table} = ?", value))  # noqa: S608
+        return bool(await self.database.execute(f"SELECT 1 FROM {PLACES[target.kind]} = ?", value))  # noqa: S608
 
     async def untold(self) -> int:
         """How many accounts have not been told yet."""
-        (row,) = await self.database.execute("SELECT count(*) AS accounts FROM untold_suspensions")
+        (row,) = await self.database.execute(LEFT)
         return int(row["accounts"] or 0)
 
     async def paid_accounts(self, after: str, limit: int) -> list[tuple[str, str | None]]:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from clients.billing import BillingAccount, BillingUnavailableError
+from clients.billing import BillingAccount
 from clients.github_api import GitHubError
 from hosting.deployments import AlreadyDeployedError
 from hosting.repository_url import RepositoryUrl, SourceError
@@ -127,9 +127,4 @@ async def apps_page(request: Request, viewer: User, typed: str, error: FormError
 
 async def account_of(services: Services, app: App) -> BillingAccount | None:
     """The account of an app that serves, where it can be read."""
-    if not app.is_served:
-        return None
-    try:
-        return await services.billing.account(app.id)
-    except BillingUnavailableError:
-        return None
+    return await services.billing.known_account(app.id) if app.is_served else None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from datetime import datetime
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from attestation.checks import BUDGET, DifferenceError
+from attestation.checks import BUDGET, DifferenceError, Document
 from model.app import App
 from model.site import Site, Standing
 from store.attestations import Check
@@ -81,16 +82,24 @@ async def attestation(request: Request) -> Response:
 
 async def site_attestation(request: Request) -> Response:
     """The same of what a site serves now."""
+    site, app = await visible_site_and_app(request)
+    return await in_words(request, app, site)
+
+
+async def visible_site_and_app(request: Request) -> tuple[Site, App]:
+    """The site in the path, and what it serves now. Raises HTTPException where it serves nothing."""
     services: Services = request.state.services
     site = await visible_site(request)
     standing = await services.site_hosting.standing(site.name, services.now())
-    return await in_words(request, await app_of_site(services, site, standing), site)
+    return site, await app_of_site(services, site, standing)
 
 
 async def in_words(request: Request, found: App, site: Site | None) -> Response:
     services: Services = request.state.services
     settings = services.settings
     check = await latest_check(request, found)
+    content = None if check is None or check.status is None else check.document()
+    document = content if check is not None and check.status == 200 else None
     name = found.id if site is None else site.name
     here = f"{settings.dashboard_url}/{'apps' if site is None else 'sites'}/{name}"
     return page(
@@ -98,8 +107,10 @@ async def in_words(request: Request, found: App, site: Site | None) -> Response:
         "attestation.html",
         app=found,
         site=site,
-        check=check,
-        verdict_words=words_of(check),
+        document=document,
+        failure=None if content is None or document is not None else content["message"],
+        found_at=None if document is None else found_at(document),
+        verdict_words=words_of(document),
         left_out=await services.checks.store.left_out(found.id),
         asks_cloudflare=settings.cloudflare_read_token is not None,
         command=verify_command(settings, settings.app_url(name)),
@@ -107,10 +118,15 @@ async def in_words(request: Request, found: App, site: Site | None) -> Response:
     )
 
 
-def words_of(check: Check | None) -> str:
-    if check is None or check.status != 200:
+def words_of(document: Document | None) -> str:
+    if document is None:
         return "Not checked"
-    return "Verified" if check.document.get("agrees") else "Differs"
+    return "Verified" if document.get("agrees") else "Differs"
+
+
+def found_at(document: Document) -> int:
+    """When what it says was found: a check that is under way, or died, has left an earlier one."""
+    return round(1_000 * datetime.fromisoformat(document["checkedAt"]).timestamp())
 
 
 def verify_command(settings: Settings, url: str) -> str:

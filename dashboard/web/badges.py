@@ -14,8 +14,8 @@ from starlette.responses import Response
 from attestation.checks import BUDGET
 from model.app import App
 from store.attestations import Verdict
-from web.access import deployed_app, visible_site
-from web.attestation_pages import app_of_site
+from web.access import deployed_app
+from web.attestation_pages import visible_site_and_app
 from web.services import Services
 
 Word = Literal["verified", "differs", "not checked lately"]
@@ -47,10 +47,8 @@ async def of_app(request: Request) -> Response:
 
 
 async def of_site(request: Request) -> Response:
-    services: Services = request.state.services
-    site = await visible_site(request)
-    standing = await services.site_hosting.standing(site.name, services.now())
-    return await badge(request, await app_of_site(services, site, standing))
+    _, app = await visible_site_and_app(request)
+    return await badge(request, app)
 
 
 async def badge(request: Request, app: App) -> Response:

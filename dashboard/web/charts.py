@@ -30,18 +30,19 @@ def requests_per_hour(counts: Sequence[int], now: int) -> Markup:
 
 def requests_per_day(counts: Sequence[int], now: int) -> Markup:
     """A chart of the last days, today last."""
-    first = now // DAY_MS - len(counts) + 1
-    times = [datetime.fromtimestamp((first + number) * 86_400, UTC) for number in range(len(counts))]
-    labels = [f"{time.day} {time:%b}" for time in times]
-    return chart(f"Requests per day, last {len(counts)} days", "Day (UTC)", labels, counts)
+    return per_day("Requests", counts, now)
 
 
 def apps_per_day(counts: Sequence[int], now: int) -> Markup:
     """How many apps were made on each of the last days, today last."""
+    return per_day("New apps", counts, now)
+
+
+def per_day(what: str, counts: Sequence[int], now: int) -> Markup:
     first = now // DAY_MS - len(counts) + 1
     times = [datetime.fromtimestamp((first + number) * 86_400, UTC) for number in range(len(counts))]
     labels = [f"{time.day} {time:%b}" for time in times]
-    return chart(f"New apps per day, last {len(counts)} days", "Day (UTC)", labels, counts)
+    return chart(f"{what} per day, last {len(counts)} days", "Day (UTC)", labels, counts)
 
 
 def chart(title: str, column: str, labels: Sequence[str], counts: Sequence[int]) -> Markup:

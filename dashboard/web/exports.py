@@ -14,7 +14,7 @@ from model.payment import Line, Payment, statement
 from web.access import require_viewer, visible_app, visible_site
 from web.charts import DAY_MS, HOUR_MS
 from web.rates import spend
-from web.services import Services
+from web.services import Services, services_of
 from web.site_history import time_of
 
 MOST_PAYMENTS = 5_000
@@ -97,8 +97,3 @@ def csv_of(name: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     csv.writer(text).writerows([columns, *rows])
     headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def services_of(request: Request) -> Services:
-    services: Services = request.state.services
-    return services

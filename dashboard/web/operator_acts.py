@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,42 +13,41 @@ from model.suspension import USER_ID, Operator, Target, reason_of, target_of
 from model.switches import value_of
 from web.bodies import form_fields
 from web.pages import before_of, page
-from web.services import Services
+from web.services import services_of
 from web.site_history import time_of
 
 ACTS_SHOWN = 100
 ACTS_IN_JSON = 1_000
 
+# What is done to a target, for a reason, by whom and when.
+Do = Callable[[Target, str, Operator, int], Awaitable[None]]
+
 
 def require_operator(request: Request) -> User:
     """Nobody else learns that these pages are there."""
-    services: Services = request.state.services
     viewer: User | None = request.state.viewer
-    if viewer is None or not services.settings.is_operator(viewer):
+    if viewer is None or not services_of(request).settings.is_operator(viewer):
         raise HTTPException(404)
     return viewer
 
 
 async def suspend(request: Request) -> Response:
-    """GET asks whether this is meant, POST does it."""
-    operator, services = Operator.of(require_operator(request)), services_of(request)
-    if request.method == "GET":
-        return await confirmation(request, "suspend", await named(request, request.query_params))
-    form = await form_fields(request, "kind", "name", "reason")
-    target, reason = await named(request, form), reason_of(form["reason"])
-    await services.suspending.suspend(target, reason, operator, services.now())
-    return see_operator()
+    return await confirm_or_do(request, "suspend", services_of(request).suspending.suspend)
 
 
 async def restore(request: Request) -> Response:
-    """The same."""
-    operator, services = Operator.of(require_operator(request)), services_of(request)
+    return await confirm_or_do(request, "restore", services_of(request).suspending.restore)
+
+
+async def confirm_or_do(request: Request, word: str, do: Do) -> Response:
+    """GET asks whether this is meant, POST does it."""
+    operator = Operator.of(require_operator(request))
     if request.method == "GET":
-        return await confirmation(request, "restore", await named(request, request.query_params))
+        return await confirmation(request, word, await named(request, request.query_params))
     form = await form_fields(request, "kind", "name", "reason")
     target, reason = await named(request, form), reason_of(form["reason"])
-    await services.suspending.restore(target, reason, operator, services.now())
-    return see_operator()
+    await do(target, reason, operator, services_of(request).now())
+    return RedirectResponse("/operator#suspensions", 303)
 
 
 async def switch(request: Request) -> Response:
@@ -107,12 +106,3 @@ async def acts_document(request: Request) -> Response:
     ]
     older = f"/operator/acts.json?before={found[-1].at}" if len(found) == ACTS_IN_JSON else None
     return JSONResponse({"acts": listed, "older": older}, headers={"cache-control": "no-store"})
-
-
-def see_operator() -> Response:
-    return RedirectResponse("/operator#suspensions", 303)
-
-
-def services_of(request: Request) -> Services:
-    services: Services = request.state.services
-    return services

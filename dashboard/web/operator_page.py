@@ -7,8 +7,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from clients.billing import BillingAccount, BillingUnavailableError
-from model.app import STATES, App
+from model.app import STATES
 from model.payment import RefundReason
 from web.charts import apps_per_day
 from web.operator_acts import require_operator
@@ -38,7 +37,7 @@ async def operator(request: Request) -> Response:
     now = services.now()
     users, counts = await services.users.count(), await services.apps.counts()
     latest = await services.apps.latest(APPS_SHOWN)
-    accounts = await asyncio.gather(*(account_of(services, app) for app in latest))
+    accounts = await asyncio.gather(*(services.billing.known_account(app.id) for app in latest))
     known = [account for account in accounts if account is not None]
     return page(
         request,
@@ -51,7 +50,7 @@ async def operator(request: Request) -> Response:
         cost_nano_usd=sum(account.cost_nano_usd for account in known),
         paid_cents=await services.payments.total_cents(),
         reasons=REASONS,
-        to_refund=await services.payments.to_refund(services.now() - NOTHING_PAID_SHOWN_MS, FAILURES_SHOWN),
+        to_refund=await services.payments.to_refund(now - NOTHING_PAID_SHOWN_MS, FAILURES_SHOWN),
         unbooked_payments=await services.payments.failed(FAILURES_SHOWN),
         unbooked_reversals=await services.reversals.failed(FAILURES_SHOWN),
         differing=await services.checks.store.differing(FAILURES_SHOWN),
@@ -63,10 +62,3 @@ async def operator(request: Request) -> Response:
         acts=await services.suspensions.acts(FAR_FUTURE, ACTS_SHOWN),
         failures=await services.apps.latest_failed(FAILURES_SHOWN),
     )
-
-
-async def account_of(services: Services, app: App) -> BillingAccount | None:
-    try:
-        return await services.billing.account(app.id)
-    except BillingUnavailableError:
-        return None

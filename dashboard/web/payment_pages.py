@@ -6,7 +6,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from clients.billing import BillingAccount, BillingUnavailableError
 from model.app import App, User
 from model.checkout import SESSION_ID
 from model.payment import Payment, statement
@@ -40,7 +39,7 @@ async def success(request: Request) -> Response:
         payment=payment,
         payable=payable,
         lines=statement([payment], await services.reversals.of_payments([payment])),
-        account=await account_of(services, payment),
+        account=await services.billing.known_account(payment.account),
         is_served=app is not None and app.is_served,
         can_top_up=can_top_up(services, app),
     )
@@ -76,14 +75,6 @@ async def paid_for(services: Services, payment: Payment) -> tuple[App | None, Pa
     if site is None:
         return None, None
     return await services.site_hosting.serving_app(site, services.now()), Payable.site(site)
-
-
-async def account_of(services: Services, payment: Payment) -> BillingAccount | None:
-    """What the balance is now; a page that can't say so says the rest."""
-    try:
-        return await services.billing.account(payment.account)
-    except BillingUnavailableError:
-        return None
 
 
 async def payments(request: Request) -> Response:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import Request
+
 from attestation.checks import Checks, Published
 from clients.billing import Billing
 from clients.cloudflare import Namespace
@@ -236,6 +238,11 @@ class Services:
             rates=rates,
             now=now,
         )
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.state.services
+    return services
 
 
 def signer_of(settings: Settings) -> str:

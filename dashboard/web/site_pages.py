@@ -27,7 +27,7 @@ from web.bodies import form_field, form_fields, from_query
 from web.errors import limited
 from web.pages import FAR_FUTURE, TIME, before_of, page
 from web.security import OPEN
-from web.services import Services
+from web.services import Services, services_of
 from web.site_history import history_document
 from web.top_ups import Payable, form_of
 
@@ -273,8 +273,3 @@ def notice_of(word: str) -> int:
 
 def see_site(name: str) -> Response:
     return RedirectResponse(f"/sites/{name}", 303)
-
-
-def services_of(request: Request) -> Services:
-    services: Services = request.state.services
-    return services

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from clients.billing import BillingAccount
-from model.app import App
+from model.app import App, place_of
 from model.checkout import PaymentsNotConfiguredError
 from model.site import Site
 from model.top_up import Offer, Order, TopUpError, chosen_cents, offers, way_back
@@ -39,7 +39,7 @@ class Payable:
 
     @property
     def title(self) -> str:
-        return f"{self.repository}/{self.directory}".rstrip("/")
+        return place_of(self.repository, self.directory)
 
     @classmethod
     def app(cls, app: App) -> Payable:

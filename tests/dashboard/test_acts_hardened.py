@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from attestation.checks import BUDGET
 from model.app import Source, User
+from model.limits import DAY_MS
 from model.suspension import ActError, Operator, Target
 from model.switches import value_of
 from tests.dashboard.dashboard_site import ALICE, NOW, OPERATOR, Site
 from tests.dashboard.shop import APP, Shop, in_shop
 from tests.dashboard.test_leaving import prepare
-from tests.dashboard.test_sites import app_id_of
+from tests.dashboard.test_sites import app_id_of, in_site
 
 BY = Operator("operator", 3)
-DAY_MS = 86_400_000
 PAY = (
     "INSERT INTO payments (id, app_id, status, amount_cents, created_at, paid_at) "
     "VALUES (?, ?, 'credited', 500, ?, ?)"
@@ -28,10 +27,6 @@ TAKE_BACK = (
     "INSERT INTO reversals (id, payment_id, amount_cents, version, booked_version, created_at) "
     "VALUES (?, ?, 500, 1, 1, ?)"
 )
-
-
-def in_site(work: Callable[[Site], Awaitable[None]]) -> None:
-    asyncio.run(work(Site()))  # type: ignore[arg-type]
 
 
 async def pay(site: Site, app: str, number: int, is_refunded: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hosting.site_making import new_site
 from model.app import Source
+from model.limits import DAY_MS
 from model.site import NOTICES, Switch, standing_of
 from model.suspension import Operator, Target
 from store.deploys import ForSite
@@ -23,8 +24,6 @@ from tests.dashboard.test_sites import (
     worker,
 )
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 BY = Operator("operator", 3)
 
 

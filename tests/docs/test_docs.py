@@ -16,6 +16,7 @@ import pricing
 import settings as dispatch_settings
 import web.settings as dashboard_settings
 from deploy.configs import PAYMENT_SECRETS, SECRETS
+from local.docs_pages import anchor
 from local.staging import ROOT
 
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
@@ -109,14 +110,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_decisions_are_listed() -> None:
-    """As GitHub makes a heading's anchor: lower case, without punctuation, hyphens for spaces."""
     text = (ROOT / "docs" / "decisions.md").read_text()
     headings = re.findall(r"^##(#?) (.+)$", text, re.MULTILINE)
-    anchors = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for _, title in headings]
-    expected = [
-        f"{'  ' if deeper else ''}- [{title}](#{anchor})"
-        for (deeper, title), anchor in zip(headings, anchors, strict=True)
-    ]
+    expected = [f"{'  ' if deeper else ''}- [{title}](#{anchor(title)})" for deeper, title in headings]
     assert re.findall(r"^ *- \[.+\]\(#.+\)$", text, re.MULTILINE) == expected
 
 
