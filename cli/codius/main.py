@@ -20,7 +20,7 @@ from codius.printing import OutputError, give_up_output, say, warn
 from codius.report import Options, Report
 from codius.saved import SavedCheck, read_content, save
 from codius.trust import Trust
-from codius.verify import NAMES, add_unchecked, run_checks
+from codius.verify import NAMES, run_checks
 from codius.web import Web
 from codius.words import app_row, print_check, print_version, summary
 
@@ -87,7 +87,7 @@ def repeat(report: Report, given: argparse.Namespace) -> None:
         report.add("attestation", "failed", str(error))
     except UncheckableError as error:
         report.add("attestation", "error", str(error))
-    add_unchecked(report, *NAMES)
+    report.add_unchecked(*NAMES)
 
 
 def save_check(report: Report, given: argparse.Namespace) -> bool:

@@ -196,10 +196,7 @@ def check_platform(report: Report) -> None:
         words.append(f"Cloudflare is asked about the account {document.cloudflare.account}")
     if platform is not None:
         platform.check()
-    done = {check.name for check in report.checks}
-    for left in NAMES:
-        if left not in done:
-            report.add(left, "unchecked")
+    report.add_unchecked(*NAMES)
 
 
 def platform_of(report: Report, document: Document, access: Access) -> Platform:

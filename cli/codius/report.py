@@ -116,6 +116,13 @@ class Report:
         self.checks.append(check)
         self.on_check(check)
 
+    def add_unchecked(self, *names: str) -> None:
+        """Tell of those that were not reached."""
+        done = {check.name for check in self.checks}
+        for name in names:
+            if name not in done:
+                self.add(name, "unchecked")
+
     def add_version(self, check: VersionCheck) -> None:
         self.versions.append(check)
         self.on_version(check, len(self.versions))

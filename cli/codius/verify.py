@@ -53,13 +53,13 @@ def check_all(report: Report) -> None:
             words.append(check_required(document, options.required))
     if document is not None:
         check_document(report, document)
-    add_unchecked(report, *NAMES, *(["rebuild"] if options.rebuild else []))
+    report.add_unchecked(*NAMES, *(["rebuild"] if options.rebuild else []))
     if document is not None and site is not None:
         check_site(report, document, site)
     elif options.history and document is not None:
         report.add(HISTORY, "failed", "this is an app, which has no history: it never changes")
     if options.history:
-        add_unchecked(report, HISTORY)
+        report.add_unchecked(HISTORY)
 
 
 def check_required(document: Document, required: Required) -> str:
@@ -75,13 +75,6 @@ def check_required(document: Document, required: Required) -> str:
         raise CheckFailedError(f"it is of {source.ref!r}, not of the branch or tag {ref!r}")
     things = [wanted, required.commit and f"the commit {required.commit}", ref and f"the ref {ref}"]
     return f"it is of {', '.join(thing for thing in things if thing)}"
-
-
-def add_unchecked(report: Report, *names: str) -> None:
-    done = {check.name for check in report.checks}
-    for name in names:
-        if name not in done:
-            report.add(name, "unchecked")
 
 
 def check_site(report: Report, document: Document, site: Site) -> None:
