@@ -218,6 +218,7 @@ CREATE TABLE sites (
     hook_number INTEGER NOT NULL DEFAULT 0,       -- of its webhook's secret, 0 without any
     wanted_at   INTEGER,                          -- since when its branch's newest commit is to be deployed
     wanted_try_at INTEGER NOT NULL DEFAULT 0,     -- when that is to be tried next
+    repository_id INTEGER,                        -- GitHub's, which stays when the repository gets another name
     CHECK (length(name) BETWEEN 3 AND 40 AND name NOT GLOB '*[^a-z0-9-]*' AND name NOT GLOB '-*' AND name NOT GLOB '*-'),
     CHECK (repository GLOB '?*/?*'),
     CHECK (branch <> ''),

@@ -26,8 +26,9 @@ MAX_PART = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """`full_name` is owner/name as GitHub spells it."""
+    """`full_name` is owner/name as GitHub spells it; `id` stays when the repository gets another name."""
 
+    id: int
     full_name: str
     default_branch: str
 
@@ -73,8 +74,8 @@ class GitHubRepositories:
         match answer.json():
             case {"private": True}:
                 return None
-            case {"full_name": str(name), "default_branch": str(branch)}:
-                return Repository(name, branch)
+            case {"id": int(number), "full_name": str(name), "default_branch": str(branch)}:
+                return Repository(number, name, branch)
         raise unreadable()
 
     async def refs(self, full_name: str, kind: RefKind, beginning: str) -> list[str]:

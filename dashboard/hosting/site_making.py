@@ -52,7 +52,7 @@ class SiteMaking:
             RepositoryUrl.parse(typed, self.github_url)
         await self.deployments.require_lookup(owner, now)
         app = await self._own_app(owner, app_id) if app_id else None
-        source = await resolve(typed, self.github_url, self.repositories) if app is None else app.source
+        source, repository_id = await self._source_of(app, typed)
         reason = await self.deployments.suspensions.reason_against(owner.id, source.repository)
         if reason is not None:
             raise SuspendedError(reason)
@@ -62,9 +62,8 @@ class SiteMaking:
             return name
         if found is not None or await self.billing.account(name) is not None:
             raise SiteError(TAKEN)
-        site = new_site(
-            name, owner, source, await self._branch_of(source, is_app=app is not None), notice_ms, now
-        )
+        branch = await self._branch_of(source, is_app=app is not None)
+        site = new_site(name, owner, source, branch, notice_ms, now, repository_id)
         if not await self.sites.create(site, self.deployments.limits.sites):
             if await self.sites.get(name) is not None:
                 raise SiteError(TAKEN)
@@ -87,6 +86,13 @@ class SiteMaking:
             raise SiteError("You have no such app.")
         return app
 
+    async def _source_of(self, app: App | None, typed: str) -> tuple[Source, int | None]:
+        """With GitHub's id of the repository, where GitHub was asked."""
+        if app is not None:
+            return app.source, None
+        found = await resolve(typed, self.github_url, self.repositories)
+        return found.source, found.repository_id
+
     async def _branch_of(self, source: Source, is_app: bool) -> str:
         """The branch that is deployed from; of an app of a tag it is the repository's default one."""
         name = source.repository
@@ -108,7 +114,15 @@ def is_made_by(site: Site, owner: User, source: Source, since: int) -> bool:
     return site.deleted_at is None and site.is_owned_by(owner) and is_of_source and site.created_at > since
 
 
-def new_site(name: str, owner: User, source: Source, branch: str, notice_ms: int, now: int) -> Site:
+def new_site(
+    name: str,
+    owner: User,
+    source: Source,
+    branch: str,
+    notice_ms: int,
+    now: int,
+    repository_id: int | None = None,
+) -> Site:
     return Site(
         name=name,
         owner=owner,
@@ -127,4 +141,5 @@ def new_site(name: str, owner: User, source: Source, branch: str, notice_ms: int
         head=None,
         hook_number=0,
         wanted_at=None,
+        repository_id=repository_id,
     )

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from clients.billing import Billing, BillingUnavailableError
 from clients.github_repositories import GitHubRepositories
 from hosting.deployments import MOST_WRITERS, AlreadyDeployedError, Deployments
+from hosting.repository_url import SourceError
 from hosting.source import resolve
 from model.app import App, Source, User
 from model.limits import LimitReachedError
@@ -41,6 +42,10 @@ from store.deploys import ForSite
 from store.site_versions import SiteVersions
 from store.sites import Sites
 
+ANOTHER_REPOSITORY = (
+    "“{name}” is another repository now than the one that this site was made of: "
+    "somebody has taken its name. Make a site of the one that you mean."
+)
 NOT_THERE = "This version can't serve: its Worker isn't there any more."
 TOO_MANY = "This site had too many changes within a day. Try again tomorrow."
 # How long an object is left alone that could not be told.
@@ -99,8 +104,10 @@ class SiteHosting:
         if await self.versions.on_its_way(site.name) is not None:
             raise OnItsWayError
         await self.deployments.require_lookup(site.owner, now)
-        source = await resolve(address_of(site, self.github_url), self.github_url, self.repositories)
-        return await self.deploy_source(site, app_id, source, asker, now)
+        found = await resolve(address_of(site, self.github_url), self.github_url, self.repositories)
+        if not await self.sites.is_of_repository(site.name, found.repository_id, found.source.repository):
+            raise SourceError(ANOTHER_REPOSITORY.format(name=site.repository))
+        return await self.deploy_source(site, app_id, found.source, asker, now)
 
     async def deploy_source(
         self, site: Site, app_id: str, source: Source, asker: User | None, now: int

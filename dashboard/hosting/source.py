@@ -40,7 +40,15 @@ class Place:
     file: str | None = None
 
 
-async def resolve(text: str, github_url: str, github: GitHubRepositories) -> Source:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an address means now, and GitHub's id of the repository."""
+
+    source: Source
+    repository_id: int
+
+
+async def resolve(text: str, github_url: str, github: GitHubRepositories) -> Found:
     """Find what an address means now. Raises SourceError, and GitHubError where GitHub can't be asked."""
     url = RepositoryUrl.parse(text, github_url)
     repository = await github.repository(url.repository)
@@ -52,7 +60,7 @@ async def resolve(text: str, github_url: str, github: GitHubRepositories) -> Sou
     is_newest = url.kind is None and url.path[:1] in ((), ("HEAD",))
     place = await (newest if is_newest else named)(repository, url, github)
     await require_worker(place, github_url, github)
-    return place.source
+    return Found(place.source, repository.id)
 
 
 async def newest(repository: Repository, url: RepositoryUrl, github: GitHubRepositories) -> Place:

@@ -54,6 +54,7 @@ class Site:
     `notice_ms` was chosen; until `held_until` a longer one holds that was chosen before. `told_at` is the
     last event that the site's object knows; from `certain_at` on no lease is left from before that. Since
     `wanted_at` its branch's newest commit is to be deployed; `head` was it when it was last looked at.
+    `repository_id` is GitHub's, unknown until GitHub was asked.
     `suspension` is the operator's reason, if it, its owner or its repository is suspended.
     """
 
@@ -74,6 +75,7 @@ class Site:
     head: str | None
     hook_number: int
     wanted_at: int | None
+    repository_id: int | None
     suspension: str | None = None
 
     def is_owned_by(self, viewer: User | None) -> bool:

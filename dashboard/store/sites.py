@@ -69,12 +69,12 @@ class Sites:
         created, _ = await self.database.batch(
             (
                 "INSERT INTO sites (name, user_id, repository, directory, branch, notice_ms, created_at, "
-                "changed_at, told_at) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?7 "
+                "changed_at, told_at, repository_id) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?7, ?9 "
                 "WHERE (SELECT count(*) FROM sites WHERE user_id = ?2) < ?8 "
                 "ON CONFLICT DO NOTHING RETURNING name",
                 (
                     *(site.name, site.owner.id, site.repository, site.directory, site.branch),
-                    *(site.notice_ms, site.created_at, limit),
+                    *(site.notice_ms, site.created_at, limit, site.repository_id),
                 ),
             ),
             (
@@ -220,6 +220,18 @@ class Sites:
         )
         found = await self.get(site.name)
         return None if found is None or found.deleted_at is not None else found
+
+    async def is_of_repository(self, name: str, repository_id: int, full_name: str) -> bool:
+        """Keep what GitHub says of a site's repository, which may have another name by now.
+
+        False where the site was made of another repository, whose name this one has taken.
+        """
+        rows = await self.database.execute(
+            "UPDATE sites SET repository_id = ?2, repository = ?3 "
+            "WHERE name = ?1 AND coalesce(repository_id, ?2) = ?2 RETURNING name",
+            *(name, repository_id, full_name),
+        )
+        return bool(rows)
 
     async def set_follows(self, name: str, follows: bool) -> None:
         await self.database.execute(

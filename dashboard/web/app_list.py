@@ -87,8 +87,8 @@ async def apps(request: Request) -> Response:
     try:
         RepositoryUrl.parse(typed, services.settings.github_url)
         await services.deployments.require_lookup(viewer, services.now())
-        source = await resolve(typed, services.settings.github_url, services.repositories)
-        await services.deployments.deploy(app_id, viewer, source, services.now())
+        found = await resolve(typed, services.settings.github_url, services.repositories)
+        await services.deployments.deploy(app_id, viewer, found.source, services.now())
     except AlreadyDeployedError as error:
         if error.app.is_unfinished or error.app.created_at > services.now() - TWICE_MS:
             return RedirectResponse(f"/apps/{error.app.id}", 303)

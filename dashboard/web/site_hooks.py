@@ -63,6 +63,7 @@ def is_of_branch(body: bytes, site: Site) -> bool:
     except ValueError:
         raise HTTPException(400, "The body is not JSON: choose the content type application/json.") from None
     match payload:
-        case {"ref": str(ref), "deleted": False, "repository": {"full_name": str(name)}}:
-            return ref == f"refs/heads/{site.branch}" and name.lower() == site.repository.lower()
+        case {"ref": str(ref), "deleted": False, "repository": {"id": int(number), "full_name": str(name)}}:
+            is_named = site.repository_id is None and name.lower() == site.repository.lower()
+            return ref == f"refs/heads/{site.branch}" and (is_named or number == site.repository_id)
     return False

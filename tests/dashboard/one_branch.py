@@ -16,9 +16,13 @@ from tests.dashboard.dashboard_site import GITHUB, SECRETS, VARIABLES
 
 
 class Branch:
-    """`alice/hello` as the local GitHub's endpoints read a repository, with a new commit for each push."""
+    """`alice/hello` as the local GitHub's endpoints read a repository, with a new commit for each push.
+
+    It is found under each of its `names`, as GitHub leads on from those before.
+    """
 
     full_name, id, is_private, is_empty, default_branch = "alice/hello", 1, False, False, "main"
+    names: tuple[str, ...] = ("alice/hello",)
     pushes = 0
     runs = 0
 
@@ -27,7 +31,7 @@ class Branch:
         return f"{self.pushes:020x}" + "f" * 20
 
     def find(self, full_name: str) -> Branch | None:
-        return self if full_name == self.full_name else None
+        return self if full_name in self.names else None
 
     def refs(self, beginning: str) -> list[tuple[str, str, str]]:
         return [("refs/heads/main", "commit", self.head)]

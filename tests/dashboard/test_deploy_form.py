@@ -67,7 +67,7 @@ def test_an_address_means_a_commit_and_a_directory(tmp_path: Path) -> None:
         for path, ref, revision, directory in ADDRESSES:
             commit = git(tmp_path / "hello", "rev-parse", revision)
             found = await resolve(f"{GITHUB}/alice/hello{path}", GITHUB, site.services.repositories)
-            assert found == Source("alice/hello", ref, commit, directory), path
+            assert found.source == Source("alice/hello", ref, commit, directory), path
 
     with_github(tmp_path, work)
 
@@ -99,7 +99,7 @@ def test_a_branch_and_a_tag_of_one_name_are_told_apart(tmp_path: Path) -> None:
         github.repositories.add("alice/hello", tmp_path / "hello")
         for kind, revision in (("", "main"), ("refs/heads/", "main"), ("refs/tags/", "v1-annotated^{}")):
             address = f"{GITHUB}/alice/hello/tree/{kind}v1"
-            source = await resolve(address, GITHUB, site.services.repositories)
+            source = (await resolve(address, GITHUB, site.services.repositories)).source
             assert source.commit_hash == git(tmp_path / "hello", "rev-parse", revision)
 
     with_github(tmp_path, work)
@@ -228,7 +228,7 @@ def test_a_repository_of_workers_in_directories_offers_them(tmp_path: Path) -> N
             assert list(choices_of(response.text)) == directories
             assert len(site.asked) <= 7
             for directory, address in choices_of(response.text).items():
-                source = await resolve(address, GITHUB, site.services.repositories)
+                source = (await resolve(address, GITHUB, site.services.repositories)).source
                 commit_hash = git(folder, "rev-parse", ref)
                 assert source == Source("alice/workers", ref, commit_hash, directory)
         source = await deployed_source(site, choices_of(response.text)["api"])

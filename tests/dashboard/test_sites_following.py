@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from hosting.following import LOOK_MS, PAUSE_MS
+from local.github.repositories import Repository
 from local.github.server import GitHub
 from tests.dashboard.dashboard_site import ALICE, BOB, GITHUB, SECRETS, Site, signed
 from tests.dashboard.one_branch import Branch, github
@@ -153,6 +154,7 @@ def push(full_name: str = "Alice/Hello") -> dict[str, Any]:
     payload: dict[str, Any] = copy.deepcopy(example)
     payload |= {"ref": "refs/heads/main", "deleted": False}
     payload["repository"]["full_name"] = full_name
+    payload["repository"]["id"] = Repository(full_name, Path()).id
     return payload
 
 
@@ -186,7 +188,7 @@ def test_only_signed_pushes_of_the_sites_own_branch_count(tmp_path: Path) -> Non
         key = await secret(site)
         commit(tmp_path / "hello", "pushed")
         other = push()
-        other["repository"]["full_name"] = "alice/other"
+        other["repository"] |= {"full_name": "alice/other", "id": push("alice/other")["repository"]["id"]}
         for payload in (
             push() | {"ref": "refs/heads/other"},
             push() | {"ref": "refs/tags/main"},
@@ -213,6 +215,39 @@ def test_only_signed_pushes_of_the_sites_own_branch_count(tmp_path: Path) -> Non
         assert await site.services.site_versions.on_its_way(NAME) is not None
 
     with_github(tmp_path, work)
+
+
+def test_a_repository_that_was_renamed_is_followed_and_one_that_took_its_name_is_not() -> None:
+    async def work() -> None:
+        branch = Branch()
+        site = Site({GITHUB: github(branch)})
+        await make_site(site)
+        await owner_posts(site, "follow", {"follows": "yes"})
+        await look(site)
+        await deployed_commit(site)
+        key = await secret(site)
+
+        # GitHub leads from the name before to the new one.
+        branch.full_name, branch.pushes = "alice/renamed", 1
+        branch.names = ("alice/hello", "alice/renamed")
+        renamed = push("alice/renamed")
+        renamed["repository"]["id"] = branch.id
+        assert (await deliver(site, renamed, key)).status_code == 204
+        assert await deployed_commit(site) == branch.head
+        assert "alice/renamed, branch main" in (await site.visitor().get(HERE)).text
+
+        # Somebody else has taken the name.
+        branch.id, branch.pushes = 2, 2
+        await look(site)
+        assert (await deliver(site, renamed, key)).status_code == 204
+        assert (
+            await deliver(site, renamed | {"repository": renamed["repository"] | {"id": 2}}, key)
+        ).is_success
+        assert await site.services.site_versions.on_its_way(NAME) is None
+        response = await site.visitor(ALICE).post(f"{HERE}/deploy")
+        assert "“alice/renamed” is another repository now" in html.unescape(response.text)
+
+    asyncio.run(work())
 
 
 def test_a_feed_tells_of_every_event(tmp_path: Path) -> None:
