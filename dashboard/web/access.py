@@ -12,18 +12,20 @@ from starlette.responses import RedirectResponse, Response
 from model.app import APP_ID, App, User
 from model.site import Site
 from model.site_names import is_site_name
-from web.pages import here_of, page, parent_page
+from web.pages import READING, here_of, page, parent_page
 from web.services import Services
 
 
 class LoginRequiredError(Exception):
     """A page that is for users only was asked for by somebody who isn't logged in.
 
-    `typed` is what a form brought, to be in it again after the login.
+    `typed` is what a form brought, to be in it again after the login; `form` is the path of its page, where
+    that isn't the one above.
     """
 
-    def __init__(self, typed: Mapping[str, str] | None = None) -> None:
+    def __init__(self, typed: Mapping[str, str] | None = None, form: str | None = None) -> None:
         super().__init__()
+        self.form = form
         self.typed = {name: text for name, text in (typed or {}).items() if text}
 
 
@@ -33,15 +35,15 @@ async def login_required(request: Request, error: Exception) -> Response:
         words = {"title": "You are logged out", "message": "Log in again.", "request_id": None}
         return page(request, "error.html", 401, **words)
     assert isinstance(error, LoginRequiredError)
-    return RedirectResponse(f"/login/github?next={quote(way_back(request, error.typed))}", 303)
+    return RedirectResponse(f"/login/github?next={quote(way_back(request, error))}", 303)
 
 
-def way_back(request: Request, typed: Mapping[str, str]) -> str:
+def way_back(request: Request, error: LoginRequiredError) -> str:
     """Where to go on after the login: nothing is changed by that, what was typed is in its form again."""
-    if request.method == "GET":
+    if request.method in READING:
         return here_of(request)
-    query = f"?{urlencode(typed)}" if typed else ""
-    return f"{parent_page(request.url.path)}{query}"
+    query = f"?{urlencode(error.typed)}" if error.typed else ""
+    return f"{error.form or parent_page(request.url.path)}{query}"
 
 
 def require_viewer(request: Request, typed: Mapping[str, str] | None = None) -> User:
@@ -106,10 +108,15 @@ async def existing_site(request: Request) -> Site:
 
 
 async def visible_site(request: Request) -> Site:
-    """The site in the path, for everyone once a version of it was announced, for its owner before."""
+    """The site in the path, for everyone once a version of it was announced, for its owner before.
+
+    Operators see all.
+    """
     services: Services = request.state.services
-    found = await existing_site(request)
-    if not found.is_owned_by(request.state.viewer) and not await services.sites.has_switches(found.name):
+    found, viewer = await existing_site(request), request.state.viewer
+    if found.is_owned_by(viewer) or services.settings.is_operator(viewer):
+        return found
+    if not await services.sites.has_switches(found.name):
         raise not_visible(request)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -15,17 +14,21 @@ from web.rates import spend
 from web.services import Services
 
 SHOWN = 1_000
+MISTYPED = "This is not your login. Nothing was deleted."
 LOGGED_OUT = "If you have just deleted your account, that is done. Otherwise log in and try again."
 
 
 async def account(request: Request) -> Response:
+    return await account_page(request, require_viewer(request), None)
+
+
+async def account_page(request: Request, viewer: User, error: str | None) -> Response:
     services: Services = request.state.services
-    viewer = require_viewer(request)
     apps, sites = (
         await services.apps.live_of(viewer, SHOWN),
         await services.sites.live_of(viewer, SHOWN),
     )
-    return page(request, "account.html", apps=apps, sites=sites)
+    return page(request, "account.html", 422 if error else 200, apps=apps, sites=sites, error=error)
 
 
 async def delete(request: Request) -> Response:
@@ -36,7 +39,7 @@ async def delete(request: Request) -> Response:
         words = {"title": "You are logged out", "message": LOGGED_OUT, "request_id": None}
         return page(request, "error.html", 401, **words)
     if (await form_field(request, "login")).strip().lower() != viewer.login.lower():
-        raise HTTPException(400, "Type your login to delete your account. Nothing was deleted.")
+        return await account_page(request, viewer, MISTYPED)
     await spend(request, "deletions")
     await services.leaving.delete(viewer, services.now())
     response = RedirectResponse("/", 303)

@@ -9,13 +9,13 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from attestation.checks import BUDGET, DifferenceError, Document
 from model.app import App
 from model.site import Site, Standing
 from store.attestations import Check
-from web.access import deployed_app, named_site, visible_site
+from web.access import app_of, deployed_app, is_background, named_site, visible_site
 from web.errors import log_request
 from web.pages import page
 from web.security import OPEN
@@ -77,6 +77,9 @@ async def part_of_site(services: Services, site: Site, standing: Standing) -> tu
 
 async def attestation(request: Request) -> Response:
     """The same in words, to be sent to somebody; an app's page loads its first part into itself."""
+    found = await app_of(request)
+    if found is not None and found.is_public and found.deleted_at is not None and not is_background(request):
+        return RedirectResponse(f"/apps/{found.id}")  # it says so, to who comes by an old link
     return await in_words(request, await deployed_app(request), None)
 
 

@@ -114,8 +114,8 @@ def table(title: str, column: str, labels: Sequence[str], counts: Sequence[int])
     return Markup(
         "<details><summary>{} as a table</summary>"
         '<div tabindex="0" role="region" aria-label="{}"><table><thead><tr><th scope="col">{}</th>'
-        '<th scope="col" class="number">Requests</th></tr></thead><tbody>{}</tbody></table></div></details>'
-    ).format(title.partition(",")[0], title, column, rows)
+        '<th scope="col" class="number">{}</th></tr></thead><tbody>{}</tbody></table></div></details>'
+    ).format(title.partition(",")[0], title, column, title.partition(" per ")[0], rows)
 
 
 def round_up(highest: int) -> int:

@@ -27,9 +27,11 @@ from web.security import WEBHOOKS
 REQUEST_ID = "x-request-id"
 
 TITLES = {
-    400: "This request can't be read",
+    400: "This didn't work",
+    401: "This is not allowed",
     403: "This is not allowed",
     405: "This can't be done here",
+    409: "This can't be done now",
     413: "This is too large",
     429: "This is too much at once",
 }
@@ -49,7 +51,13 @@ async def http_error(request: Request, error: Exception) -> Response:
     else:
         title = TITLES.get(error.status_code, "This went wrong")
         words = {"title": title, "message": error.detail, "request_id": None}
+        if error.status_code == 405:  # there is nothing to come back to
+            words |= {
+                "message": "This address only takes what a form sends.",
+                "here": parent_page(request.url.path),
+            }
         response = page(request, "error.html", error.status_code, **words)
+    response.headers.update(error.headers or {})
     return with_id(response, request_id)
 
 
@@ -80,7 +88,7 @@ def limited(response: Response, error: LimitReachedError) -> Response:
 async def not_by_the_rules(request: Request, error: Exception) -> Response:
     """What a site or its address doesn't allow; the message says why."""
     request_id = log_refusal(request.url.path, 409, str(error), request.headers)
-    words = {"title": "This can't be done now", "message": str(error), "request_id": None}
+    words = {"title": TITLES[409], "message": str(error), "request_id": None}
     return with_id(page(request, "error.html", 409, **words), request_id)
 
 

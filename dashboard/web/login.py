@@ -44,7 +44,7 @@ async def begin(request: Request) -> Response:
 async def callback(request: Request) -> Response:
     services: Services = request.state.services
     state, verifier, next_path = read_cookie(request)
-    query = request.query_params
+    query, request.state.began_at = request.query_params, next_path or inward(None)
     if not state or not hmac.compare_digest(state.encode(), query.get("state", "").encode()):
         raise HTTPException(400, AGAIN)
     if query.get("error") == "access_denied":

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from model.app import User
-from model.suspension import USER_ID, Operator, Target, reason_of, target_of
+from model.suspension import USER_ID, ActError, Operator, Target, reason_of, target_of
 from model.switches import value_of
 from web.bodies import form_fields
-from web.pages import before_of, page
+from web.pages import FAR_FUTURE, READING, before_of, page
 from web.services import services_of
 from web.site_history import time_of
 
@@ -42,12 +42,23 @@ async def restore(request: Request) -> Response:
 async def confirm_or_do(request: Request, word: str, do: Do) -> Response:
     """GET asks whether this is meant, POST does it."""
     operator = Operator.of(require_operator(request))
-    if request.method == "GET":
+    if request.method in READING:
         return await confirmation(request, word, await named(request, request.query_params))
     form = await form_fields(request, "kind", "name", "reason")
     target, reason = await named(request, form), reason_of(form["reason"])
-    await do(target, reason, operator, services_of(request).now())
+    try:
+        await do(target, reason, operator, services_of(request).now())
+    except ActError:
+        if not await was_done(request, word, target, reason, operator):
+            raise
     return RedirectResponse("/operator#suspensions", 303)
+
+
+async def was_done(request: Request, word: str, target: Target, reason: str, operator: Operator) -> bool:
+    """Whether it was the last act of all: then this is a second click."""
+    latest = await services_of(request).suspensions.acts(FAR_FUTURE, 1)
+    asked = (word, target.kind, target.name, reason, operator.id)
+    return any((act.act, act.kind, act.name, act.reason, act.operator_id) == asked for act in latest)
 
 
 async def switch(request: Request) -> Response:

@@ -21,6 +21,9 @@ from web.services import Services
 from web.settings import Settings
 from web.site_history import time_of
 
+READING = frozenset({"GET", "HEAD"})
+# The pages that forms are on, of those below which changes are asked for.
+PAGE_OF_FORM = re.compile(r"/(?:(?:apps|sites)(?:/[^/]+)?|account|operator)(?=/|$)")
 # A time in an address or a form, in milliseconds since 1970.
 TIME = re.compile(r"[0-9]{1,20}")
 FAR_FUTURE = 10**15  # a JavaScript number still is exact
@@ -76,7 +79,13 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
     return templates.TemplateResponse(
         request,
         template,
-        {"viewer": viewer, "path": request.url.path, "here": here_of(request), **values},
+        {
+            "viewer": viewer,
+            "path": request.url.path,
+            "here": here_of(request),
+            "back": back_of(request),
+            **values,
+        },
         status_code=status,
     )
 
@@ -102,11 +111,25 @@ def duration(milliseconds: int) -> str:
 
 def parent_page(path: str) -> str:
     """The page whose form asks for a change: `/apps/<id>` of `/apps/<id>/retry`."""
-    return "/".join(path.split("/")[:3])
+    found = PAGE_OF_FORM.match(path)
+    return found[0] if found else "/"
+
+
+def back_of(request: Request) -> str | None:
+    """The page that leads to this one, where there is one but the first of all."""
+    path, parent = request.url.path, parent_page(request.url.path)
+    return None if parent == "/" or (parent == path and request.method in READING) else parent
 
 
 def here_of(request: Request) -> str:
-    """The page's address on this site, to come back to."""
+    """The page's address on this site, to come back to; of a change, the page that asks for it.
+
+    A login knows better: where it began.
+    """
+    if began := getattr(request.state, "began_at", None):
+        return str(began)
+    if request.method not in READING:
+        return parent_page(request.url.path)
     query = request.url.query
     return f"{request.url.path}?{query}" if query else request.url.path
 

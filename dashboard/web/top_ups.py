@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,15 +15,15 @@ from model.app import App, place_of
 from model.checkout import PaymentsNotConfiguredError
 from model.site import Site
 from model.top_up import Offer, Order, TopUpError, chosen_cents, offers, way_back
-from web.access import visible_app, visible_site
+from web.access import LoginRequiredError, visible_app, visible_site
 from web.accounts import can_top_up
-from web.bodies import form_fields
+from web.bodies import form_fields, from_query
 from web.pages import page
 from web.rates import spend
 from web.services import Services
 
 FIELDS = ("amount", "other", "payer", "next")
-ANONYMOUS = "anonymous"
+LOGIN, ANONYMOUS = "login", "anonymous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,16 @@ class Form:
     choices: Sequence[Offer]
     least_cents: int
     wanted: str | None
-    typed: dict[str, str] = field(default_factory=lambda: dict.fromkeys(FIELDS, ""))
+    typed: dict[str, str]
     error: str | None = None
 
 
 def form_of(request: Request, payable: Payable, account: BillingAccount) -> Form:
-    """The form as it is first shown."""
+    """The form as it is first shown; after a login, with what was chosen before."""
+    typed = from_query(request, *FIELDS)
     least_cents = request.state.services.settings.top_up_least_cents
     choices = offers(least_cents, account.unit_price_nano_usd, account.requests_per_unit)
-    wanted = way_back(request.query_params.get("next", ""))
-    return Form(payable, account, choices, least_cents, wanted)
+    return Form(payable, account, choices, least_cents, way_back(typed["next"]), typed)
 
 
 async def top_up(request: Request) -> Response:
@@ -106,6 +106,8 @@ async def choose_or_begin(request: Request, payable: Payable) -> Response:
     if request.method != "POST":
         return page(request, "top_up.html", form=form)
     typed = await form_fields(request, *FIELDS)
+    if typed["payer"] == LOGIN and request.state.viewer is None:
+        raise LoginRequiredError(typed, request.url.path)  # the session has ended since the form was shown
     try:
         cents = chosen_cents(typed["amount"], typed["other"], form.least_cents, form.choices)
     except TopUpError as error:

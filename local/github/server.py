@@ -23,6 +23,7 @@ from local.github import pages, rest
 from local.github.accounts import ACCOUNTS, OPERATOR, Tokens, account_of
 from local.github.actions import Actions, Place
 from local.github.attestations import Attestations
+from local.github.browsing import REPOSITORY, Browsing
 from local.github.git_http import GitHttp
 from local.github.local_actions import copy_own_files
 from local.github.oauth import OAuth
@@ -101,6 +102,7 @@ class GitHub:
             self.rest, self.attestations, own, settings.origin
         )
         self._oauth = OAuth(tokens, settings.callback_url, f"{settings.origin}/")
+        self._browsing = Browsing(self.repositories)
         self._git = GitHttp(self.repositories, tokens)
 
     async def start(self) -> None:
@@ -121,7 +123,6 @@ class GitHub:
             ],
             exception_handlers={HTTPException: rest.not_found},
         )
-        repository = "/{owner}/{name}"
         return Starlette(
             routes=[
                 Mount("/api/v3", api),
@@ -129,10 +130,8 @@ class GitHub:
                 Route("/", self.home),
                 *self._git.routes(),
                 self._attestations_endpoints.storage(),
-                Route(repository + "/actions/runs/{id:int}", self.run),
-                Route(repository + "/tree/{path:path}", self.tree),
-                Route(repository + "/commit/{path:path}", self.tree),
-                Route(repository, self.tree),
+                Route(REPOSITORY + "/actions/runs/{id:int}", self.run),
+                *self._browsing.routes(),
                 Route("/{login}", self.user),
             ],
             exception_handlers={HTTPException: page_not_found},
@@ -152,29 +151,11 @@ class GitHub:
 
     async def user(self, request: Request) -> Response:
         account = account_of(request.path_params["login"])
-        return pages.not_found() if account is None else pages.page("user.html", account=account)
-
-    async def tree(self, request: Request) -> Response:
-        repository = self.repositories.find("{owner}/{name}".format(**request.path_params))
-        if repository is None or repository.is_private:
+        if account is None:
             return pages.not_found()
-        path = request.path_params.get("path", repository.default_branch)
-        refs = [ref.split("/", 2)[2] for ref, _, _ in repository.refs("")]
-        fitting = [ref for ref in refs if f"{path}/".startswith(f"{ref}/")]
-        ref = max(fitting, key=len, default=path.partition("/")[0])
-        directory = path.removeprefix(ref).strip("/")
-        commit = repository.commit(ref)
-        if commit is None:
-            return pages.not_found()
-        entries = repository.directory(commit.sha, directory)
-        return pages.page(
-            "repository.html",
-            repository=repository,
-            ref=ref,
-            commit=commit,
-            directory=directory,
-            entries=None if "/commit/" in request.url.path else entries,
-        )
+        public = [one for one in self.repositories if not one.is_private]
+        owned = [one for one in public if one.full_name.partition("/")[0] == account.login]
+        return pages.page("user.html", account=account, repositories=owned)
 
     async def run(self, request: Request) -> Response:
         run = self.actions.store.get(request.path_params["id"])

@@ -16,6 +16,7 @@ from web.charts import (
     LOWEST_BAR,
     TOP,
     WIDTH,
+    apps_per_day,
     chart,
     compact,
     requests_per_day,
@@ -88,6 +89,7 @@ def test_a_reader_without_a_picture_is_told_what_it_shows() -> None:
     assert picture.get("role") == "img"
     assert "Requests" in (picture.get("aria-label") or "")
     assert "6 in total, 3 at most." in "".join(figure.itertext())
+    assert '<th scope="col" class="number">New apps</th>' in apps_per_day([1, 2], NOW)
 
 
 def test_hours_and_days_end_with_the_current_one() -> None:

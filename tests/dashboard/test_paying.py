@@ -132,6 +132,20 @@ def test_a_mistake_is_shown_with_what_was_typed_and_stripe_is_not_asked(tmp_path
     in_shop(tmp_path, work)
 
 
+def test_who_chose_their_login_and_has_lost_the_session_is_not_made_anonymous(tmp_path: Path) -> None:
+    async def work(shop: Shop) -> None:
+        form = {"amount": "2500", "payer": "login", "next": "/a?b"}
+        lost = await shop.site.visitor().post(f"{OWN}/top-up", form)
+        back = f"{OWN}/top-up?amount=2500&payer=login&next=%2Fa%3Fb"
+        assert (lost.status_code, lost.headers["location"]) == (303, f"/login/github?next={quote(back)}")
+        page = (await shop.site.visitor(BOB).get(back)).text
+        assert re.findall(r'value="(\w+)" checked', page) == ["2500", "login"]
+        assert '<input type="hidden" name="next" value="/a?b">' in page
+        assert shop.stripe.objects.of("checkout.session") == []
+
+    in_shop(tmp_path, work)
+
+
 def test_stripe_is_told_the_repository_the_amount_and_to_take_dollars(tmp_path: Path) -> None:
     async def work(shop: Shop) -> None:
         session = await shop.paid(750)

@@ -113,6 +113,21 @@ def test_a_site_whose_app_is_gone_promises_nothing_either(state: str) -> None:
     in_site(work)
 
 
+def test_a_suspended_site_is_called_so_everywhere() -> None:
+    async def work(site: Site) -> None:
+        await make_site(site)
+        await add_version(site, 1)
+        await site.services.suspending.suspend(Target("site", NAME), "x", Operator("operator"), site.now)
+        for path in ("/sites", f"/sites/{NAME}"):
+            assert (
+                '<span class="badge suspended">suspended</span>' in (await site.visitor(ALICE).get(path)).text
+            )
+        proof = (await site.visitor().get(f"/sites/{NAME}/attestation")).text
+        assert "was suspended by the operator: x It serves nothing." in proof
+
+    in_site(work)
+
+
 def test_a_worker_that_was_uploaded_by_hand_and_is_gone_is_not_said_to_serve(tmp_path: Path) -> None:
     async def work(hosted: Hosted) -> None:
         await hosted.site.services.billing.open_account("by-hand")

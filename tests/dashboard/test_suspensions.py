@@ -375,7 +375,9 @@ def test_an_operator_suspends_and_restores_from_the_page_after_a_confirmation() 
         listed = (await operator.get("/operator")).text
         assert "alice (1)" in listed
         assert REASON in listed
-        assert (await operator.post("/operator/suspend", form)).status_code == 409
+        # A second click leads to what the first one did; another act is told that it came too late.
+        assert (await operator.post("/operator/suspend", form)).headers == done.headers
+        assert (await operator.post("/operator/suspend", form | {"reason": "Spam."})).status_code == 409
         await operator.post("/operator/restore", form | {"reason": "A mistake."})
         assert isinstance(take(site, APP), Lease)
         document = (await operator.get("/operator/acts.json")).json()
@@ -383,6 +385,16 @@ def test_an_operator_suspends_and_restores_from_the_page_after_a_confirmation() 
             ("restore", "A mistake.", "operator"),
             ("suspend", REASON, "operator"),
         ]
+
+    run(work)
+
+
+def test_who_asks_only_for_the_head_of_a_page_changes_nothing() -> None:
+    async def work() -> None:
+        site = await site_with_apps()
+        body = f"kind=app&name={APP}&reason=Spam."
+        assert (await site.visitor(OPERATOR).ask("HEAD", "/operator/suspend", {}, body)).status_code == 409
+        assert await site.services.suspensions.acts(10**15, 1) == []
 
     run(work)
 
