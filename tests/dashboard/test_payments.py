@@ -540,7 +540,7 @@ def test_where_payments_are_not_set_up_none_are_offered(
     async def work(shop: Shop) -> None:
         shop.site.billing.getByName(APP).use(100)
         page = await shop.site.visitor().get(f"/apps/{APP}")
-        assert "Total Funding" in page.text
+        assert "Total funding" in page.text
         assert "top-up" not in page.text
         page = await shop.site.visitor().get(f"/apps/{APP}/402")
         assert "Insufficient balance" in page.text

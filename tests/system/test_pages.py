@@ -104,6 +104,24 @@ def test_the_theme_follows_the_system_until_the_switch_is_used_and_is_remembered
     assert page.evaluate(ground) == light
 
 
+def test_a_time_is_shown_in_the_readers_zone_also_where_it_comes_later(new_page: NewPage):
+    page = new_page(timezone_id="Asia/Tokyo")
+    page.set_content('<time datetime="2026-11-26T16:05:00+00:00">26 Nov 2026, 16:05 UTC</time>')
+    page.add_script_tag(path=ROOT / "dashboard" / "static" / "times.js")
+    time = page.locator("time")
+    expect(time).to_have_text("27 Nov 2026, 01:05 GMT+9")
+    time.hover()
+    assert "26 November 2026 at 16:05:00 UTC (" in (time.get_attribute("title") or "")
+    # What htmx is about to put on the page, which would otherwise change twice.
+    shown = page.evaluate("""() => {
+        const html = '<time datetime="2026-01-01T00:00:00Z">x</time>';
+        const fragment = document.createRange().createContextualFragment(html);
+        document.dispatchEvent(new CustomEvent("htmx:before:swap", { detail: { tasks: [{ fragment }] } }));
+        return fragment.textContent;
+    }""")
+    assert shown == "1 Jan 2026, 09:00 GMT+9"
+
+
 def test_the_switch_is_not_there_without_scripts(stack: RunningStack, new_page: NewPage):
     page = new_page(java_script_enabled=False)
     page.goto(f"http://localhost:{stack.port}/")
@@ -116,7 +134,7 @@ def test_a_keyboard_reaches_everything_and_can_skip_the_navigation(stack: Runnin
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent").strip() == "Deploy an app"
+    assert page.evaluate("document.activeElement.textContent").strip() == "Deploy an App"
 
 
 @pytest.fixture

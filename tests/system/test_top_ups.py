@@ -69,7 +69,7 @@ def test_from_the_402_page_over_the_payment_page_back_to_an_app_that_serves(
     visitor.get_by_role("link", name="Receipt").click()
     expect(visitor.get_by_text("Paid: $5.00")).to_be_visible()
     visitor.go_back()
-    visitor.get_by_role("link", name="Go on to the page that you wanted").click()
+    visitor.get_by_role("link", name="Go On to the Page You Wanted").click()
     assert visitor.url == wanted
     visitor.go_back()
     visitor.get_by_role("link", name="More about this app").click()
@@ -91,7 +91,7 @@ def test_who_cancels_is_back_on_the_apps_page(stack: RunningStack, page: Page):
     expect(page).to_have_url(address(stack, f"/apps/{app}"))
     assert stack.billing(app, "get_worker_billing")["funding_cents"] == "0"
     page.goto(address(stack, "/payments"))
-    expect(page.get_by_role("heading", level=1)).to_have_text("Your Payments")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your payments")
     expect(page.get_by_text(app)).to_have_count(0)
 
 
@@ -120,7 +120,7 @@ def test_fifty_reports_of_one_session_credit_it_once(stack: RunningStack, page: 
     stack.stripe("close_dispute", dispute=dispute["id"], won=True)
     assert soon(lambda: stack.billing(app, "get_worker_billing")["funding_cents"] == "1000")
     page.goto(address(stack, "/payments"))
-    rows = page.get_by_role("table", name="Your Payments").get_by_role("row")
+    rows = page.get_by_role("table", name="Your payments").get_by_role("row")
     expect(rows.filter(has_text="Payment and receipt").filter(has_text="$12.34")).to_be_visible()
     expect(rows.filter(has_text="Refund").filter(has_text="-$2.34")).to_be_visible()
     expect(rows.filter(has_text="Dispute").filter(has_text="takes nothing")).to_be_visible()
