@@ -63,6 +63,14 @@ class Asker:
         return self.wants_html() and self.mode in (None, NAVIGATE) and self.destination in (None, "document")
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where pages lead: the dashboard's address, and where people write to the operator, or nothing."""
+
+    dashboard_url: str
+    contact: str = ""
+
+
 def media_ranges(accept: str | None) -> dict[str, float]:
     """Each range that an Accept header names, with its q-value; one that is too long says nothing."""
     if accept is None or len(accept) > MAX_ACCEPT_LENGTH or not accept.strip():
@@ -99,56 +107,57 @@ def problem(
     type_: str = "about:blank",
     headers: dict[str, str] | None = None,
     link: Link | None = None,
-    home: str | None = None,
+    home: Home | None = None,
     members: Mapping[str, str] | None = None,
 ) -> Answer:
     """An error, as a page or as a problem document, which has more `members`.
 
-    A page has the link, and another to the dashboard.
+    A page has the link, and others to the dashboard and to where abuse is reported.
     """
     common = {"cache-control": "no-store", "x-request-id": asker.request_id} | (headers or {})
     if asker.wants_html():
-        page = error_page(title, detail, asker.request_id, link, home)
+        address, contact = (home.dashboard_url, home.contact) if home else (None, "")
+        page = error_page(title, detail, asker.request_id, link, address, contact)
         return Answer(status, common | {"content-type": "text/html; charset=utf-8"}, page)
     body = {"type": type_, "title": title, "status": status, "detail": detail, "request_id": asker.request_id}
     text = json.dumps({**body, **(members or {})}) + "\n"
     return Answer(status, common | {"content-type": "application/problem+json"}, text)
 
 
-def no_such_app(asker: Asker, dashboard_url: str) -> Answer:
-    link = Link(dashboard_url, "What Codius Workers is")
+def no_such_app(asker: Asker, home: Home) -> Answer:
+    link = Link(home.dashboard_url, "What Codius Workers is")
     detail = "No app or site is at this address. Is it spelled right?"
-    return problem(asker, 404, "No such app", detail, link=link, home=dashboard_url)
+    return problem(asker, 404, "No such app", detail, link=link, home=home)
 
 
-def missing(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
+def missing(asker: Asker, home: Home, app_id: str) -> Answer:
     """For an app, or a version of a site, whose Worker is gone."""
     return problem(
         asker,
         404,
         "This app is missing",
         "Its Worker is not at Cloudflare any more. Nothing was charged.",
-        link=about(dashboard_url, app_id),
-        home=dashboard_url,
+        link=about(home, app_id),
+        home=home,
     )
 
 
-def deleted(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
+def deleted(asker: Asker, home: Home, app_id: str) -> Answer:
     detail = "Whoever it belonged to has deleted it. It serves no more requests."
-    link = about(dashboard_url, app_id)
-    return problem(asker, 410, "This app was deleted", detail, link=link, home=dashboard_url)
+    link = about(home, app_id)
+    return problem(asker, 410, "This app was deleted", detail, link=link, home=home)
 
 
-def about(dashboard_url: str, app_id: str) -> Link:
+def about(home: Home, app_id: str) -> Link:
     """The page of an app, which leads on to a site's where the name is one's."""
-    return Link(f"{dashboard_url}/apps/{app_id}", "What it is, and whose")
+    return Link(f"{home.dashboard_url}/apps/{app_id}", "What it is, and whose")
 
 
-def too_many_in_vain(asker: Asker, dashboard_url: str) -> Answer:
+def too_many_in_vain(asker: Asker, home: Home) -> Answer:
     """For who has asked for too many apps that aren't there."""
     detail = "Too many apps that don't exist were asked for from your network. Try again in ten seconds."
     headers = {"retry-after": str(WAIT_SECONDS)}
-    return problem(asker, 429, "Too many requests", detail, headers=headers, home=dashboard_url)
+    return problem(asker, 429, "Too many requests", detail, headers=headers, home=home)
 
 
 def health(asker: Asker) -> Answer:
@@ -191,9 +200,9 @@ def attestation_unavailable(asker: Asker) -> Answer:
     return platform_error(asker, 503, "dashboard_unavailable", message, headers)
 
 
-def insufficient_balance(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
+def insufficient_balance(asker: Asker, home: Home, app_id: str) -> Answer:
     """Send a window to the page where the app can be topped up, which leads back; tell all others of it."""
-    page = f"{dashboard_url}/apps/{app_id}/402"
+    page = f"{home.dashboard_url}/apps/{app_id}/402"
     has_way_back = asker.target != "/" and len(asker.target) <= MAX_TARGET_LENGTH
     back = f"?next={quote(asker.target, safe='')}" if has_way_back else ""
     if asker.shows_a_page():
@@ -202,27 +211,24 @@ def insufficient_balance(asker: Asker, dashboard_url: str, app_id: str) -> Answe
     detail = "This app has used up its prepaid requests. Anyone can top up its balance"
     detail += "." if asker.wants_html() else f": {page}"
     link = Link(page + back, "Its balance")
-    return problem(asker, 402, "Insufficient balance", detail, type_=page, link=link, home=dashboard_url)
+    return problem(asker, 402, "Insufficient balance", detail, type_=page, link=link, home=home)
 
 
-def suspended(asker: Asker, dashboard_url: str, app_id: str, reason: str, contact: str) -> Answer:
-    """`contact` is an address to write to, or nothing."""
+def suspended(asker: Asker, home: Home, app_id: str, reason: str) -> Answer:
     detail = f"The operator has suspended what is at this address: {reason}"
-    link = Link(contact, "Write to the operator") if contact else about(dashboard_url, app_id)
-    members = {"reason": reason} | ({"contact": contact} if contact else {})
-    return problem(asker, 403, "Suspended", detail, link=link, home=dashboard_url, members=members)
+    link = Link(home.contact, "Write to the operator") if home.contact else about(home, app_id)
+    members = {"reason": reason} | ({"contact": home.contact} if home.contact else {})
+    return problem(asker, 403, "Suspended", detail, link=link, home=home, members=members)
 
 
-def app_failed(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
+def app_failed(asker: Asker, home: Home, app_id: str) -> Answer:
     detail = "The app raised an error instead of answering."
-    link = about(dashboard_url, app_id)
-    return problem(asker, 502, "The app failed", detail, link=link, home=dashboard_url)
+    link = about(home, app_id)
+    return problem(asker, 502, "The app failed", detail, link=link, home=home)
 
 
-def billing_unavailable(asker: Asker, dashboard_url: str, app_id: str) -> Answer:
+def billing_unavailable(asker: Asker, home: Home, app_id: str) -> Answer:
     detail = "The app's balance can't be checked right now. Nothing was charged. Try again shortly."
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
-    link = about(dashboard_url, app_id)
-    return problem(
-        asker, 503, "Billing is unavailable", detail, headers=headers, link=link, home=dashboard_url
-    )
+    link = about(home, app_id)
+    return problem(asker, 503, "Billing is unavailable", detail, headers=headers, link=link, home=home)

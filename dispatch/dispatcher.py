@@ -9,7 +9,7 @@ import js
 from pyodide.ffi import JsException
 
 import answers
-from answers import Asker
+from answers import Asker, Home
 from billing_client import BillingClient
 from calls import in_background, now_ms
 from dashboard_client import DashboardClient, Document
@@ -51,6 +51,7 @@ class Dispatcher:
     def __init__(self, env: Any) -> None:
         self._settings = Settings.read(env)
         self._apps_domain = self._settings.apps_domain
+        self._home = Home(self._settings.dashboard_url, self._settings.contact)
         self._is_on_edge: bool | None = None
         self._get_worker = env.DISPATCHER.get
         self._unknown_apps = env.UNKNOWN_APPS
@@ -189,7 +190,7 @@ class Dispatcher:
 
     def _app_failed(self, asker: Asker, app_id: str, message: str) -> Any:
         log("app_failed", app_id, asker.request_id, message)
-        return respond(answers.app_failed(asker, self._settings.dashboard_url, app_id))
+        return respond(answers.app_failed(asker, self._home, app_id))
 
     async def _answer_for_missing(self, asker: Asker, app_id: str, message: str, answer: Any) -> None:
         """Uncharge the request where Cloudflare says that there is no such Worker. Words prove nothing."""
@@ -209,7 +210,7 @@ class Dispatcher:
 
     def _refuse(self, asker: Asker, app: str, outcome: str) -> Any:
         """Say why a request isn't passed on, to who asked and in the log. `app` is an id, or a host."""
-        home = self._settings.dashboard_url
+        home = self._home
         if outcome == UNAVAILABLE:
             log("billing_unavailable", app, asker.request_id, "no lease in time")
             return respond(answers.billing_unavailable(asker, home, app))
@@ -219,7 +220,7 @@ class Dispatcher:
         if outcome == SUSPENDED:
             reason = self._leases.reason_of(app)
             log("suspended", app, asker.request_id, reason, "info")
-            return respond(answers.suspended(asker, home, app, reason, self._settings.contact))
+            return respond(answers.suspended(asker, home, app, reason))
         if outcome == TOO_MANY:
             log("too_many_in_vain", app, asker.request_id, "429", "info")
             return respond(answers.too_many_in_vain(asker, home))

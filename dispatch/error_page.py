@@ -29,7 +29,7 @@ small {{ color: light-dark(#5b6270, #98a1b1) }}
 <main>
 <h1>{title}</h1>
 <p>{detail}</p>
-{link}<p><small>Request <code>{request_id}</code></small></p>
+{link}<p><small>Request <code>{request_id}</code>{abuse}</small></p>
 </main>
 </html>
 """
@@ -48,12 +48,15 @@ class Link:
         return LINK.format(address=escape(self.address), words=escape(self.words))
 
 
-def error_page(title: str, detail: str, request_id: str, link: Link | None, home: str | None) -> str:
-    """`home` is the dashboard's address."""
+def error_page(
+    title: str, detail: str, request_id: str, link: Link | None, home: str | None, contact: str = ""
+) -> str:
+    """`home` is the dashboard's address, `contact` where abuse is reported, or nothing."""
     return PAGE.format(
         title=escape(title),
         detail=escape(detail),
         request_id=escape(request_id),
         brand=f"<span>{BRAND}</span>" if home is None else Link(home, BRAND).html(),
+        abuse=f" · {Link(contact, 'Report abuse').html()}" if contact else "",
         link="" if link is None else f"<p>{link.html()}</p>\n",
     )

@@ -113,6 +113,16 @@ def test_a_site_whose_app_is_gone_promises_nothing_either(state: str) -> None:
     in_site(work)
 
 
+def test_an_app_that_is_deleted_before_it_was_deployed_is_gone_at_its_address_too() -> None:
+    async def work(site: Site) -> None:
+        await site.add_app(APP)
+        assert site.billing.getByName(APP).take() == "no_account"
+        await site.visitor(ALICE).post(f"/apps/{APP}/delete")
+        assert site.billing.getByName(APP).take() == "closed"  # dispatch answers 410
+
+    in_site(work)
+
+
 def test_a_suspended_site_is_called_so_everywhere() -> None:
     async def work(site: Site) -> None:
         await make_site(site)

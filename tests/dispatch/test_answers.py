@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 import answers
-from answers import Answer, Asker
+from answers import Answer, Asker, Home
 
 CHROME = (
     "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
@@ -14,13 +14,14 @@ CHROME = (
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 AXIOS = "application/json, text/plain, */*"
 DASHBOARD = "https://dashboard.example"
-ANSWERS: list[tuple[Callable[[Asker], Answer], int]] = [
-    (lambda asker: answers.no_such_app(asker, DASHBOARD), 404),
-    (lambda asker: answers.missing(asker, DASHBOARD, "hello"), 404),
-    (lambda asker: answers.deleted(asker, DASHBOARD, "hello"), 410),
-    (lambda asker: answers.too_many_in_vain(asker, DASHBOARD), 429),
-    (lambda asker: answers.app_failed(asker, DASHBOARD, "hello"), 502),
-    (lambda asker: answers.billing_unavailable(asker, DASHBOARD, "hello"), 503),
+HOME = Home(DASHBOARD)
+ANSWERS: list[tuple[Callable[[Asker, Home], Answer], int]] = [
+    (lambda asker, home: answers.no_such_app(asker, home), 404),
+    (lambda asker, home: answers.missing(asker, home, "hello"), 404),
+    (lambda asker, home: answers.deleted(asker, home, "hello"), 410),
+    (lambda asker, home: answers.too_many_in_vain(asker, home), 429),
+    (lambda asker, home: answers.app_failed(asker, home, "hello"), 502),
+    (lambda asker, home: answers.billing_unavailable(asker, home, "hello"), 503),
 ]
 # What Chromium sends for an image, and for what a script fetches, sends as a form, or loads as a module.
 FETCHED = [
@@ -124,8 +125,8 @@ def test_only_reading_is_answered_with_a_page(method: str, accept: str | None) -
 
 
 @pytest.mark.parametrize(("answer", "status"), ANSWERS)
-def test_a_problem_document_says_what_is_wrong(answer: Callable[[Asker], Answer], status: int) -> None:
-    given = answer(asker("application/json"))
+def test_a_problem_document_says_what_is_wrong(answer: Callable[[Asker, Home], Answer], status: int) -> None:
+    given = answer(asker("application/json"), HOME)
     assert given.status == status
     assert given.headers["content-type"] == "application/problem+json"
     body = json.loads(given.body)
@@ -136,9 +137,9 @@ def test_a_problem_document_says_what_is_wrong(answer: Callable[[Asker], Answer]
 
 
 @pytest.mark.parametrize(("answer", "status"), ANSWERS)
-def test_a_page_says_the_same(answer: Callable[[Asker], Answer], status: int) -> None:
-    problem = json.loads(answer(asker("application/json")).body)
-    page = answer(asker("text/html"))
+def test_a_page_says_the_same(answer: Callable[[Asker, Home], Answer], status: int) -> None:
+    problem = json.loads(answer(asker("application/json"), HOME).body)
+    page = answer(asker("text/html"), HOME)
     assert page.status == status
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert f"<h1>{problem['title']}</h1>" in page.body
@@ -152,9 +153,9 @@ def test_a_page_says_the_same(answer: Callable[[Asker], Answer], status: int) ->
 @pytest.mark.parametrize(("accept", "mode", "destination"), FETCHED)
 @pytest.mark.parametrize(("answer", "status"), ANSWERS)
 def test_what_a_page_fetches_is_not_answered_with_another(
-    answer: Callable[[Asker], Answer], status: int, accept: str | None, mode: str, destination: str
+    answer: Callable[[Asker, Home], Answer], status: int, accept: str | None, mode: str, destination: str
 ) -> None:
-    given = answer(asker(accept, mode=mode, destination=destination))
+    given = answer(asker(accept, mode=mode, destination=destination), HOME)
     assert (given.status, given.headers["content-type"]) == (status, "application/problem+json")
 
 
@@ -167,16 +168,16 @@ def test_who_fetches_html_by_name_is_given_html(mode: str) -> None:
 @pytest.mark.parametrize("accept", ["application/json", "text/html"])
 @pytest.mark.parametrize(("answer", "status"), ANSWERS)
 def test_no_answer_is_cached_and_each_names_its_request(
-    answer: Callable[[Asker], Answer], status: int, accept: str
+    answer: Callable[[Asker, Home], Answer], status: int, accept: str
 ) -> None:
-    headers = answer(asker(accept)).headers
+    headers = answer(asker(accept), HOME).headers
     assert headers["cache-control"] == "no-store"
     assert headers["x-request-id"] == "r-1"
     assert ("retry-after" in headers) is (status in (429, 503))
 
 
 def test_unavailable_billing_says_when_to_try_again() -> None:
-    headers = answers.billing_unavailable(asker("application/json"), DASHBOARD, "hello").headers
+    headers = answers.billing_unavailable(asker("application/json"), HOME, "hello").headers
     assert int(headers["retry-after"]) > 0
 
 
@@ -188,7 +189,7 @@ def test_a_browser_is_sent_to_the_page_where_the_app_is_topped_up(
     mode: str | None, destination: str | None
 ) -> None:
     who = asker(CHROME, mode=mode, destination=destination)
-    answer = answers.insufficient_balance(who, DASHBOARD, "hello")
+    answer = answers.insufficient_balance(who, HOME, "hello")
     assert answer.status == 302
     assert answer.headers["location"] == TOP_UP_PAGE
     assert answer.headers["cache-control"] == "no-store"
@@ -198,14 +199,14 @@ def test_a_browser_is_sent_to_the_page_where_the_app_is_topped_up(
 
 @pytest.mark.parametrize("target", ["/deep/link?a=b&c=d", "/%2F?next=%26", "//other.example/", "/?q=a+b#"])
 def test_the_page_knows_where_the_visitor_wanted_to_go(target: str) -> None:
-    answer = answers.insufficient_balance(asker(CHROME, target=target), DASHBOARD, "hello")
+    answer = answers.insufficient_balance(asker(CHROME, target=target), HOME, "hello")
     page, _, query = answer.headers["location"].partition("?")
     assert page == TOP_UP_PAGE
     assert parse_qsl(query) == [("next", target)]
 
 
 def test_a_target_of_any_length_makes_no_longer_address() -> None:
-    answer = answers.insufficient_balance(asker(CHROME, target="/" + "%" * 100_000), DASHBOARD, "hello")
+    answer = answers.insufficient_balance(asker(CHROME, target="/" + "%" * 100_000), HOME, "hello")
     assert answer.headers["location"] == TOP_UP_PAGE
 
 
@@ -214,7 +215,7 @@ def test_what_a_page_fetches_of_an_app_without_balance_is_refused_and_not_redire
     accept: str | None, mode: str, destination: str
 ) -> None:
     who = asker(accept, mode=mode, destination=destination, target="/data")
-    answer = answers.insufficient_balance(who, DASHBOARD, "hello")
+    answer = answers.insufficient_balance(who, HOME, "hello")
     assert (answer.status, answer.headers["content-type"]) == (402, "application/problem+json")
     assert "location" not in answer.headers
 
@@ -225,14 +226,14 @@ def test_what_a_page_fetches_of_an_app_without_balance_is_refused_and_not_redire
 def test_a_frame_says_it_itself_and_leads_the_window_on(mode: str, destination: str) -> None:
     """The dashboard is shown in no frame, and read by no script of an app."""
     who = asker(CHROME, mode=mode, destination=destination, target="/a?b")
-    answer = answers.insufficient_balance(who, DASHBOARD, "hello")
+    answer = answers.insufficient_balance(who, HOME, "hello")
     assert (answer.status, answer.headers["content-type"]) == (402, "text/html; charset=utf-8")
     assert f'<a href="{TOP_UP_PAGE}?next=%2Fa%3Fb" target="_top">' in answer.body
 
 
 @pytest.mark.parametrize("who", [asker("application/json"), asker(CHROME, "POST")])
 def test_a_program_is_told_that_payment_is_required_and_where(who: Asker) -> None:
-    answer = answers.insufficient_balance(who, DASHBOARD, "hello")
+    answer = answers.insufficient_balance(who, HOME, "hello")
     assert answer.status == 402
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
@@ -242,12 +243,23 @@ def test_a_program_is_told_that_payment_is_required_and_where(who: Asker) -> Non
     assert TOP_UP_PAGE in body["detail"]
 
 
+@pytest.mark.parametrize(("answer", "status"), ANSWERS)
+def test_a_page_leads_to_where_abuse_is_reported_if_a_setting_says_where(
+    answer: Callable[[Asker, Home], Answer], status: int
+) -> None:
+    link = '<a href="mailto:abuse@example.com" target="_top">Report abuse</a>'
+    for contact in ("", "mailto:abuse@example.com"):
+        page = answer(asker("text/html"), Home(DASHBOARD, contact))
+        assert page.status == status
+        assert (link in page.body) is bool(contact)
+
+
 def test_what_goes_into_a_page_is_escaped() -> None:
     hostile = "<script>alert('1')</script>&\""
     who, link = asker("text/html", request_id=hostile), answers.Link(hostile, hostile)
-    page = answers.problem(who, 500, hostile, hostile, link=link, home=hostile).body
+    page = answers.problem(who, 500, hostile, hostile, link=link, home=Home(hostile, hostile)).body
     escaped = "&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt;&amp;&quot;"
-    assert page.count(escaped) == 7
+    assert page.count(escaped) == 8
     assert "<script" not in page
 
 
@@ -285,7 +297,7 @@ def test_errors_of_the_platform_s_own_path_are_json_for_everyone(
 @pytest.mark.parametrize("contact", ["", "mailto:abuse@example.com", 'https://example.com/?a="b"'])
 def test_what_is_suspended_says_why_and_whom_to_write_to(contact: str) -> None:
     def answer(accept: str) -> Answer:
-        return answers.suspended(asker(accept), "https://dashboard.example", "app", "It <imitates>.", contact)
+        return answers.suspended(asker(accept), Home(DASHBOARD, contact), "app", "It <imitates>.")
 
     page = answer("text/html")
     assert (page.status, page.headers["cache-control"]) == (403, "no-store")
