@@ -53,5 +53,9 @@ class Default(WorkerEntrypoint):
         services, now = services_of(self.env), now_ms()
         return await services.presence.is_missing(await services.site_hosting.worker_of(name, now), now)
 
+    async def note_failures(self, report: str) -> None:
+        """Keep what apps failed with, for their deployers. Dispatch tells, by RPC; nobody else can."""
+        await services_of(self.env).failures.note(report)
+
     async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:
         await services_of(self.env).upkeep.run(now_ms(), errors.log_upkeep)

@@ -19,6 +19,7 @@ from payments.fulfilment import Fulfilment
 from payments.taking_back import OnFailure, TakingBack
 from store.apps import Apps
 from store.deploys import Deploys
+from store.failures import Failures
 from store.payments import Payments
 from store.users import Users
 
@@ -36,6 +37,7 @@ CHECKS_AT_ONCE = 20
 class Upkeep:
     apps: Apps
     deploys: Deploys
+    failures: Failures
     users: Users
     payments: Payments
     deployments: Deployments
@@ -64,6 +66,7 @@ class Upkeep:
     async def _forget(self, now: int, on_failure: OnFailure) -> None:
         await self.users.forget_expired_sessions(now)
         await self.deploys.forget_old(now)
+        await self.failures.forget_old(now)
         await self.payments.forget_expired(now - EXPIRED_PAYMENT_MS)
         await self.payments.forget_ways_back(now - EXPIRED_PAYMENT_MS)
 

@@ -1,4 +1,4 @@
-"""What dispatch asks the dashboard, over its service binding (runs in the Workers runtime only).
+"""What dispatch asks and tells the dashboard, over its service binding (runs in the Workers runtime only).
 
 It knows what was signed and reads what is deployed, with Cloudflare's token, which dispatch must not hold.
 Answers are kept: what visitors ask for again and again costs the dashboard one call.
@@ -22,6 +22,7 @@ PUBLISHED_HEADERS = ("access-control-allow-origin", "cache-control", "content-ty
 MAX_AGE = re.compile(r"\bmax-age=(\d{1,4})\b")
 # The dashboard may have to ask Cloudflare and GitHub, each within ten seconds.
 TIMEOUT_MS = 30_000
+REPORT_TIMEOUT_MS = 10_000
 # Of documents; one has 2,000,000 bytes at most ("Limits" of D1, where the dashboard keeps it).
 MAX_DOCUMENTS, MAX_DOCUMENT_BYTES = 1_000, 16_000_000
 # How long an answer is kept that may not be cached: a crowd asks once, and an app that is new is soon seen.
@@ -91,3 +92,10 @@ class DashboardClient:
             log("dashboard_failed", app_id, None, str(error))
             is_missing = False
         return Found(is_missing, MISSING_MS if is_missing else PRESENT_MS)
+
+    async def note_failures(self, report: str) -> None:
+        """Tell what apps failed with; what can't be told is lost."""
+        try:
+            await asyncio.wait_for(self._dashboard.note_failures(report), REPORT_TIMEOUT_MS / 1000)
+        except Exception as error:  # whatever the runtime raises
+            log("dashboard_failed", "", None, str(error))

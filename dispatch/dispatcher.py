@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import js
@@ -28,6 +27,7 @@ from exchange import (
     request_id_of,
     respond,
 )
+from failure_reports import FailureReports
 from hosts import app_id_of, authority_of
 from lease_keeper import CLOSED, GRANTED, MISSING, NO_ACCOUNT, SUSPENDED, UNAVAILABLE, LeaseKeeper
 from paths import PLATFORM_PATH, may_be_platforms, platform_path
@@ -38,7 +38,6 @@ from visitors import TooManyInVainError, Visitors, network_of
 
 # What Cloudflare says when there is no such Worker. An app can say so, too.
 NO_WORKER = "Worker not found"
-ERROR_NAMES = re.compile("^(Error: )+")
 TOO_MANY = "too_many"
 # No app has this id: the dashboard's have twelve characters, and no vowels.
 HEALTH_ID, HEALTH_PATH = "healthz", "/healthz"
@@ -56,6 +55,7 @@ class Dispatcher:
         self._get_worker = env.DISPATCHER.get
         self._unknown_apps = env.UNKNOWN_APPS
         self._dashboard = DashboardClient(env.DASHBOARD, self._settings.dashboard_url)
+        self._failures = FailureReports(self._dashboard)
         self._visitors = Visitors(self._is_one_too_many, now_ms)
         self._promises = Promises()
         billing = BillingClient(env.BILLING, self._promises)
@@ -70,8 +70,6 @@ class Dispatcher:
         # As `names.some(headers.has, headers)`: one step into JavaScript for all of them.
         self._has_any = js.Array.of(REQUEST_ID_HEADER, *VERSION_HEADERS).some
         self._of_headers = js.Headers.prototype.has
-        # Of an error, as text: an app chooses how long that is, and all of it would be copied into Python.
-        self._beginning_of = js.RegExp.new(f"^[^]{{0,{MAX_LOGGED}}}").exec
         self._on_response = lasting_callback(with_request_id)
         self._on_failure = lasting_callback(self._answer_failure)
 
@@ -181,7 +179,7 @@ class Dispatcher:
         """Answer for an app that failed, which is charged: a response, or a JavaScript promise of one."""
         asker = asker_of(request)
         app_id = str(app_id_of(authority_of(request.url), self._apps_domain))
-        message = ERROR_NAMES.sub("", self._beginning_of(error)[0])
+        message = self._failures.message_of(error)
         if message.startswith(NO_WORKER):
             answer = js.Promise.withResolvers()
             in_background(self._answer_for_missing(asker, app_id, message, answer))
@@ -190,6 +188,9 @@ class Dispatcher:
 
     def _app_failed(self, asker: Asker, app_id: str, message: str) -> Any:
         log("app_failed", app_id, asker.request_id, message)
+        # What serves a site may have been switched since the request began: both versions are its owner's.
+        worker = getattr(self._meters.get(app_id), "worker", "") or app_id
+        self._failures.note(worker, message, asker)
         return respond(answers.app_failed(asker, self._home, app_id))
 
     async def _answer_for_missing(self, asker: Asker, app_id: str, message: str, answer: Any) -> None:

@@ -127,11 +127,21 @@ class Apps:
         await self.database.execute("UPDATE apps SET asked_at = ? WHERE id = ?", now, app_id)
 
     async def mark_deleted(self, app_id: str, now: int) -> bool:
-        """Delete an app, once; False if it was, or serves a site. Its row stays: its id is this source's."""
-        rows = await self.database.execute(
-            "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "  # noqa: S608
-            f"asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL AND NOT {MAY_BE_NAMED} RETURNING id",
-            *(now, app_id),
+        """Delete an app, once; False if it was, or serves a site. Its row stays: its id is this source's.
+
+        What it failed with is forgotten.
+        """
+        rows, _ = await self.database.batch(
+            (
+                "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "  # noqa: S608
+                f"asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL AND NOT {MAY_BE_NAMED} RETURNING id",
+                (now, app_id),
+            ),
+            (
+                "DELETE FROM failures WHERE app_id = (SELECT id FROM apps "
+                "WHERE id = ? AND deleted_at IS NOT NULL)",
+                (app_id,),
+            ),
         )
         return bool(rows)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -18,6 +20,7 @@ from web.steps import steps_of
 from web.top_ups import Payable, form_of
 
 PAYMENTS_SHOWN = 50
+MAX_SEARCHED = 128  # characters of a request's id
 
 
 async def app(request: Request) -> Response:
@@ -39,9 +42,20 @@ async def app(request: Request) -> Response:
         steps=steps_of(found),
         can_top_up=can_top_up(services, found),
         lines=statement(payments, await services.reversals.of_payments(payments)),
+        **await failures_of(request, found),
         left_out=await services.checks.store.left_out(found.id) if found.is_public else LeftOut(),
         **await billing_of(request, found.id),
     )
+
+
+async def failures_of(request: Request, app: App) -> dict[str, Any]:
+    """What an app failed with lately, for its deployer alone; of one request, if its id is searched for."""
+    services: Services = request.state.services
+    if not app.is_public or app.deleted_at is not None or not app.is_deployed_by(request.state.viewer):
+        return {}
+    searched = request.query_params.get("request", "").strip()[:MAX_SEARCHED]
+    failures = await services.failures.of_app(app.id, services.now(), searched)
+    return {"failures": failures, "searched": searched}
 
 
 async def payment_required(request: Request) -> Response:

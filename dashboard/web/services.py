@@ -36,6 +36,7 @@ from store.apps import Apps
 from store.attestations import Attestations
 from store.database import Database
 from store.deploys import Deploys
+from store.failures import Failures
 from store.looks import Looks
 from store.measures import Measures
 from store.overrides import Overrides
@@ -68,6 +69,7 @@ class Services:
     users: Users
     apps: Apps
     deploys: Deploys
+    failures: Failures
     sites: Sites
     site_versions: SiteVersions
     billing: Billing
@@ -137,7 +139,7 @@ class Services:
         attestations, overrides = Attestations(database), Overrides(database)
         signatures = Signatures(attestations, GitHubAttestations(as_operator, settings.github_repository))
         presence = Presence(apps, Looks(database), namespace)
-        deploys = Deploys(database)
+        deploys, failures = Deploys(database), Failures(database)
         deployments = Deployments(
             apps,
             deploys,
@@ -196,6 +198,7 @@ class Services:
             users=users,
             apps=apps,
             deploys=deploys,
+            failures=failures,
             sites=sites,
             site_versions=site_versions,
             billing=billing,
@@ -225,6 +228,7 @@ class Services:
             upkeep=Upkeep(
                 apps,
                 deploys,
+                failures,
                 users,
                 payments,
                 deployments,

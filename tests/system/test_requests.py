@@ -9,11 +9,13 @@ import threading
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from local.control import Control
 from local.staging import DISPATCH
 from tests.system.running import RunningStack, accounts_stored, soon
 
@@ -241,6 +243,60 @@ def test_whatever_an_app_throws_it_is_charged(stack: RunningStack, project):
             expected = 500 if way == "aborted_stream" else 502  # a stream broke off after its head
             assert response.status_code == expected, way
     assert soon(lambda: stack.billing("throwing", "get_worker_billing")["requests"] == str(3 * len(WAYS)))
+
+
+FAILING = """
+const traceback = "PythonError: Traceback (most recent call last):\\n" + "  File x, line 1\\n".repeat(99_999);
+const failures = {
+  "/throws": () => { throw new Error("no user 17"); },
+  "/exceeds": () => { throw new Error("Worker exceeded CPU time limit."); },
+  "/hangs": () => new Promise(() => {}),
+  "/python": () => { throw new Error(traceback + "ValueError: not -5"); },
+};
+export default { fetch: (request) => failures[new URL(request.url).pathname]() };
+"""
+
+
+def test_what_an_app_fails_with_is_told_to_the_dashboard(stack: RunningStack, project):
+    """Also for a site. Locally nothing limits processor time: the app says what Cloudflare would."""
+    stack.deploy(project({"wrangler.toml": CONFIG, "index.js": FAILING}), "failing")
+    stack.billing("failing-site", "open_account")
+    stack.billing("failing-site", "set_schedule", 1, [[0, "failing"]])
+    in_database(
+        stack,
+        "INSERT INTO users VALUES (990001, 'failing', NULL, 1, 1)",
+        "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, changed_at) "
+        f"VALUES ('failing', 990001, 'failing/app', 'main', '{'a' * 40}', '', 1, 1)",
+    )
+    last = {}
+    for host, path in (
+        *[("failing", "/throws?token=secret")] * 3,
+        *(("failing", path) for path in ("/exceeds", "/hangs", "/python")),
+        ("failing-site", "/throws?token=secret"),
+    ):
+        response = stack.get(host, path)
+        assert response.status_code == 502
+        last[path.partition("?")[0]] = response.headers["x-request-id"]
+        assert response.headers["x-request-id"] in response.text
+
+    def told() -> dict[str, tuple[str, int, str]]:
+        (rows,) = in_database(stack, "SELECT * FROM failures WHERE app_id = 'failing'")
+        return {row["path"]: (row["message"][:40], row["times"], row["requests"].split()[0]) for row in rows}
+
+    expected = {
+        "/throws": ("no user 17", 4, last["/throws"]),
+        "/exceeds": ("Worker exceeded CPU time limit.", 1, last["/exceeds"]),
+        "/hangs": ("The Workers runtime canceled this reques", 1, last["/hangs"]),
+        "/python": ("ValueError: not -5", 1, last["/python"]),
+    }
+    assert soon(lambda: told() == expected), told()
+    # Nobody else can tell the dashboard anything.
+    for path in ("/note_failures", "/failures", "/apps/failing/failures"):
+        assert stack.request("localhost", "POST", path, content=b"[]").status_code in (403, 404, 405)
+
+
+def in_database(stack: RunningStack, *statements: str) -> list[list[dict[str, Any]]]:
+    return Control.of(stack.state).call("database", "", "batch", list(statements))
 
 
 def test_an_app_whose_worker_is_missing_is_not_found_and_costs_nothing(stack: RunningStack, project):
