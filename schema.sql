@@ -331,8 +331,6 @@ CREATE TABLE failures (
     CHECK (times > 0)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX failures_by_time ON failures (last_at);
-
 -- What is suspended of apps and sites, once for each reason.
 -- Some conditions are there in two forms: each can use the index of one of the two tables.
 CREATE VIEW suspended_apps AS

@@ -11,5 +11,3 @@ CREATE TABLE failures (
     PRIMARY KEY (app_id, kind),
     CHECK (times > 0)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX failures_by_time ON failures (last_at);

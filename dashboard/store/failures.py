@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.failure import Failure
+from model.limits import HOUR_MS
 from store.database import Database, Row
 
 MOST_KINDS = 50
 KEPT_MS = 30 * 24 * 3_600_000
 MAX_REQUESTS = 1_000  # characters: of Cloudflare's ids the last 47
+# So that no crowd of new kinds drives out those that are kept, nor costs more rows than what is kept already.
+NEW_PER_HOUR = 20
+KEPT = "FROM failures AS kept WHERE kept.app_id = apps.id AND"
+KIND = (
+    f"CASE WHEN EXISTS (SELECT 1 {KEPT} kept.kind = value ->> 'kind') OR (SELECT count(*) "
+    f"{KEPT} kept.first_at > value ->> 'last_at' - {HOUR_MS}) < {NEW_PER_HOUR} "
+    "THEN value ->> 'kind' ELSE '' END"
+)
 # Of a report of dispatch's, ?1; what is deleted has none.
 NOTE = (
     "INSERT INTO failures (app_id, kind, message, path, requests, times, first_at, last_at) "  # noqa: S608
-    "SELECT apps.id, value ->> 'kind', value ->> 'message', value ->> 'path', value ->> 'requests', "
+    f"SELECT apps.id, {KIND}, value ->> 'message', value ->> 'path', value ->> 'requests', "
     "value ->> 'times', value ->> 'first_at', value ->> 'last_at' "
     "FROM json_each(?1) CROSS JOIN apps ON apps.id = value ->> 'app' WHERE deleted_at IS NULL "
     "ON CONFLICT (app_id, kind) DO UPDATE SET message = excluded.message, path = excluded.path, "
@@ -46,6 +55,7 @@ class Failures:
         return [failure_of(row) for row in rows]
 
     async def forget_old(self, now: int) -> None:
+        """Reads all rows, of which an app has few: an index would cost a further row with each report."""
         await self.database.execute("DELETE FROM failures WHERE last_at <= ?", now - KEPT_MS)
 
 

@@ -13,7 +13,8 @@ import pytest
 from failures import PERIOD_MS
 from failures import Failures as Collector
 from model.app import Source
-from store.failures import KEPT_MS, MAX_REQUESTS, MOST_KINDS
+from model.limits import HOUR_MS
+from store.failures import KEPT_MS, MAX_REQUESTS, MOST_KINDS, NEW_PER_HOUR
 from tests.dashboard.dashboard_site import ALICE, BOB, NOW, OPERATOR, Site
 from tests.dashboard.test_leaving import prepare
 
@@ -83,8 +84,8 @@ def test_limits_are_named_as_such(message: str, title: str | None) -> None:
     async def work(site: Site) -> None:
         await fail(site, message)
         page = text_of(await site.visitor(ALICE).get(PAGE))
-        assert f"{message}</td>" in page
-        assert ("<strong>" + title if title else '<td data-label="Message">' + message) in page
+        assert f"{message}<span" in page
+        assert ("<strong>" + title if title else '<td data-label="Message" class="name">' + message) in page
 
     on_site(work)
 
@@ -112,11 +113,30 @@ def test_the_last_kinds_stay_however_many_come() -> None:
         await site.deployed_app(OTHER, ALICE, Source("alice/other", "main", "b" * 40, ""))
         await fail(site, "of the other", app=OTHER)
         for number in range(3 * MOST_KINDS):
-            await fail(site, "x" * (number + 1), now=site.now + number)
+            await fail(site, "x" * (number + 1), now=site.now + number * HOUR_MS // NEW_PER_HOUR)
             assert await kept(site) <= MOST_KINDS
-        messages = [len(failure.message) for failure in await site.services.failures.of_app(APP, site.now)]
-        assert messages == list(range(3 * MOST_KINDS, 2 * MOST_KINDS, -1))
+        failures = await site.services.failures.of_app(APP, site.now)
+        assert [len(failure.message) for failure in failures] == list(
+            range(3 * MOST_KINDS, 2 * MOST_KINDS, -1)
+        )
         assert await kept(site, OTHER) == 1
+
+    on_site(work)
+
+
+def test_a_crowd_of_new_kinds_is_counted_together_and_drives_none_out() -> None:
+    async def work(site: Site) -> None:
+        await fail(site, "known")
+        for number in range(3 * MOST_KINDS):
+            await fail(site, "x" * (number + 1))
+        await fail(site, "known")
+        failures = {failure.kind: failure for failure in await site.services.failures.of_app(APP, site.now)}
+        assert len(failures) == NEW_PER_HOUR + 1
+        assert failures["known"].times == 2
+        assert failures[""].times == 3 * MOST_KINDS - NEW_PER_HOUR + 1
+        assert (
+            "Of many different messages the latest</strong>: x" in (await site.visitor(ALICE).get(PAGE)).text
+        )
 
     on_site(work)
 
@@ -135,10 +155,14 @@ def test_a_thousand_failures_a_second_write_a_few_rows_in_ten() -> None:
                     reports += 1
                     await site.services.failures.note(report)
         assert reports <= 60_000 / PERIOD_MS
+        # Of what is known already, one row (docs/operating.md, "What a request costs you").
         assert site.database.connection.total_changes - before <= reports * 5
+        before = site.database.connection.total_changes
+        await fail(site, "y")
+        assert site.database.connection.total_changes - before == 1
         for report in collector.take(NOW):
             await site.services.failures.note(report)
-        assert sum(failure.times for failure in await site.services.failures.of_app(APP, NOW)) == 60_000
+        assert sum(failure.times for failure in await site.services.failures.of_app(APP, NOW)) == 60_001
 
     on_site(work)
 
@@ -151,8 +175,8 @@ def test_a_request_is_found_by_the_id_on_its_error_page() -> None:
         alice = site.visitor(ALICE)
         for searched, found in {"8f0e1c2d3a4b5c6d-FRA": True, " later ": True, "8f0e": False}.items():
             page = text_of(await alice.get(f"{PAGE}?request={searched}"))
-            assert ("wanted</td>" in page) is found, searched
-            assert "another</td>" not in page
+            assert ("wanted<span" in page) is found, searched
+            assert "another<span" not in page
         page = text_of(await alice.get(f'{PAGE}?request="><script>{"x" * 1_000}'))
         assert "No failure of this request is known" in page
 

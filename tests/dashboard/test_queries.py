@@ -25,8 +25,8 @@ VALUES: dict[object, Any] = {int: 1, str: "x", bool: True, dict: {}, Mapping: {"
 NEWEST_FIRST = {"Apps.latest", "Apps.latest_failed", "Payments.to_refund"}
 # These read all that is under way, which has an index of its own.
 UNDER_WAY = {"Payments.unfinished", "SiteVersions.to_be_announced"}
-# This reads all of a few rows.
-FEW = {"Overrides.switches"}
+# These read all of a few rows.
+FEW = {"Overrides.switches", "Failures.forget_old"}
 # These count or add up everything, for the operator alone.
 OPERATOR_S = {
     "Measures.payments",

@@ -19,7 +19,8 @@ LINE = re.compile(r"^\| ([a-z][^|]+?) \| ([0-9.]+)[^|]* \| \$([0-9.]+) \| ([0-9.
 # The amounts, list prices per million and dollars per million requests of the table.
 LINES = LINE.findall(SECTION)
 COSTS = {what: (float(amount), float(price), float(cost)) for what, amount, price, cost in LINES}
-DISPATCH_MS = 5
+DISPATCH_MS, DASHBOARD_MS = 5, 10
+ROWS_OF_A_FAILURE = 1  # see `test_failures.py` of the dashboard
 DAY_MS = 86_400_000
 
 
@@ -36,7 +37,7 @@ def test_every_line_is_its_amount_times_its_price() -> None:
 
 def test_the_sum_and_what_a_request_earns_are_those_of_the_settings() -> None:
     dispatch, billing = variables("wrangler.toml"), variables("billing/wrangler.toml")
-    assert COSTS["milliseconds of the processor"][0] == dispatch["APP_CPU_MS"] + DISPATCH_MS
+    assert COSTS["milliseconds of the processor"][0] == dispatch["APP_CPU_MS"] + DISPATCH_MS + DASHBOARD_MS
     total = sum(cost for _, _, cost in COSTS.values())
     assert f"| in all | | | {total:.2f} |" in SECTION
     earned = billing["REQUEST_UNIT_PRICE_NANO_USD"] / billing["TOTAL_REQUESTS_PER_UNIT"] / 1_000
@@ -65,5 +66,6 @@ def test_no_request_writes_more_rows_than_the_table_says() -> None:
         assert lease.id is not None
         ledger.settle_lease(DAY_MS, lease.id, 1)
 
-    assert rows_written(lambda ledger: ledger.take_lease(DAY_MS, 1)) <= COSTS["rows written"][0]
-    assert rows_written(lease_of_which_one_request_is_served) == COSTS["rows written"][0]
+    most = COSTS["rows written"][0] - ROWS_OF_A_FAILURE
+    assert rows_written(lambda ledger: ledger.take_lease(DAY_MS, 1)) <= most
+    assert rows_written(lease_of_which_one_request_is_served) == most

@@ -319,4 +319,3 @@ UNION ALL
 SELECT sites.name, suspensions.* FROM suspensions JOIN sites
     ON kind = 'owner' AND suspensions.name = lower(substr(repository, 1, instr(repository, '/') - 1))
     AND +suspensions.name = lower(substr(repository, 1, instr(repository, '/') - 1));
-CREATE INDEX failures_by_time ON failures (last_at);
