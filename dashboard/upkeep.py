@@ -1,4 +1,4 @@
-"""What is done now and then: deploys, removals, payments and sites that were left behind."""
+"""What is done now and then: deploys, removals, payments, sites and notices that were left behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from clients.cloudflare import CloudflareError
 from clients.github_api import GitHubError, GitHubRateLimitedError
 from hosting.deployments import Deployments
 from hosting.following import LOOK_MS, Following
+from hosting.notices import Notifying
 from hosting.removals import Removals
 from hosting.sites import SiteHosting
 from model.app import App
@@ -47,6 +48,7 @@ class Upkeep:
     checks: Checks
     site_hosting: SiteHosting
     following: Following
+    notifying: Notifying
 
     async def run(self, now: int, on_failure: OnFailure) -> None:
         """Do what is due; what fails is tried again the next time, after all others."""
@@ -57,6 +59,7 @@ class Upkeep:
             self._finish_sites,
             self._follow_branches,
             self._make_checks,
+            self._tell_deployers,
         ):
             try:
                 await part(now, on_failure)
@@ -69,6 +72,12 @@ class Upkeep:
         await self.failures.forget_old(now)
         await self.payments.forget_expired(now - EXPIRED_PAYMENT_MS)
         await self.payments.forget_ways_back(now - EXPIRED_PAYMENT_MS)
+        await self.notifying.notices.forget_old(now)
+
+    async def _tell_deployers(self, now: int, on_failure: OnFailure) -> None:
+        """Last, as others' servers may be slow."""
+        await self.notifying.look_at_balances(now)
+        await self.notifying.send()
 
     async def _make_checks(self, now: int, on_failure: OnFailure) -> None:
         """Make those that are waited for, and that nobody came back for."""

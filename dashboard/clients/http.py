@@ -52,10 +52,12 @@ class Fetch(Protocol):
         body: str | None = None,
         receive: Receive | None = None,
         seconds: float = TIMEOUT_SECONDS,
+        only_status: bool = False,
     ) -> Answer:
         """Ask, following redirects, in as many seconds at most.
 
         Raises UnreachableError without an answer, or for one of more than MAX_ANSWER_BYTES.
 
-        With `receive` the body goes there piece by piece, and the answer has none.
+        With `receive` the body goes there piece by piece, and the answer has none. With `only_status` no
+        redirect is followed, and none of the body is read: for servers that anybody may name.
         """

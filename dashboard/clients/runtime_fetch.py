@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,13 +23,18 @@ async def fetch(
     body: str | None = None,
     receive: Receive | None = None,
     seconds: float = TIMEOUT_SECONDS,
+    only_status: bool = False,
 ) -> Answer:
     options = {"method": method, "headers": dict(headers)} | ({} if body is None else {"body": body})
+    options |= {"redirect": "manual"} if only_status else {}
     init = to_js(options, dict_converter=Object.fromEntries)
     init.signal = AbortSignal.timeout(int(seconds * 1000))
     try:
         response = await js_fetch(url, init)
         answer = Answer(response.status, {name.lower(): value for name, value in response.headers}, b"")
+        if only_status:
+            await leave(response.body)
+            return answer
         if receive is not None:
             await pass_on(response.body, receive(answer))
             return answer
@@ -51,6 +57,13 @@ class Limited:
         self.content += piece
         if len(self.content) > MAX_ANSWER_BYTES:
             raise UnreachableError(f"{self._asked}: the answer is larger than {MAX_ANSWER_BYTES:,} bytes")
+
+
+async def leave(stream: Any) -> None:
+    """Read none of an answer, and let it send no more."""
+    if stream:
+        with contextlib.suppress(JsException):
+            await stream.cancel()
 
 
 async def pass_on(stream: Any, take: Callable[[bytes], None]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.app import UNFINISHED, App, Source, User
+from store.causes import telling_of_deploy
 from store.database import Database, Row, Value
 from store.sites import MAY_BE_NAMED
 from store.suspensions import APP_SUSPENDED
@@ -112,14 +113,19 @@ class Apps:
 
     async def write_if_unchanged(self, app: App, changed: App, now: int) -> bool:
         """Write where a deploy has got to; False when another has written since `app` was read."""
-        rows = await self.database.execute(
-            "UPDATE apps SET status = ?, failure = ?, run_id = ?, run_attempt = ?, run_ended = ?, "
-            "deployed_at = CASE ? WHEN 'deployed' THEN coalesce(deployed_at, ?) ELSE deployed_at END, "
-            "changed_at = ? "
-            "WHERE id = ? AND status = ? AND run_id IS ? AND run_attempt = ? AND run_ended = ? RETURNING id",
-            *(changed.status, changed.failure, changed.run_id, changed.run_attempt, int(changed.run_ended)),
-            *(changed.status, now, now),
-            *(app.id, app.status, app.run_id, app.run_attempt, int(app.run_ended)),
+        *_, rows = await self.database.batch(
+            *telling_of_deploy(app, changed, now),
+            (
+                "UPDATE apps SET status = ?, failure = ?, run_id = ?, run_attempt = ?, run_ended = ?, "
+                "deployed_at = CASE ? WHEN 'deployed' THEN coalesce(deployed_at, ?) ELSE deployed_at END, "
+                "changed_at = ? WHERE id = ? AND status = ? AND run_id IS ? AND run_attempt = ? "
+                "AND run_ended = ? RETURNING id",
+                (
+                    *(changed.status, changed.failure, changed.run_id, changed.run_attempt),
+                    *(int(changed.run_ended), changed.status, now, now),
+                    *(app.id, app.status, app.run_id, app.run_attempt, int(app.run_ended)),
+                ),
+            ),
         )
         return bool(rows)
 

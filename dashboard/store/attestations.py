@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.left_out import LeftOut, left_out_in
+from store.causes import telling_of_difference
 from store.database import Database
 
 IS_LIVE = "(SELECT deleted_at FROM apps WHERE apps.id = app_id) IS NULL"
@@ -148,11 +149,18 @@ class Attestations:
 
         `agrees` is None where it could not be found out: then what was found before still counts.
         """
-        await self.database.execute(
-            "UPDATE checks SET status = ?1, document = ?2, differs_since = CASE ?3 "  # noqa: S608
-            "WHEN 'agrees' THEN NULL WHEN 'differs' THEN coalesce(differs_since, ?4) ELSE differs_since END "
-            f"WHERE app_id = ?5 AND {IS_LIVE}",
-            *(status, encoded(document), {True: "agrees", False: "differs", None: None}[agrees], now, app_id),
+        found = {True: "agrees", False: "differs", None: None}[agrees]
+        told = []
+        if agrees is False:
+            told.append(telling_of_difference(app_id, "; ".join(document["differences"]), now))
+        await self.database.batch(
+            *told,
+            (
+                "UPDATE checks SET status = ?1, document = ?2, differs_since = CASE ?3 "  # noqa: S608
+                "WHEN 'agrees' THEN NULL WHEN 'differs' THEN coalesce(differs_since, ?4) "
+                f"ELSE differs_since END WHERE app_id = ?5 AND {IS_LIVE}",
+                (status, encoded(document), found, now, app_id),
+            ),
         )
 
     async def differing(self, limit: int) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.suspension import Act, Kind, Operator, Suspension, Target
+from store.causes import telling_of_act
 from store.database import Database, Statement
 
 LAST = "coalesce((SELECT max(at) FROM acts), 0)"
@@ -176,6 +177,7 @@ def suspending(target: Target, reason: str, operator: Operator, now: int) -> tup
             f"SELECT ?1, ?2, ?3, max(?4, {LAST} + 1) WHERE TRUE ON CONFLICT DO NOTHING RETURNING at",
             (*named, reason, now),
         ),
+        (telling_of_act("suspended", "act.at", "act.reason", f"act.at > {LAST}"), named),
         (
             "INSERT INTO acts (at, act, kind, name, reason, operator_id, operator) "  # noqa: S608
             f"SELECT at, 'suspend', kind, name, reason, ?3, ?4 FROM suspensions "
@@ -196,6 +198,7 @@ def restoring(target: Target, reason: str, operator: Operator, now: int) -> tupl
             "WHERE kind = ?1 AND name = ?2 RETURNING at",
             (*named, reason, operator.id, operator.name, now),
         ),
+        (telling_of_act("restored", LAST, "?3", "TRUE"), (*named, reason)),
         (UNTOLD, named),
         *((sql, named) for sql in NEVER_USABLE),
         ("DELETE FROM suspensions WHERE kind = ?1 AND name = ?2", named),

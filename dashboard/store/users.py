@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.app import User
+from store.causes import FORGETTING
 from store.database import Database
 
 
@@ -77,13 +78,14 @@ class Users:
         return int(rows[0]["id"] or 0) if rows else None
 
     async def forget(self, user_id: int) -> None:
-        """End all sessions of a user, and forget the name, also of what they have paid.
+        """End all sessions and notices of a user, and forget the name, also of what they have paid.
 
         The row stays, as apps and sites belong to it. Its login is the one that GitHub shows of accounts
         which are gone.
         """
         await self.database.batch(
             ("DELETE FROM sessions WHERE user_id = ?", (user_id,)),
+            *((sql, (user_id,)) for sql in FORGETTING),
             ("UPDATE payments SET user_id = NULL WHERE user_id = ?", (user_id,)),
             ("UPDATE users SET login = 'ghost', name = NULL WHERE id = ?", (user_id,)),
         )

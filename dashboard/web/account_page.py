@@ -13,22 +13,29 @@ from web.pages import page
 from web.rates import spend
 from web.services import Services
 
-SHOWN = 1_000
+SHOWN, NOTICES_SHOWN = 1_000, 10
 MISTYPED = "This is not your login. Nothing was deleted."
 LOGGED_OUT = "If you have just deleted your account, that is done. Otherwise log in and try again."
 
 
 async def account(request: Request) -> Response:
-    return await account_page(request, require_viewer(request), None)
+    return await account_page(request)
 
 
-async def account_page(request: Request, viewer: User, error: str | None) -> Response:
+async def account_page(request: Request, status: int = 200, **typed: str) -> Response:
+    """`typed` is what a form on it brought and is no good, with what is wrong."""
     services: Services = request.state.services
-    apps, sites = (
-        await services.apps.live_of(viewer, SHOWN),
-        await services.sites.live_of(viewer, SHOWN),
+    viewer = require_viewer(request)
+    return page(
+        request,
+        "account.html",
+        status,
+        apps=await services.apps.live_of(viewer, SHOWN),
+        sites=await services.sites.live_of(viewer, SHOWN),
+        notices=await services.notices.of_user(viewer.id, NOTICES_SHOWN),
+        settings=await services.notices.settings(viewer.id),
+        **typed,
     )
-    return page(request, "account.html", 422 if error else 200, apps=apps, sites=sites, error=error)
 
 
 async def delete(request: Request) -> Response:
@@ -39,7 +46,7 @@ async def delete(request: Request) -> Response:
         words = {"title": "You are logged out", "message": LOGGED_OUT, "request_id": None}
         return page(request, "error.html", 401, **words)
     if (await form_field(request, "login")).strip().lower() != viewer.login.lower():
-        return await account_page(request, viewer, MISTYPED)
+        return await account_page(request, 422, error=MISTYPED)
     await spend(request, "deletions")
     await services.leaving.delete(viewer, services.now())
     response = RedirectResponse("/", 303)

@@ -21,6 +21,7 @@ from clients.http import Fetch
 from hosting.deployments import Deployments
 from hosting.following import Following
 from hosting.leaving import Leaving
+from hosting.notices import Notifying
 from hosting.presence import Presence
 from hosting.removals import Removals
 from hosting.signatures import Signatures
@@ -39,6 +40,7 @@ from store.deploys import Deploys
 from store.failures import Failures
 from store.looks import Looks
 from store.measures import Measures
+from store.notices import Notices
 from store.overrides import Overrides
 from store.overview import Overview
 from store.payments import Payments
@@ -91,6 +93,8 @@ class Services:
     suspending: Suspending
     removals: Removals
     leaving: Leaving
+    notices: Notices
+    notifying: Notifying
     payments: Payments
     reversals: Reversals
     fulfilment: Fulfilment
@@ -185,6 +189,16 @@ class Services:
             ),
         )
         removals = Removals(apps, attestations, billing, actions, namespace)
+        notices = Notices(database)
+        notifying = Notifying(
+            notices,
+            billing,
+            fetch,
+            secrets.github_webhook,
+            settings.dashboard_url,
+            settings.apps_domain,
+            now,
+        )
         login = GitHubLogin(
             fetch,
             settings.github_url,
@@ -220,6 +234,8 @@ class Services:
             suspending=Suspending(suspensions, payments, billing, billing.tell_suspensions),
             removals=removals,
             leaving=Leaving(users, apps, sites, site_hosting, removals),
+            notices=notices,
+            notifying=notifying,
             payments=payments,
             reversals=reversals,
             fulfilment=fulfilment,
@@ -238,6 +254,7 @@ class Services:
                 checks,
                 site_hosting,
                 following,
+                notifying,
             ),
             rates=rates,
             now=now,

@@ -123,6 +123,7 @@ class Site:
         body: str | None = None,
         receive: Receive | None = None,
         seconds: float = TIMEOUT_SECONDS,
+        only_status: bool = False,
     ) -> Answer:
         await self.pause()
         self.asked.append(f"{method} {url}")
@@ -131,10 +132,12 @@ class Site:
         if origin not in self.servers:
             raise UnreachableError(f"{method} {url}")
         transport = httpx.ASGITransport(self.servers[origin])
-        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as client:
+        async with httpx.AsyncClient(transport=transport, follow_redirects=not only_status) as client:
             del client.headers["user-agent"]  # the runtime's `fetch` has none of its own
             response = await client.request(method, url, headers=dict(headers), content=body)
         answer = Answer(response.status_code, dict(response.headers), b"")
+        if only_status:
+            return answer
         if receive is None:
             return replace(answer, body=response.content)
         take = receive(answer)

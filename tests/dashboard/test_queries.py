@@ -24,7 +24,7 @@ VALUES: dict[object, Any] = {int: 1, str: "x", bool: True, dict: {}, Mapping: {"
 # These read an index from its end, up to a LIMIT.
 NEWEST_FIRST = {"Apps.latest", "Apps.latest_failed", "Payments.to_refund"}
 # These read all that is under way, which has an index of its own.
-UNDER_WAY = {"Payments.unfinished", "SiteVersions.to_be_announced"}
+UNDER_WAY = {"Payments.unfinished", "SiteVersions.to_be_announced", "Notices.watched"}
 # These read all of a few rows.
 FEW = {"Overrides.switches", "Failures.forget_old"}
 # These count or add up everything, for the operator alone.
