@@ -129,7 +129,7 @@ def standing_of(account: BillingAccount, low_cents: int) -> tuple[int, str]:
 
 def failure_of(status: int | None) -> str:
     if status is None:
-        return f"no answer within {TIMEOUT_SECONDS} seconds"
+        return f"no answer came within {TIMEOUT_SECONDS} seconds"
     if 300 <= status < 400:
-        return f"a redirect ({status}), which isn't followed"
-    return f"the answer {status}"
+        return f"it redirected ({status}), which isn't followed"
+    return f"the answer was {status}"
