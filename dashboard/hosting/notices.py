@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from clients.billing import Billing, BillingAccount
@@ -45,7 +45,7 @@ class Notifying:
     notices: Notices
     billing: Billing
     fetch: Fetch
-    key: str
+    key: str = field(repr=False)
     dashboard_url: str
     apps_domain: str
     clock: Callable[[], int]
