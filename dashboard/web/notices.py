@@ -41,7 +41,7 @@ async def feed(request: Request) -> Response:
     notices = await services.notices.of_user(user_id, SHOWN_IN_FEED)
     url = services.settings.dashboard_url
     updated = notices[0].at if notices else 0
-    response = page(request, "notices_feed.xml", notices=notices, url=url, key=key, updated=updated)
+    response = page(request, "notices_feed.html", notices=notices, url=url, key=key, updated=updated)
     response.headers["content-type"] = "application/atom+xml; charset=utf-8"
     return response
 

@@ -179,7 +179,7 @@ async def feed(request: Request) -> Response:
     services, found = services_of(request), await visible_site(request)
     response = page(
         request,
-        "site_feed.xml",
+        "site_feed.html",
         site=found,
         events=await services.sites.events(found.name, FAR_FUTURE, EVENTS_SHOWN),
         notices=NOTICE_WORDS,

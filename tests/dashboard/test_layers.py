@@ -21,6 +21,10 @@ LAYERS = (
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
+# What wrangler uploads of a Worker's folder ("Bundling" of its docs): other files are not there.
+UPLOADED = {".py", ".html", ".txt", ".sql", ".bin"}
+
+
 def imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -42,3 +46,10 @@ def test_imports_go_one_way() -> None:
         wrong += [f"{path.relative_to(ROOT)}: {name}" for name in others if LEVELS[name] >= LEVELS[layer]]
     assert seen == LEVELS.keys()
     assert wrong == []
+
+
+def test_every_file_that_the_worker_reads_is_uploaded() -> None:
+    folders = ("templates", "docs")
+    found = [path for folder in folders for path in (DASHBOARD / folder).rglob("*") if path.is_file()]
+    assert found
+    assert [path.name for path in found if path.suffix not in UPLOADED] == []

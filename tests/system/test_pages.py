@@ -61,6 +61,15 @@ def test_pages_that_are_not_there(stack: RunningStack):
     assert stack.request("localhost", "PUT").status_code == 403
 
 
+def test_an_account_has_a_feed_at_an_address_of_its_own(stack: RunningStack, page: Page):
+    log_in(page, stack, "alice")
+    page.goto(address(stack, "/account"))
+    page.get_by_role("button", name="Make an Address").click()
+    response = page.request.get(page.locator("code").inner_text())
+    assert response.headers["content-type"] == "application/atom+xml; charset=utf-8"
+    assert response.text().startswith('<?xml version="1.0" encoding="utf-8"?>\n<feed')
+
+
 def test_a_body_that_is_too_large_is_refused_without_being_read(stack: RunningStack):
     for path in ("/apps", "/webhooks/github", "/webhooks/stripe"):
         assert status_of_announced_body(stack, path, 2_000_000) == 413
