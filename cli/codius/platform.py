@@ -22,6 +22,7 @@ from codius.errors import CheckFailedError, UncheckableError
 from codius.platform_manifest import PARTS, PlatformManifest, compare, signed_manifests
 from codius.report import Report
 from codius.signatures import Signed, verify_signature
+from codius.web import github_api
 
 MESSAGE = re.compile(r"manifest-([0-9a-f]{64})")
 NAMES = ("document", *PARTS, "wiring", "commit", "release")
@@ -54,18 +55,18 @@ class Platform:
         names = called_by(found["dispatch"].script)
         for part in ("billing", "dashboard"):
             with report.check(part) as words:
-                found[part] = self._found(part, names.get(part) or "")
+                found[part] = self._found(part, names[part])
                 words.append(said(found[part]))
         if len(found) < len(PARTS):
             return
         with report.check("wiring") as words:
             words.append(self._wiring(found))
-        signed = report.signed = found["dispatch"].signed
+        report.signed = signed = found["dispatch"].signed
         repository, commit = found["dispatch"].manifest.repository, found["dispatch"].manifest.commit
         with report.check("commit") as words:
             words.append(self._on_branch(signed, repository, commit))
         with report.check("release") as words:
-            words.append(self._distance(repository, commit))
+            words.append(self._distance(signed, repository, commit))
 
     def _name_of_dispatch(self) -> str:
         """The one Worker of the account that can call the namespace."""
@@ -150,7 +151,7 @@ class Platform:
             )
         return f"{commit} is on the branch {branch} of {repository}"
 
-    def _distance(self, repository: str, commit: str) -> str:
+    def _distance(self, signed: Signed, repository: str, commit: str) -> str:
         """How far the operator's code is from a release of the project that it is a fork of."""
         origin, tag = self._release(repository)
         if tag is None:
@@ -159,9 +160,8 @@ class Platform:
         other = self._github(f"repos/{origin}/commits/{quote(tag, safe='')}")
         if tree_of(own) == tree_of(other):
             return f"the same files as {origin} at {tag}"
-        server = self.document.signer.partition("/.github/")[0].rpartition(f"/{repository}")[0]
-        owner = origin.partition("/")[0]
-        return f"differs from {origin} at {tag}: {server}/{repository}/compare/{owner}:{tag}...{commit}"
+        place, owner = signed.signer.repository_url, origin.partition("/")[0]
+        return f"differs from {origin} at {tag}: {place}/compare/{owner}:{tag}...{commit}"
 
     def _release(self, repository: str) -> tuple[str, str | None]:
         given = self.report.options.release
@@ -175,9 +175,8 @@ class Platform:
         return repository, None
 
     def _github(self, path: str, absent: int | None = None) -> dict[str, Any]:
-        """Raises UncheckableError."""
-        api = self.document.attestation_url.partition("/repos/")[0]
-        status, content = self.report.web.json(f"{api}/{path}")
+        """What GitHub says, whatever address the operator's document has for it. Raises UncheckableError."""
+        status, content = self.report.web.json(f"{github_api()}/{path}")
         if status == absent:
             return {}
         if status != 200 or not isinstance(content, dict):
@@ -204,12 +203,12 @@ def platform_of(report: Report, document: Document, access: Access) -> Platform:
     return Platform(report, document, cloudflare)
 
 
-def called_by(dispatch: Script) -> dict[str, str | None]:
-    """The names of the Workers that dispatch calls."""
-    found = {str(item.get("name")): item for item in dispatch.bindings}
+def called_by(dispatch: Script) -> dict[str, str]:
+    """The names of the Workers that dispatch calls, "" for what its bindings don't lead to."""
+    found = {item.get("name"): item for item in dispatch.bindings}
     return {
-        "billing": found.get("BILLING", {}).get("script_name"),
-        "dashboard": found.get("DASHBOARD", {}).get("service"),
+        "billing": str(found.get("BILLING", {}).get("script_name") or ""),
+        "dashboard": str(found.get("DASHBOARD", {}).get("service") or ""),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codius.cloudflare import Script
-from codius.document import Json, canonical, differences
+from codius.document import COMMIT, REPOSITORY, Json, canonical, differences, mapping, text
 from codius.errors import CheckFailedError
 from codius.jsontext import parse
 from codius.provenance import PREDICATE, STATEMENT
@@ -16,6 +16,8 @@ from codius.signatures import Signed
 
 PARTS = ("dispatch", "billing", "dashboard")
 VERSION = 1
+OF = "the platform's manifest"
+IDS = ("id", "database_id", "namespace_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,16 @@ class PlatformManifest:
             return cls(
                 content=content,
                 sha256=hashlib.sha256(encoded).hexdigest(),
-                part=content["part"],
-                script=content["script"],
-                environment=content["environment"],
-                repository=content["source"]["repository"],
-                commit=content["source"]["commit"],
-                variables=dict(content["vars"]),
+                part=text(content, "part", of=OF),
+                script=text(content, "script", of=OF),
+                environment=text(content, "environment", of=OF),
+                repository=text(content["source"], "repository", REPOSITORY, OF),
+                commit=text(content["source"], "commit", COMMIT, OF),
+                variables=mapping(content["vars"], f"{OF}'s vars"),
                 bindings={item["name"]: dict(item) for item in content["bindings"]},
-                secrets=list(content["secrets"]),
+                secrets=[str(name) for name in content["secrets"]],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckFailedError("a manifest of the platform is of another form") from error
 
 
@@ -107,10 +109,16 @@ def compare(script: Script, manifest: PlatformManifest, name: str, part: str) ->
 
 
 def is_same(signed: Any, present: Any) -> bool:
+    """Whether a binding leads where it was signed to.
+
+    Whatever more there is of it (an entrypoint, a Worker that gets what apps fetch) may lead elsewhere.
+    """
     if signed is None or present is None:
         return False
-    # What Cloudflare adds (ids that it gave) isn't in what was signed.
-    return all(
-        canonical(present.get(field), "a binding") == canonical(value, "a binding")
-        for field, value in signed.items()
-    )
+    told = {key: value for key, value in present.items() if key in signed or not is_added(key, value)}
+    return canonical(told, "a binding") == canonical(signed, "a binding")
+
+
+def is_added(key: str, value: Any) -> bool:
+    """Whether it is what Cloudflare itself adds to a binding: the ids that it gave, the only environment."""
+    return value is None or key in IDS or (key, value) == ("environment", "production")

@@ -130,8 +130,9 @@ class Fork:
 
 
 @pytest.fixture
-def fork(internet: Internet, signer: Signer) -> Iterator[Fork]:
+def fork(internet: Internet, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fork]:
     """Deployed as it was signed, of a commit on the fork's branch."""
+    monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{internet.port}")
     account = CloudflareAccount(ACCOUNT)
     account.workers.namespaces.append("testing")
     account.databases.by_id["database"] = object()  # type: ignore[assignment]
@@ -227,6 +228,34 @@ def test_more_bindings_than_were_signed_are_caught(
     fork.require_failure(part, words)
 
 
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("DASHBOARD", {"entrypoint": "Another"}),
+        ("DASHBOARD", {"environment": "another"}),
+        ("DISPATCHER", {"outbound": {"worker": {"service": "codius-billing"}}}),
+    ],
+)
+def test_what_was_not_signed_of_a_binding_is_caught(fork: Fork, name: str, more: dict[str, Any]) -> None:
+    form = form_of("dispatch")
+    form.metadata["bindings"] = [
+        item | (more if item["name"] == name else {}) for item in form.metadata["bindings"]
+    ]
+    fork.upload("dispatch", form)
+    fork.require_failure("dispatch", f"the binding {name} is another")
+
+
+def test_what_cloudflare_adds_to_a_binding_changes_nothing(fork: Fork) -> None:
+    added = {
+        "BILLING": {"namespace_id": "1", "environment": None},
+        "DASHBOARD": {"environment": "production"},
+    }
+    form = form_of("dispatch")
+    form.metadata["bindings"] = [item | added.get(item["name"], {}) for item in form.metadata["bindings"]]
+    fork.upload("dispatch", form)
+    assert fork.verify()[0] == 0
+
+
 def test_a_binding_that_leads_elsewhere_is_caught(fork: Fork) -> None:
     fork.upload("billing")
     fork.account.workers.scripts["evil-billing"] = fork.account.workers.scripts["codius-billing"]
@@ -260,6 +289,24 @@ def test_a_commit_that_is_not_on_the_branch_is_caught(fork: Fork) -> None:
     path = f"/repos/{OPERATOR}/compare/main...{FORK}?per_page=1"
     fork.internet.answers[path] = {"status": "diverged"}
     fork.require_failure("commit", "is not on the branch main")
+
+
+def test_what_github_says_is_not_asked_of_a_server_that_the_operator_names(
+    fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would say that any commit is on the branch, and has a release's files."""
+    monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{fork.internet.port}/real")
+    asked = len(fork.internet.asked)
+    status, checks = fork.verify()
+    assert (status, checks["commit"][0]) == (2, "error")
+    later = [path for _, path in fork.internet.asked[asked:] if "/compare/" in path]
+    assert later == [f"/real/repos/{OPERATOR}/compare/main...{FORK}?per_page=1"]
+    # Nor is the address of the difference the operator's word.
+    monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{fork.internet.port}")
+    fork.internet.document["attestation"]["signer"] = f"https://else.example/{OPERATOR}/.github/workflows/x"
+    path = "/repos/project/codius-workers/commits/v1.0"
+    fork.internet.answers[path] = {"commit": {"tree": {"sha": "2" * 40}}}
+    assert f": https://github.example/{OPERATOR}/compare/" in fork.verify()[1]["release"][1]
 
 
 def test_another_workflow_s_signature_of_the_platform_fails(fork: Fork) -> None:
