@@ -95,6 +95,21 @@ def test_an_app_that_fails_opens_one_issue(internet: Internet, runner: Runner) -
     assert runner.run("Fail unless all passed", STATUS="0").returncode == 0
 
 
+def test_what_others_say_is_no_command_and_fits_into_an_issue(internet: Internet, runner: Runner) -> None:
+    internet.document["appId"] = "##[add-mask]x \n::error::x"
+    policy = runner.folder / "codius.toml"
+    policy.write_text(policy.read_text() + f'[[app]]\nurl = "{internet.app_url}"\n' * 300)
+    done = runner.run("Verify", POLICY="codius.toml")
+    stop, *told, empty, go_on = done.stdout.splitlines()
+    word = stop.removeprefix("::stop-commands::")
+    assert (len(word), empty, go_on) == (64, "", f"::{word}::")
+    assert "##[add-mask]x \\n::error::x" in told[1]
+    assert 40_000 < len((runner.folder / "codius.txt").read_text()) <= 50_000
+    # A name is no option.
+    done = runner.run("Verify", POLICY="--help")
+    assert "--help can't be read" in done.stdout
+
+
 def test_what_could_not_be_checked_opens_none(internet: Internet, runner: Runner) -> None:
     internet.answers["/.well-known/codius"] = (503, {"message": "later"})
     assert runner.verify() == "status=2"
