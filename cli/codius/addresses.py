@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from codius.errors import UncheckableError
 
 PORTS = {"http": 80, "https": 443}
 # RFC 6052: an IPv4 address is in the last four bytes.
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# RFC 4291: whatever else there is of IPv6 is one network's own, or nobody's.
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 def web_address(url: str) -> SplitResult | None:
@@ -27,18 +29,39 @@ def web_address(url: str) -> SplitResult | None:
     return parts if parts.scheme in PORTS and has_host and is_plain else None
 
 
+def led_to(parts: SplitResult, target: str) -> SplitResult | None:
+    """Where a link or a redirect of an address leads, None for what is no address of the web."""
+    try:
+        return web_address(urljoin(parts.geturl(), target))
+    except ValueError:
+        return None
+
+
 def origin_of(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS[parts.scheme]
 
 
 def is_local(host: str) -> bool:
     """Whether a name or address is this machine's own (RFC 6761, RFC 5735)."""
-    if host == "localhost" or host.endswith(".localhost"):
+    name = host.removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def numeric(host: str) -> str | None:
+    """The IP address that a host is, None for a name; it may be 127.1 or 0x7f000001: inet_aton(3)."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return None
 
 
 def is_public(address: str) -> bool:
@@ -54,6 +77,8 @@ def is_public(address: str) -> bool:
             ip = ip.sixtofour
         elif ip in NAT64:
             ip = ipaddress.IPv4Address(ip.packed[-4:])
+        elif ip not in GLOBAL_UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 
@@ -62,6 +87,8 @@ def require_askable(parts: SplitResult, home: SplitResult) -> None:
     if origin_of(parts) == origin_of(home):
         return
     host = parts.hostname or ""
+    if not host.isascii():
+        raise UncheckableError(f"{parts.netloc} is not asked: its name may be taken for another")
     if is_local(host):
         if is_local(home.hostname or ""):
             return

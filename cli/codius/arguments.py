@@ -24,7 +24,7 @@ NOT_WITH_POLICY = (
     *("platform", "release"),
 )
 
-OF_APPS = ("source", "commit", "ref", "bundle", "rebuild", "history", "require_cloudflare")
+OF_APPS = ("source", "commit", "ref", "bundle", "rebuild", "history", "dashboard", "require_cloudflare")
 
 
 def parser_of(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -45,16 +45,16 @@ def parser_of(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> 
     add("--trust-any-signer", action="store_true", help="take anyone's word who signed by such a workflow")
     add("--source", metavar="OWNER/NAME", type=repository, help="the repository that the app must be from")
     add("--commit", metavar="COMMIT", type=commit, help="the commit that the app must be of")
-    add("--ref", metavar="NAME", help="the branch or tag that the app must be of")
+    add("--ref", metavar="NAME", type=ref, help="the branch or tag that the app must be of")
     add("--bundle", metavar="FILE", type=Path, help="read the attestation from a file, not from GitHub")
     add("--trusted-root", metavar="FILE", type=Path, help="use a Sigstore other than the public one")
     add("--save", metavar="FILE", type=Path, help="write what was asked and answered into a file")
     add("--offline", metavar="FILE", type=Path, help="ask nobody: repeat the check that was saved in a file")
     add("--rebuild", action="store_true", help="build it again here, and compare the bytes")
     add("--history", action="store_true", help="check the attestation of every version of a site, too")
-    add("--dashboard", metavar="URL", help="the operator's dashboard that a site's history must come from")
+    add("--dashboard", metavar="URL", type=dashboard, help="the dashboard that a site's history must be of")
     add("--require-cloudflare", action="store_true", help="Cloudflare itself must say what is deployed")
-    add("--cloudflare-api", metavar="URL", help="ask this API, not Cloudflare's own")
+    add("--cloudflare-api", metavar="URL", type=api, help="ask this API, not Cloudflare's own")
     add("--platform", action="store_true", help="check the platform's own Workers, not the app")
     add("--release", metavar="OWNER/NAME@TAG", type=release, help="the release to compare the platform with")
     add("--json", action="store_true", help="print one JSON object")
@@ -101,26 +101,29 @@ def require_together(parser: argparse.ArgumentParser, given: argparse.Namespace)
         parser.error(
             "--platform is not of an app: it goes with none of the options that require something of it"
         )
+    if given.release and not given.platform:
+        parser.error("--release is what the platform is compared with: it goes with --platform")
     if given.offline is not None and (given.bundle or given.save or given.rebuild):
         parser.error("--offline asks nobody: it goes with none of --bundle, --save and --rebuild")
 
 
 def options_of(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Options:
-    dashboard = given.dashboard and address(parser, given.dashboard, "a dashboard: https://<host>").lower()
-    signer = given.signer_repo
+    signer, url = given.signer_repo, origin(given.url)
+    if url is None:
+        parser.error(f"{printable(given.url)} is not the address of an app: https://<id>.<apps domain>")
     return Options(
-        url=address(parser, given.url),
+        url=url,
         signer=signer and TrustedSigner(signer.repository, signer.branch, given.signer_commit),
         is_any_signer_trusted=given.trust_any_signer,
         required=Required(given.source, given.commit, given.ref),
         bundle=given.bundle,
         rebuild=given.rebuild,
         history=given.history,
-        dashboard=dashboard,
+        dashboard=given.dashboard,
         is_cloudflare_required=given.require_cloudflare,
         platform=given.platform,
         release=given.release,
-        cloudflare_api=given.cloudflare_api and api_address(parser, given.cloudflare_api),
+        cloudflare_api=given.cloudflare_api,
     )
 
 
@@ -150,20 +153,29 @@ def commit(value: str) -> str:
     return value
 
 
-def address(
-    parser: argparse.ArgumentParser, url: str, what: str = "an app: https://<id>.<apps domain>"
-) -> str:
-    found = origin(url)
+def ref(value: str) -> str:
+    name = value.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    if not name:
+        raise argparse.ArgumentTypeError("the name of a branch or tag is missing")
+    return name
+
+
+def dashboard(value: str) -> str:
+    found = origin(value)
     if found is None:
-        parser.error(f"{printable(url)} is not the address of {what}")
-    return found
+        raise argparse.ArgumentTypeError(
+            f"{printable(value)} is not the address of a dashboard: https://<host>"
+        )
+    return found.lower()
 
 
-def api_address(parser: argparse.ArgumentParser, url: str) -> str:
-    parts = web_address(url)
+def api(value: str) -> str:
+    parts = web_address(value)
     if parts is None or parts.query or parts.fragment:
-        parser.error(f"{printable(url)} is not the address of an API: https://<host>/<path>")
-    return url.rstrip("/")
+        raise argparse.ArgumentTypeError(
+            f"{printable(value)} is not the address of an API: https://<host>/<path>"
+        )
+    return value.rstrip("/")
 
 
 def origin(url: str) -> str | None:

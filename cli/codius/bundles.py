@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 import cramjam
 
-from codius.addresses import origin_of, web_address
+from codius.addresses import led_to, origin_of, web_address
 from codius.errors import CheckFailedError, UncheckableError, one_line
-from codius.jsontext import parse, read_json
+from codius.jsontext import lines_of, parse, read_json
 from codius.saved import read_content
 from codius.signatures import is_bundle, kind_of
 from codius.web import Web
 
 # Each is the same manifest, signed again; a server's list must not have this ask for ever.
 MAX_BUNDLES = 100
-PER_PAGE = 100
+PER_PAGE = 30
 # However slow others answer, each within its own time.
 LIST_SECONDS = 180
 # A manifest of the largest size, in base64 twice, and some subjects; all but that is some kilobytes.
@@ -44,6 +45,9 @@ class Unreadable:
     reason: str
 
 
+TOO_SLOW = Unreadable(f"to read all attestations takes more than {LIST_SECONDS} seconds")
+
+
 def fetch_bundles(web: Web, url: str, sha256: str) -> Iterator[Any]:
     """The attestations that GitHub has of a manifest at their address, the newest first; at least one.
 
@@ -57,14 +61,18 @@ def fetch_bundles(web: Web, url: str, sha256: str) -> Iterator[Any]:
         raise CheckFailedError("the document gives the address of something else")
     # GitHub's "List attestations", where SLSA's provenance has a name of its own.
     query = urlencode({"per_page": PER_PAGE, "predicate_type": "provenance"})
+    end = time.monotonic() + LIST_SECONDS
     items, following = page_of(web, f"{url}?{query}")
-    return bounded(all_pages(web, items, following))
+    return bounded(all_pages(web, items, following, end), end)
 
 
-def all_pages(web: Web, items: list[Any], following: str | None) -> Iterator[Any]:
+def all_pages(web: Web, items: list[Any], following: str | None, end: float) -> Iterator[Any]:
     yield from items
     for _ in range(MAX_BUNDLES):
         if following is None:
+            return
+        if time.monotonic() > end:
+            yield TOO_SLOW
             return
         try:
             items, following = page_of(web, following)
@@ -88,27 +96,26 @@ def page_of(web: Web, url: str) -> tuple[list[Any], str | None]:
     if not isinstance(content, dict) or not isinstance(content.get("attestations"), list):
         raise UncheckableError(f"the answer of {address.netloc} is no list of attestations")
     found = NEXT.search(answer.headers.get("link", ""))
-    following = None if found is None else web_address(urljoin(url, found[1]))
+    following = None if found is None else led_to(address, found[1])
     if found is not None and (following is None or origin_of(following) != origin_of(address)):
         raise UncheckableError(f"{address.netloc} continues its list elsewhere")
     return [listed(item) for item in content["attestations"]], following and following.geturl()
 
 
-def bounded(items: Iterator[Any]) -> Iterator[Any]:
-    """So many of them, and at least one. Raises CheckFailedError for none."""
+def bounded(items: Iterator[Any], end: float = math.inf) -> Iterator[Any]:
+    """So many of them until that time, and at least one. Raises CheckFailedError for none."""
     try:
         first = next(items)
     except StopIteration:
         raise CheckFailedError(NONE) from None
-    return limited(first, items)
+    return limited(first, items, end)
 
 
-def limited(first: Any, items: Iterator[Any]) -> Iterator[Any]:
-    end = time.monotonic() + LIST_SECONDS
+def limited(first: Any, items: Iterator[Any], end: float) -> Iterator[Any]:
     yield first
     for number, item in enumerate(items, 2):
         if time.monotonic() > end:
-            yield Unreadable(f"to read all attestations takes more than {LIST_SECONDS} seconds")
+            yield TOO_SLOW
             return
         if number > MAX_BUNDLES:
             yield Unreadable(f"there are more than {MAX_BUNDLES} attestations")
@@ -161,9 +168,7 @@ def bundles_of(path: Path, content: bytes) -> Iterator[Any]:
 
 def parts_of(path: Path, content: bytes) -> list[Any]:
     """A file's JSON, or that of each line if the first line is JSON by itself."""
-    whole = parse(content)
-    # JSON may have characters in it that Python takes for line ends.
-    lines = [line for line in content.decode("utf-8-sig", "replace").split("\n") if line.strip()]
+    whole, lines = parse(content), lines_of(content)
     if whole is None and len(lines) > 1 and parse(lines[0]) is not None:
         return [line_of(path, number, line) for number, line in enumerate(lines, 1)]
     return [read_json(content, str(path))]

@@ -98,19 +98,17 @@ class Cloudflare:
 
     def worker_names(self) -> list[str]:
         """Those of the account. Raises UncheckableError, also for more than can be looked into."""
-        listed = result_of(self._ask("workers/scripts", absent=()))
-        names = (
-            [item.get("id") for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-        )
-        if len(names) > MAX_WORKERS:
-            raise UncheckableError(f"the account has more than {MAX_WORKERS} Workers")
-        return [name for name in names if isinstance(name, str) and NAME.fullmatch(name)]
+        match result_of(self._ask("workers/scripts", absent=())):
+            case [*items] if len(items) > MAX_WORKERS:
+                raise UncheckableError(f"the account has more than {MAX_WORKERS} Workers")
+            case [*items]:
+                return [worker_name(item) for item in items]
+        raise UncheckableError("Cloudflare's list of Workers can't be read")
 
     def bindings_of(self, name: str) -> list[dict[str, Any]]:
         """Raises UncheckableError."""
-        found = result_of(self._ask(f"workers/scripts/{name}/settings"))
-        bindings = found.get("bindings") if isinstance(found, dict) else None
-        return [item for item in bindings or [] if isinstance(item, dict)]
+        settings = result_of(self._ask(f"workers/scripts/{name}/settings"))
+        return items_of(settings, "bindings", "settings")
 
     def _script(self, path: str, content_path: str) -> Script:
         settings = self._ask(f"{path}/settings")
@@ -118,7 +116,7 @@ class Cloudflare:
             raise GoneError("Cloudflare has no such script in this account")
         found = result_of(settings)
         content = self._ask(content_path, is_form=True, absent=())
-        modules = sorted(read_json(content.body, "Cloudflare's list of modules"), key=name_of)
+        modules = read_json(content.body, "Cloudflare's list of modules")
         # Asked after the content: what was uploaded in between isn't taken for what was read.
         problem = self._problem_of(path)
         return script_of(found, content.headers.get("cf-entrypoint"), modules, problem)
@@ -178,20 +176,39 @@ def active_versions(result: Any) -> dict[str, float]:
     match result:
         case {"deployments": []}:
             return {}
-        case {"deployments": [{"versions": [*versions]}, *_]}:
+        case {"deployments": [{"versions": [_, *_] as versions}, *_]}:
             try:
                 return {str(item["version_id"]): float(item["percentage"]) for item in versions}
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 pass
     raise UncheckableError("Cloudflare's list of deployments can't be read")
 
 
 def latest_version(result: Any) -> str | None:
-    """The newest by its number, the first of those without one."""
-    items = result.get("items") if isinstance(result, dict) else None
-    known = [item for item in items or [] if isinstance(item, dict) and isinstance(item.get("id"), str)]
-    newest: dict[str, Any] = max(known, key=lambda item: item.get("number") or 0, default={})
-    return newest.get("id")
+    """The newest by its number, the first of those without one. Raises UncheckableError."""
+    newest = max(items_of(result, "items", "versions"), key=number_of, default=None)
+    return None if newest is None else str(newest.get("id"))
+
+
+def number_of(version: Any) -> int:
+    number = version.get("number")
+    return number if isinstance(number, int) else 0
+
+
+def items_of(content: Any, key: str, of: str) -> list[dict[str, Any]]:
+    """A list of objects in an answer, empty where it isn't there. Raises UncheckableError."""
+    items = content.get(key) or [] if isinstance(content, dict) else content
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise UncheckableError(f"Cloudflare's {of} can't be read")
+    return items
+
+
+def worker_name(item: Any) -> str:
+    """Raises UncheckableError."""
+    match item:
+        case {"id": str(name)} if NAME.fullmatch(name):
+            return name
+    raise UncheckableError("Cloudflare's list of Workers can't be read")
 
 
 def tags_of(result: Any) -> list[str]:
@@ -202,14 +219,13 @@ def tags_of(result: Any) -> list[str]:
 
 def messages_of(result: Any) -> list[str]:
     """What the versions of a script are annotated with, in the order of their list: the newest first."""
-    items = result.get("items") if isinstance(result, dict) else None
-    found = [item.get("annotations") for item in items or [] if isinstance(item, dict)]
+    found = [item.get("annotations") for item in items_of(result, "items", "versions")]
     return [str(item.get("workers/message")) for item in found if isinstance(item, dict)]
 
 
 def script_of(settings: Any, main: str | None, modules: Any, problem: str | None) -> Script:
     try:
-        bindings = settings.get("bindings") or []
+        bindings = items_of(settings, "bindings", "settings")
         plain = {item["name"]: item[PLAIN[item["type"]]] for item in bindings if item.get("type") in PLAIN}
         flags = sorted(settings.get("compatibility_flags") or [])
         deployed = {
@@ -223,7 +239,3 @@ def script_of(settings: Any, main: str | None, modules: Any, problem: str | None
         return Script(deployed, others, [], problem)
     except (AttributeError, KeyError, TypeError) as error:
         raise UncheckableError("Cloudflare's description of the script can't be read") from error
-
-
-def name_of(module: Any) -> str:
-    return str(module.get("name")) if isinstance(module, dict) else ""

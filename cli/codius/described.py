@@ -15,7 +15,7 @@ def described(report: Report) -> dict[str, Any]:
     return {
         "form": 1,
         "url": report.options.url,
-        "asOf": report.as_of and f"{report.as_of:%Y-%m-%dT%H:%M:%SZ}",
+        "asOf": report.as_of and f"{report.as_of.replace(tzinfo=None).isoformat()}Z",
         "appId": document.app_id if document else None,
         "verified": report.is_verified,
         "signerRequired": report.options.signer is not None,

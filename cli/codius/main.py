@@ -14,7 +14,7 @@ from codius.arguments import parser_of, read
 from codius.bundles import bundles_of
 from codius.checks import check_bundles
 from codius.described import described, described_all
-from codius.errors import CheckFailedError, UncheckableError
+from codius.errors import CheckFailedError, UncheckableError, one_line
 from codius.jsontext import parse
 from codius.printing import OutputError, give_up_output, say, warn
 from codius.report import Options, Report
@@ -31,16 +31,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, apps = read(parser_of(), arguments)
     try:
         return verify_all(apps, given) if given.policy else verify(apps[0], given)
-    except KeyboardInterrupt:
-        warn("Interrupted.")
     except OutputError as error:
         give_up_output()
         warn(f"The result could not be written: {error}.")
+    except Exception as error:  # what fails here says nothing of an app
+        warn(f"codius itself failed, please report it: {type(error).__name__}: {one_line(error)}")
+    except KeyboardInterrupt:
+        warn("Interrupted.")
     return UNCHECKED
 
 
 def verify(options: Options, given: argparse.Namespace) -> int:
-    report = Report(options, Web(options.url), Trust(given.trusted_root))
+    web = Web(options.url, keeps_answers=given.save is not None)
+    report = Report(options, web, Trust(given.trusted_root))
     if not given.json:
         report.on_check, report.on_version = print_check, print_version
     if given.offline is None:

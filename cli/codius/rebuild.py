@@ -13,6 +13,8 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Thread
+from typing import IO
 
 from codius.certificate import Signer
 from codius.document import COMMIT, Document, modules_of
@@ -22,6 +24,9 @@ from codius.processes import end_group, none_left
 from codius.provenance import MANIFEST
 
 TIMEOUT_SECONDS = 1200
+# Of a program's output, after its end.
+READ_SECONDS = 5
+MAX_OUTPUT_BYTES = 1 << 16
 NODE_MAJOR = 24
 GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 # How to find programs and to reach the network. What else is there may be a secret, or mislead git or Python.
@@ -119,7 +124,8 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def sha256_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def run(
@@ -132,8 +138,7 @@ def run(
     inherited = {
         name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(settings)
     }
-    with none_left():
-        status, output = finish(command, folder, {**inherited, **(env or {})})
+    status, output = finish(command, folder, {**inherited, **(env or {})})
     if status != 0:
         last = " / ".join(output.strip().splitlines()[-3:])
         raise UncheckableError(f"{called(command)} failed: {last}")
@@ -141,31 +146,42 @@ def run(
 
 
 def finish(command: tuple[str | Path, ...], folder: Path, env: Mapping[str, str]) -> tuple[int, str]:
-    """Run a program to its end, and end its group; return its status and what it printed."""
-    try:
-        process = subprocess.Popen(  # noqa: S603
-            [str(part) for part in command],
-            cwd=folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:  # ValueError: an input with a null character
-        raise UncheckableError(f"{command[0]} could not be run: {error}") from error
-    with process:
+    """Run a program to its end, and end whatever it started; return its status and the end of its output."""
+    output = bytearray()
+    with none_left():
         try:
-            output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+            process = subprocess.Popen(  # noqa: S603
+                [str(part) for part in command],
+                cwd=folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:  # ValueError: an input with a null character
+            raise UncheckableError(f"{command[0]} could not be run: {error}") from error
+        reader = Thread(target=keep_end, args=(process.stdout, output), daemon=True)
+        reader.start()
+        try:
+            process.wait(TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired as error:
             message = f"{called(command)} took more than {TIMEOUT_SECONDS:,} seconds"
             raise UncheckableError(message) from error
         finally:
-            # A build's own programs would live on, and hold its output open.
             end_group(process.pid)
-    return process.returncode, output
+            process.wait()
+    # Nobody holds the output open any more, where all that was started is known.
+    reader.join(READ_SECONDS)
+    return process.returncode, output.decode(errors="replace")
+
+
+def keep_end(stream: IO[bytes], output: bytearray) -> None:
+    """A build may print without end: the last of it is what is told."""
+    with stream:
+        while piece := os.read(stream.fileno(), MAX_OUTPUT_BYTES):
+            output += piece
+            del output[:-MAX_OUTPUT_BYTES]
 
 
 def called(command: tuple[str | Path, ...]) -> str:

@@ -65,7 +65,7 @@ class SavedCheck:
                 answers=[(str(item["url"]), answer_of(item)) for item in content["answers"]],
                 roots=[json.dumps(root) for root in content["trustedRoots"]],
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UncheckableError(f"{path} is no whole check: {error!r} in it") from error
 
 
@@ -95,7 +95,7 @@ def save(path: Path, url: str, answers: list[tuple[str, Answer]], roots: list[st
         "answers": [described(address, answer) for address, answer in answers],
         "trustedRoots": [read_json(root, "a root of trust") for root in roots],
     }
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def described(url: str, answer: Answer) -> dict[str, Any]:

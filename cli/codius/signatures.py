@@ -86,17 +86,18 @@ def verified(verifier: Verifier, content: Any) -> Signed:
     signer, statement = Signer.of(bundle.signing_certificate), parse(payload)
     if kind != PAYLOAD_TYPE or not isinstance(statement, dict):
         raise CheckFailedError("what was signed is not an in-toto statement")
-    return Signed(signer, statement, signed_at(bundle, content))
+    return Signed(signer, statement, signed_at(bundle))
 
 
-def signed_at(bundle: Bundle, content: Any) -> datetime | None:
-    """The time that the library has verified: the log's, or the first time stamp's."""
-    entry = content["verificationMaterial"]["tlogEntries"][0]
-    if entry.get("inclusionPromise") and str(entry.get("integratedTime", "")).isdecimal():
-        return datetime.fromtimestamp(int(entry["integratedTime"]), UTC)
-    stamps = bundle.verification_material.timestamp_verification_data
-    times = [stamp.tst_info.gen_time for stamp in stamps.rfc3161_timestamps] if stamps else []
-    return min(times, default=None)
+def signed_at(bundle: Bundle) -> datetime | None:
+    """The time that the library has verified: the log's, or that of the only time stamp."""
+    entry = bundle.log_entry._inner
+    if entry.inclusion_promise and entry.integrated_time:
+        return datetime.fromtimestamp(entry.integrated_time, UTC)
+    data = bundle.verification_material.timestamp_verification_data
+    stamps = data.rfc3161_timestamps if data else []
+    # Of several it is enough that one is right, and which isn't told.
+    return stamps[0].tst_info.gen_time if len(stamps) == 1 else None
 
 
 def require_bundle(content: Any) -> None:

@@ -12,7 +12,7 @@ from sigstore.models import ClientTrustConfig, TrustedRoot
 from sigstore.verify import Verifier
 
 from codius.errors import UncheckableError, one_line
-from codius.jsontext import parse, read_json
+from codius.jsontext import decoded, lines_of, parse, read_json
 from codius.saved import read_content
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot"
@@ -64,14 +64,13 @@ def public_root(is_offline: bool) -> list[str]:
 def roots_of(path: Path) -> list[str]:
     """The trusted roots of a file: one, or one on each line, as GitHub's own client writes them."""
     content = read_content(path)
-    whole = parse(content)
-    if whole is not None:
-        return [str(content.decode("utf-8-sig", "replace"))]
-    lines = [line for line in content.decode("utf-8-sig", "replace").split("\n") if line.strip()]
+    if parse(content) is not None:
+        return [decoded(content)]
+    lines = lines_of(content)
+    if len(lines) < 2:
+        read_json(content, f"there is no root of trust: {path}")
     for number, line in enumerate(lines, 1):
-        read_json(line, f"{path}, line {number}" if len(lines) > 1 else str(path))
-    if not lines:
-        raise UncheckableError(f"there is no root of trust: {path} is empty")
+        read_json(line, f"there is no root of trust: {path}, line {number}")
     return lines
 
 

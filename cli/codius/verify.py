@@ -70,8 +70,8 @@ def check_required(document: Document, required: Required) -> str:
         raise CheckFailedError(f"it is of the repository {found}, not of {wanted}")
     if required.commit not in (None, source.commit):
         raise CheckFailedError(f"it is of the commit {source.commit}, not of {required.commit}")
-    ref = (required.ref or "").removeprefix("refs/heads/").removeprefix("refs/tags/")
-    if ref and source.ref != ref:
+    ref = required.ref
+    if ref not in (None, source.ref):
         raise CheckFailedError(f"it is of {source.ref!r}, not of the branch or tag {ref!r}")
     things = [wanted, required.commit and f"the commit {required.commit}", ref and f"the ref {ref}"]
     return f"it is of {', '.join(thing for thing in things if thing)}"
@@ -92,6 +92,8 @@ def latest_of(report: Report, document: Document, site: Site) -> Site:
     now, latest = document_of(report.web, report.options.url)
     if latest is None:
         raise CheckFailedError("the document doesn't name the site any more")
+    if report.options.dashboard is not None:
+        history_url(latest, report.options.url, report.options.dashboard)
     if (now.app_id, latest.since) != (document.app_id, site.since):
         raise SwitchedError(f"it switched to {now.app_id} on {said(latest.since)}")
     return latest

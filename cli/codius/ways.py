@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
-from codius.addresses import is_local, is_public, origin_of, public_addresses
+from codius.addresses import is_local, is_public, numeric, origin_of, public_addresses
 from codius.errors import UncheckableError
 
 TIMEOUT = urllib3.Timeout(connect=10, read=45)
@@ -20,7 +19,7 @@ def ways_to(parts: SplitResult, home: SplitResult) -> list[tuple[urllib3.PoolMan
     if is_local(host):
         # RFC 6761 reserves these names for this machine; resolvers need not know them.
         pool = urllib3.PoolManager(timeout=TIMEOUT, server_hostname=host, assert_hostname=host)
-        place = f"127.0.0.1:{port}" if host.endswith("localhost") else parts.netloc
+        place = parts.netloc if numeric(host) else f"127.0.0.1:{port}"
         return [(pool, parts._replace(netloc=place).geturl())]
     proxy = proxy_of(scheme, host)
     if proxy is not None:
@@ -56,10 +55,6 @@ def proxy_of(scheme: str, host: str) -> urllib3.ProxyManager | None:
 
 def require_public_name(parts: SplitResult, home: SplitResult) -> None:
     """A proxy looks names up itself; an address that is none of the public web is told here."""
-    host = parts.hostname or ""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return
-    if origin_of(parts) != origin_of(home) and not is_public(host):
-        raise UncheckableError(f"{parts.netloc} is not asked: {host} is not an address of the public web")
+    address = numeric(parts.hostname or "")
+    if address is not None and origin_of(parts) != origin_of(home) and not is_public(address):
+        raise UncheckableError(f"{parts.netloc} is not asked: {address} is not an address of the public web")

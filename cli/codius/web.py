@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 
-from codius.addresses import origin_of, require_askable, web_address
+from codius.addresses import led_to, origin_of, require_askable, web_address
 from codius.errors import UncheckableError
 from codius.forms import digests_of
 from codius.jsontext import parse, read_json
 from codius.ways import ways_to
 
-MAX_BYTES = 32 * 1024 * 1024
+# JSON is many times larger when it is read. Two manifests of the largest size have less.
+MAX_BYTES = 8 * 1024 * 1024
+# What is to be saved is kept in memory.
+MAX_KEPT_BYTES = 48 * 1024 * 1024
 # Each read has a timeout of its own, of headers and body: all of them together have this, with redirects.
 ANSWER_SECONDS = 60
 READ_BYTES = 1 << 16
@@ -54,9 +58,13 @@ class Wanted:
 
 @dataclass(slots=True)
 class Web:
-    """Asks for a visitor who named `home`. `answers` are all that came, by address, in their order."""
+    """Asks for a visitor who named `home`.
+
+    `answers` are all that came, by address, in their order, where they are kept.
+    """
 
     home: str
+    keeps_answers: bool = False
     answers: list[tuple[str, Answer]] = field(default_factory=list)
 
     def json(self, url: str, redirects: int = MAX_REDIRECTS, most: int = MAX_BYTES) -> tuple[int, Any]:
@@ -82,9 +90,16 @@ class Web:
         Of a form with modules the body is the list of their digests. Raises UncheckableError.
         """
         answer = self.ask(url, redirects, Wanted(most, headers or {}, is_form))
-        self.answers.append((url, answer))
+        if self.keeps_answers:
+            self._keep(url, answer)
         require_unlimited(url, answer)
         return answer
+
+    def _keep(self, url: str, answer: Answer) -> None:
+        self.answers.append((url, answer))
+        if sum(len(kept.body) for _, kept in self.answers) > MAX_KEPT_BYTES:
+            self.answers.pop()
+            raise UncheckableError(f"all answers have more than {MAX_KEPT_BYTES:,} bytes: too much to save")
 
     def ask(self, url: str, redirects: int, wanted: Wanted) -> Answer:
         parts, home = web_address(url), urlsplit(self.home)
@@ -119,7 +134,7 @@ def followed(parts: SplitResult, home: SplitResult, redirects: int, wanted: Want
         target = answer.headers.get("location")
         if answer.status not in REDIRECTS or target is None:
             return answer
-        following = web_address(urljoin(parts.geturl(), target))
+        following = led_to(parts, target)
         if following is None:
             raise UncheckableError(f"{parts.netloc} leads to what is not an address of the web")
         parts = following
@@ -140,7 +155,8 @@ def request(parts: SplitResult, home: SplitResult, wanted: Wanted) -> Answer:
                     redirect=False,
                     preload_content=False,
                 )
-                body = read(answer, parts, wanted)
+                with closing(answer):
+                    body = read(answer, parts, wanted)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             failure = error  # of a host's addresses one may be out of reach
             continue
@@ -152,15 +168,19 @@ def request(parts: SplitResult, home: SplitResult, wanted: Wanted) -> Answer:
 
 
 def credentials_for(parts: SplitResult) -> dict[str, str]:
-    """GITHUB_TOKEN, for GitHub's API alone: a document may name any address.
-
-    Another API than GitHub's own is in GITHUB_API_URL, as in GitHub's jobs.
-    """
+    """GITHUB_TOKEN, for GitHub's API alone: a document may name any address."""
     token = os.environ.get("GITHUB_TOKEN", "").strip()
-    api = web_address(os.environ.get("GITHUB_API_URL", "")) or urlsplit(GITHUB_API)
-    if not token or origin_of(parts) != origin_of(api):
-        return {}
-    return {"authorization": f"Bearer {token}"}
+    return {"authorization": f"Bearer {token}"} if token and is_github(parts) else {}
+
+
+def github_api() -> str:
+    """The address of GitHub's API: its own, or another in GITHUB_API_URL, as in GitHub's jobs."""
+    given = os.environ.get("GITHUB_API_URL", "").rstrip("/")
+    return GITHUB_API if web_address(given) is None else given
+
+
+def is_github(parts: SplitResult) -> bool:
+    return origin_of(parts) == origin_of(urlsplit(github_api()))
 
 
 def read(answer: urllib3.BaseHTTPResponse, parts: SplitResult, wanted: Wanted) -> bytes:
@@ -190,7 +210,8 @@ def require_unlimited(url: str, answer: Answer) -> None:
     elif (wait := answer.headers.get("retry-after", "")).isdecimal():
         until = f"in {wait[:9]} seconds"
     if until:
-        hint = "" if os.environ.get("GITHUB_TOKEN") else " (GITHUB_TOKEN has a limit of its own)"
+        has_hint = is_github(urlsplit(url)) and not os.environ.get("GITHUB_TOKEN")
+        hint = " (GITHUB_TOKEN has a limit of its own)" if has_hint else ""
         raise UncheckableError(
             f"{urlsplit(url).netloc} answers no more questions for now: again {until}{hint}"
         )

@@ -44,6 +44,7 @@ def problem(check: Check) -> int:
     return PROBLEMS.index(check.status)
 
 
+FILE = "if whoever wrote the file is trusted"
 TRUSTED = """
 Still trusted:
   Cloudflare: that it runs what its API lists, and that the domain's route leads to this dispatch.
@@ -59,7 +60,7 @@ def summary(report: Report) -> str:
         return f"\n{word}: the platform behind {url}.\n{TRUSTED}"
     if report.is_verified and document is not None:
         place = f"{document.source.url} at {document.source.commit[:12]}"
-        when = "" if report.as_of is None else f" (as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC)"
+        when = "" if report.as_of is None else f" (as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC, {FILE})"
         verdict = f"\nVerified{when}: {url} runs what was built from {printable(place)}"
         if report.options.signer is None and report.signed is not None:
             signer = printable(report.signed.signer.workflow)

@@ -13,6 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -21,6 +24,7 @@ from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
 from local.cloudflare.permissions import READ_TOKEN
 from tests.cli.conftest import ACCOUNT, APP, ARTIFACT, MANIFEST, Internet, Signer, statement_of
+from tests.cli.test_cli_verdicts import SCHEMA
 from tests.cli.test_cli_verify import flip, require_error, require_failure, verify
 from tests.pipeline.support import served
 
@@ -256,3 +260,34 @@ def test_what_cloudflare_said_is_saved_as_digests_and_repeated(
     flip(internet.document)
     status, report = verify(internet, signer, *account.options, "--offline", str(file))
     assert (status, report["asOf"] is None) == (0, False)
+
+
+def fields(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    if isinstance(content, dict | list):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            yield from fields(value, (*path, key))
+
+
+@given(st.data())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_cloudflare_says_instead_is_told(
+    internet: Internet, signer: Signer, account: Account, tmp_path: Path, data: st.DataObject
+) -> None:
+    file = tmp_path / "check.json"
+    if not file.exists():
+        assert verify(internet, signer, *account.options, "--save", str(file))[0] == 0
+    saved = json.loads(file.read_text())
+    answers = [item for item in saved["answers"] if "/accounts/" in item["url"]]
+    answer = data.draw(st.sampled_from(answers))
+    *path, last = data.draw(st.sampled_from([("json", *path) for path in fields(answer["json"])]))
+    place = answer
+    for key in path:
+        place = place[key]
+    place[last] = data.draw(st.sampled_from([None, True, 10**400, float("inf"), "\u202e", [], [1], {"a": 1}]))
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(saved))
+    status, report = verify(internet, signer, *account.options, "--offline", str(changed))
+    Draft202012Validator(SCHEMA).validate(report)
+    (check,) = (check for check in report["checks"] if check["name"] == "cloudflare")
+    assert {0: "ok", 1: "failed", 2: "error"}[status] == check["status"]

@@ -209,8 +209,11 @@ def test_the_history_comes_from_the_dashboard_that_is_required(site: Internet, s
     assert status == 0, report
     assert details["history"].endswith(f"told by {right}{HISTORY}")
     asked = len(site.asked)
-    options = ("--history", "--dashboard", "http://dashboard.example")
-    require_failure(site, signer, f"{right} for the history, not http://dashboard.example", options=options)
+    # Also where the history isn't asked for.
+    for more in (("--history",), ()):
+        status, report, details = verify_site(site, signer, *more, "--dashboard", "http://dashboard.example")
+        assert status == 1, report
+        assert f"{right} for the history, not http://dashboard.example" in details["site"]
     assert not [path for _, path in site.asked[asked:] if "sites" in path]
 
 

@@ -129,6 +129,11 @@ POLICIES: list[tuple[str, str]] = [
     ('[[app]]\nurl = "https://x.example"\ncommits = "x"', "app 1: commits is not known"),
     ('[[app]]\nurl = "https://x.example"\ncommit = 1', "app 1: commit is not known, or its value"),
     ('[[app]]\nurl = "https://x.example"\ncommit = "1"', "app 1: argument --commit: 1 is not a commit's"),
+    ('[[app]]\nurl = "https://x.example"\nref = ""', "app 1: argument --ref: the name of a branch"),
+    ('[[app]]\nurl = "https://x.example"\nref = "refs/tags/"', "app 1: argument --ref: the name of"),
+    ('[[app]]\nurl = "https://x.example"\ndashboard = ""', "app 1: argument --dashboard:  is not"),
+    ('[[app]]\nurl = "https://x.example"\ncloudflare-api = ""', "app 1: argument --cloudflare-api: "),
+    ("", "names no apps"),
     ('[[app]]\nurl = "ftp://x"', "app 1: ftp://x is not the address of an app"),
     ('[[app]]\nurl = "https://x.example"\nrebuild = true', "app 1: --rebuild runs the signer's build"),
 ]
@@ -153,6 +158,8 @@ def test_a_policy_that_says_something_wrong_is_told_where(
         ["--policy", "/no/such/file"],
         ["https://app.example", "--signer-commit", "a" * 40],
         ["https://app.example", "--offline", "x", "--save", "y"],
+        ["https://app.example", "--release", "a/b@v1"],
+        ["https://app.example", "--platform", "--dashboard", "https://else.example"],
         [],
     ],
 )

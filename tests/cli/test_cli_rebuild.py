@@ -236,13 +236,21 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
         rebuild.run("no-such-program", folder=tmp_path)
 
 
-def test_what_a_build_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program in the background holds the output open, for as long as it likes."""
-    monkeypatch.setattr(rebuild, "TIMEOUT_SECONDS", 2)
-    os.mkfifo(tmp_path / "held")
+@pytest.mark.parametrize("after", ["exit 0", "sleep 60"])
+def test_what_a_build_started_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    """A program in the background would hold the output open, for as long as it likes."""
+    monkeypatch.setattr(rebuild, "TIMEOUT_SECONDS", 2 if after != "exit 0" else 60)
+    for name in ("held", "started"):
+        os.mkfifo(tmp_path / name)
     held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
-    with pytest.raises(UncheckableError, match="took more than 2 seconds"):
-        rebuild.run("sh", "-c", "(echo alive; sleep 60; echo late) > held & exit 0", folder=tmp_path)
+    script = f"(echo alive; echo > started; sleep 60; echo late) > held & read word < started; {after}"
+    if after == "exit 0":
+        assert rebuild.run("sh", "-c", script, folder=tmp_path) == ""
+    else:
+        with pytest.raises(UncheckableError, match="took more than 2 seconds"):
+            rebuild.run("sh", "-c", script, folder=tmp_path)
     os.set_blocking(held, True)
     with os.fdopen(held) as file:
         assert file.read() == "alive\n"  # to its end, which comes when nothing holds it any more
@@ -256,6 +264,15 @@ def test_what_left_the_build_s_session_ends_with_it(tmp_path: Path) -> None:
     os.set_blocking(held, True)
     with os.fdopen(held) as file:
         assert "late" not in file.read()  # to its end, which comes when nothing holds it any more
+
+
+def test_of_what_a_build_prints_the_end_is_kept(tmp_path: Path) -> None:
+    lines = "i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done"
+    output = rebuild.run("sh", "-c", lines, folder=tmp_path)
+    assert output.endswith("19998\n19999\n")
+    assert len(output) == rebuild.MAX_OUTPUT_BYTES
+    with pytest.raises(UncheckableError, match="failed: x / y / z"):
+        rebuild.run("sh", "-c", f"{lines}; printf 'x\\ny\\nz'; exit 1", folder=tmp_path)
 
 
 def test_a_build_of_an_unknown_signer_is_not_run(capsys: pytest.CaptureFixture[str]) -> None:

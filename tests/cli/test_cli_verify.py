@@ -224,7 +224,7 @@ def test_an_unknown_app_fails(internet: Internet, signer: Signer) -> None:
     require_failure(internet, signer, "document", "no such app")
 
 
-@pytest.mark.parametrize("depth", [300, 600, 900, 980])
+@pytest.mark.parametrize("depth", [50, 300, 980, 10**5])
 @pytest.mark.parametrize("place", ["manifest", "deployed", "appId"])
 def test_a_deeply_nested_document_fails(internet: Internet, signer: Signer, depth: int, place: str) -> None:
     nested = b"[" * depth + b"]" * depth
@@ -235,16 +235,15 @@ def test_a_deeply_nested_document_fails(internet: Internet, signer: Signer, dept
     encoded = json.dumps(internet.document).encode().replace(b'"NESTED"', nested)
     internet.answers["/.well-known/codius"] = encoded
     status, report = verify(internet, signer)
-    # Of the deepest not even the form is known.
-    assert status in (1, 2), report
+    # Of the deeper ones not even the form is known.
+    assert status == (1 if depth == 50 else 2), report
 
 
-@pytest.mark.parametrize("depth", [300, 600, 900, 10**5])
+@pytest.mark.parametrize("depth", [65, 300, 900, 10**5])
 def test_a_deeply_nested_attestation_fails(internet: Internet, signer: Signer, depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     internet.answers[internet.attestation_path] = nested
-    words = "nested too deeply" if depth > 1000 else "no list of attestations"
-    require_error(*verify(internet, signer), "attestation", words)
+    require_error(*verify(internet, signer), "attestation", "nested too deeply")
     internet.answers[internet.attestation_path] = b'{"attestations": [{"bundle": ' + nested + b"}]}"
     assert verify(internet, signer)[0] == 2
 
@@ -690,8 +689,8 @@ def test_few_redirects_are_followed(internet: Internet, signer: Signer) -> None:
 
 
 def test_an_answer_is_not_read_without_end(internet: Internet, signer: Signer) -> None:
-    internet.answers["/.well-known/codius"] = b" " * (32 * 1024 * 1024 + 1)
-    require_error(*verify(internet, signer), "document", "more than 33,554,432 bytes")
+    internet.answers["/.well-known/codius"] = b" " * (8 * 1024 * 1024 + 1)
+    require_error(*verify(internet, signer), "document", "more than 8,388,608 bytes")
 
 
 def test_an_answer_that_does_not_come_to_an_end_is_given_up(
