@@ -13,6 +13,7 @@ from model.left_out import LeftOut
 from model.payment import statement
 from web.access import named_site, own_app, visible_app
 from web.accounts import billing_of, can_top_up
+from web.attestation_pages import word_about
 from web.pages import page
 from web.rates import spend
 from web.services import Services
@@ -42,6 +43,7 @@ async def app(request: Request) -> Response:
         steps=steps_of(found),
         can_top_up=can_top_up(services, found),
         lines=statement(payments, await services.reversals.of_payments(payments)),
+        verdict_word=await word_about(services, found),
         **await failures_of(request, found),
         left_out=await services.checks.store.left_out(found.id) if found.is_public else LeftOut(),
         **await billing_of(request, found.id),

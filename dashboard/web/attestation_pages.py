@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from attestation.checks import BUDGET, DifferenceError, Document
 from model.app import App
 from model.site import Site, Standing
-from store.attestations import Check
+from store.attestations import Check, Verdict
 from web.access import app_of, deployed_app, is_background, named_site, visible_site
 from web.errors import log_request
 from web.pages import page
@@ -23,6 +23,9 @@ from web.services import Services
 from web.settings import Settings
 from web.site_history import site_part
 
+Word = Literal["verified", "differs", "not checked lately"]
+
+LATELY_MS = 24 * 3_600_000
 UNCACHED = OPEN | {"cache-control": "no-store"}
 # What the command asks if it is told nothing else.
 CLOUDFLARE_API = "https://api.cloudflare.com/client/v4"
@@ -114,6 +117,7 @@ async def in_words(request: Request, found: App, site: Site | None) -> Response:
         failure=None if content is None or document is not None else content["message"],
         found_at=None if document is None else found_at(document),
         verdict_words=words_of(document),
+        verdict_word=await word_about(services, found),
         left_out=await services.checks.store.left_out(found.id),
         asks_cloudflare=settings.cloudflare_read_token is not None,
         command=verify_command(settings, settings.app_url(name)),
@@ -125,6 +129,19 @@ def words_of(document: Document | None) -> str:
     if document is None:
         return "Not checked"
     return "Verified" if document.get("agrees") else "Differs"
+
+
+async def word_about(services: Services, app: App | None) -> Word | None:
+    """What the latest check of an app came to; None of what isn't served."""
+    if app is None or not app.is_served:
+        return None
+    return word_of(await services.checks.store.verdict(app.id), services.now())
+
+
+def word_of(verdict: Verdict | None, now: int) -> Word:
+    if verdict is None or verdict.agrees is None or verdict.found_at < now - LATELY_MS:
+        return "not checked lately"
+    return "verified" if verdict.agrees else "differs"
 
 
 def found_at(document: Document) -> int:

@@ -5,23 +5,17 @@ It is answered at once from what is known; an old check is asked for again, and 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
 from attestation.checks import BUDGET
 from model.app import App
-from store.attestations import Verdict
 from web.access import deployed_app
-from web.attestation_pages import visible_site_and_app
+from web.attestation_pages import Word, visible_site_and_app, word_of
 from web.services import Services
 
-Word = Literal["verified", "differs", "not checked lately"]
-
 LABEL = "Codius Workers"
-LATELY_MS = 24 * 3_600_000
 # White on each has a contrast of 4.5 at least (WCAG 2.2, 1.4.3).
 COLOURS: dict[Word, str] = {"verified": "#0a6b3d", "differs": "#b3201b", "not checked lately": "#5b6270"}
 LETTER, EDGE = 6.6, 8  # pixels: a letter of 11 px Verdana on the average, rounded up
@@ -58,12 +52,6 @@ async def badge(request: Request, app: App) -> Response:
     if verdict is None or verdict.began_at <= now - BUDGET.app_ms:
         await store.want_check(app.id, now, BUDGET)
     return Response(picture(word_of(verdict, now)), 200, HEADERS, media_type="image/svg+xml")
-
-
-def word_of(verdict: Verdict | None, now: int) -> Word:
-    if verdict is None or verdict.agrees is None or verdict.found_at < now - LATELY_MS:
-        return "not checked lately"
-    return "verified" if verdict.agrees else "differs"
 
 
 def picture(word: Word) -> str:

@@ -23,6 +23,7 @@ from model.site_names import refusal_of
 from store.site_versions import Version
 from web.access import is_background, own_site, require_viewer, visible_site
 from web.accounts import billing_of, can_top_up
+from web.attestation_pages import word_about
 from web.bodies import form_field, form_fields, from_query
 from web.errors import limited
 from web.pages import FAR_FUTURE, TIME, before_of, page
@@ -129,6 +130,7 @@ async def site(request: Request) -> Response:
         waiting=await services.apps.get(waiting.app_id) if waiting is not None and is_owner else None,
         is_owner=is_owner,
         failed=await failed_version(services, found) if is_owner and waiting is None else None,
+        verdict_word=await word_about(services, current),
         left_out=LeftOut() if current is None else await left_out_of(current.id),
         coming_left_out=LeftOut() if coming is None else await left_out_of(coming.app_id),
         ready=await ready_versions(services, found, standing) if is_owner else [],

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from local.github.accounts import ACCOUNTS, Account, Tokens, account_of
+from local.github.accounts import ACCOUNTS, OPERATOR, Account, Tokens, account_of
 from local.github.pages import not_found, page
 
 CODE_SECONDS = 600
@@ -71,6 +71,7 @@ class OAuth:
             state=query.get("state", ""),
             code_challenge=query.get("code_challenge", ""),
             accounts=ACCOUNTS,
+            operator=OPERATOR,
         )
 
     async def decide(self, request: Request) -> Response:

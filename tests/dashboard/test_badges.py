@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import shlex
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,8 +15,8 @@ from store.attestations import Verdict
 from tests.dashboard.dashboard_site import ALICE, DASHBOARD, GITHUB, NOW, Site
 from tests.dashboard.test_checks import APP, PAGE, Attested, with_app
 from tests.dashboard.test_sites import HERE, NAME, add_version, in_site, make_site
-from web.attestation_pages import verify_command
-from web.badges import LATELY_MS, picture, word_of
+from web.attestation_pages import LATELY_MS, verify_command, word_of
+from web.badges import picture
 
 BADGE = f"/apps/{APP}/badge.svg"
 
@@ -86,6 +87,27 @@ def test_the_page_says_all_that_is_known_and_what_to_do_with_it(tmp_path: Path) 
         app.tamper(lambda script: script["modules"].pop())
         app.site.now += 60_000
         assert "<title>Differs: alice/hello" in (await app.site.visitor().get(PAGE)).text
+
+    with_app(tmp_path, work)
+
+
+def test_an_apps_own_page_says_at_its_top_whether_it_is_verified(tmp_path: Path) -> None:
+    async def work(app: Attested) -> None:
+        async def said(path: str) -> str:
+            page = (await app.site.visitor().get(path)).text
+            (proof,) = re.findall(r'<p id="proof">(.*?)</p>', page)
+            return str(proof)
+
+        link = f'<a class="badge{{}}" href="{PAGE}">{{}}</a>'
+        assert await said(f"/apps/{APP}") == link.format(" ", "not checked lately")
+        # The page that it loads into itself says the same of what was found now.
+        assert await said(PAGE) == link.format(" deployed", "verified")
+        assert await said(f"/apps/{APP}") == link.format(" deployed", "verified")
+        app.tamper(lambda script: script["modules"].pop())
+        app.site.now += 60_000
+        assert await said(PAGE) == link.format(" failed", "differs")
+        await app.site.database.execute("UPDATE apps SET missing_since = 1")
+        assert await said(f"/apps/{APP}") == ""
 
     with_app(tmp_path, work)
 

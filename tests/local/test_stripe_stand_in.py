@@ -324,8 +324,12 @@ def test_lists_are_given_page_by_page(running: Running) -> None:
 def test_an_operator_refunds_a_payment_on_its_page(running: Running) -> None:
     session = paid(running)
     address = f"{running.origin}/test/payments/{session.payment_intent}"
-    assert " 0 refunded" in httpx.get(address).text
-    assert "500 refunded" in httpx.post(address).text
+    page = httpx.get(address).text
+    assert "Paid: $5.00. Refunded: $0.00." in page
+    assert "<button>Refund All of It</button>" in page
+    refunded = httpx.post(address).text
+    assert "Refunded: $5.00." in refunded
+    assert "<button>" not in refunded
     assert "already been refunded" in httpx.post(address).text
     assert httpx.get(f"{running.origin}/test/payments/pi_unknown").status_code == 404
 

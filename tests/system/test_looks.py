@@ -1,0 +1,86 @@
+"""How pages look with the longest of all that they can have on them: in a browser, without a stack."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Page
+
+from model.app import Source
+from tests.dashboard.dashboard_site import ALICE, OPERATOR, Site
+from tests.dashboard.test_sites import add_version, make_site
+from tests.system.running import ROOT
+from tests.system.test_pages import ALL_WIDTHS, LONG_SITE
+
+STATIC = ROOT / "dashboard" / "static"
+STYLE = "".join((STATIC / name).read_text() for name in ("vendor/pico-2.1.1.min.css", "style.css"))
+SUSPENDED, FAILED = "bcdfghjkmnpq", "bcdfghjkmnpr"
+LONG = Source(f"alice/{'x' * 100}", "fix/" + "y" * 196, "a" * 40, "z" * 200)
+PATHS = (f"/apps/{SUSPENDED}", f"/apps/{FAILED}", f"/sites/{LONG_SITE}", "/apps?show=all", "/operator")
+PAYMENT = (
+    "INSERT INTO payments (id, app_id, status, amount_cents, payment_intent, created_at, paid_at) "
+    "VALUES ('cs_test_1', ?, 'credited', 2500, ?, 1, 1)"
+)
+
+
+async def pages() -> dict[str, str]:
+    site = Site(CONTACT="abuse@example.com")
+    await site.deployed_app(SUSPENDED, OPERATOR, LONG)
+    await site.add_app(FAILED, OPERATOR, replace(LONG, commit_hash="b" * 40))
+    await site.database.execute(
+        "UPDATE apps SET status = 'failed', run_id = 77, failure = ? WHERE id = ?",
+        f"Build:\n{'w' * 400}",
+        FAILED,
+    )
+    await make_site(site, name=LONG_SITE)
+    await add_version(site, 1, LONG_SITE)
+    operator = site.visitor(OPERATOR)
+    for kind, name in (("app", SUSPENDED), ("site", LONG_SITE), ("user", str(ALICE.id))):
+        form = {"kind": kind, "name": name, "reason": f"It {'imitates' * 20} the page of a bank."}
+        assert (await operator.post("/operator/suspend", form)).status_code == 303
+    await site.database.execute(PAYMENT, SUSPENDED, f"pi_{'3Q' * 20}")
+    site.billing.getByName(SUSPENDED).pay("cs_test_1", 2500)
+    found = {path: await operator.get(path) for path in PATHS}
+    assert {answer.status_code for answer in found.values()} == {200}
+    return {path: answer.text for path, answer in found.items()}
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, str]:
+    """The pages with their style in them. Made beside the browser's own event loop."""
+    with ThreadPoolExecutor(1) as beside:
+        found = beside.submit(asyncio.run, pages()).result()
+    return {path: styled(html) for path, html in found.items()}
+
+
+def styled(html: str) -> str:
+    return re.sub(r"<script.*?</script>|<link[^>]*>", "", html).replace(
+        "</head>", f"<style>{STYLE}</style></head>"
+    )
+
+
+@pytest.mark.parametrize("width", ALL_WIDTHS)
+def test_the_longest_names_and_reasons_stay_within_the_window(shown: dict[str, str], page: Page, width: int):
+    page.set_viewport_size({"width": width, "height": 800})
+    for path, html in shown.items():
+        page.set_content(html)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_beside_a_long_reason_no_word_of_a_table_is_broken_in_two(shown: dict[str, str], page: Page):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.set_content(shown["/operator"])
+    lines = "element => Math.round(element.offsetHeight / parseFloat(getComputedStyle(element).lineHeight))"
+    restore = page.get_by_role("link", name="Restore app")
+    assert restore.evaluate(lines) == 1
+    act = page.get_by_role("table", name="What operators did").get_by_role("cell", name="suspend", exact=True)
+    lines_of_text = """cell => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return range.getClientRects().length;
+    }"""
+    assert {cell.evaluate(lines_of_text) for cell in act.all()} == {1}
