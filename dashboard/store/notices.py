@@ -120,12 +120,12 @@ class Notices:
         """
         done, _ = await self.database.batch(
             (
-                "INSERT INTO notice_settings (user_id, hook_url, hook_number, hook_since) "
-                f"SELECT ?1, ?2, ?3 + 1, ?4 WHERE {IS_HERE} ON CONFLICT (user_id) DO UPDATE "
-                "SET hook_url = excluded.hook_url, hook_number = excluded.hook_number, "
+                "INSERT INTO notice_settings (user_id, hook_url, hook_number, hook_since) "  # noqa: S608
+                f"SELECT ?1, ?2, ?3 + 1, ?4 WHERE {IS_HERE} AND ?3 = coalesce("
+                "(SELECT hook_number FROM notice_settings WHERE user_id = ?1), 0) ON CONFLICT (user_id) "
+                "DO UPDATE SET hook_url = excluded.hook_url, hook_number = excluded.hook_number, "
                 "hook_since = excluded.hook_since, hook_try_at = 0, hook_failures = 0, "
-                "hook_failing_since = NULL, hook_failure = NULL, hook_off_at = NULL "
-                "WHERE hook_number = ?3 RETURNING user_id",
+                "hook_failing_since = NULL, hook_failure = NULL, hook_off_at = NULL RETURNING user_id",
                 (user_id, url, number, now),
             ),
             (

@@ -7,12 +7,14 @@ import asyncio
 import pytest
 
 from attestation.checks import BUDGET
+from deploy.operate import inlined
 from hosting.notices import LOOK_MS
 from local.staging import ROOT
 from model.app import Source
 from model.progress import RunReport
 from model.suspension import Target
 from store.notices import KEPT_MS, MOST_OF_USER
+from store.suspensions import restoring, suspending
 from tests.dashboard.dashboard_site import ALICE, BOB, NOW, Site
 from tests.dashboard.noticing import (
     APP,
@@ -115,6 +117,20 @@ def test_an_act_of_the_operator_is_told_once_to_each_whom_it_concerns(target: Ta
     run(work)
 
 
+def test_what_the_command_line_does_is_told_too() -> None:
+    async def work(site: Site) -> None:
+        await site.deployed_app(APP)
+        for statements in (suspending, restoring):
+            acts = statements(Target("owner", "alice"), "It's spam; really.", BY, site.now)
+            site.database.connection.executescript("; ".join(inlined(*statement) for statement in acts))
+        assert [notice.words for notice in await told(site)] == [
+            f"What is deployed of alice was {act} by the operator: It's spam; really."
+            for act in ("suspended", "restored")
+        ]
+
+    run(work)
+
+
 def test_a_difference_is_told_when_it_is_found_and_again_after_it_was_gone() -> None:
     async def work(site: Site) -> None:
         await site.deployed_app(APP)
@@ -171,6 +187,28 @@ def test_what_is_used_up_is_told_though_nothing_was_ever_paid() -> None:
         await watch(site, "")  # and no more
         await upkeep(site, LOOK_MS)
         assert await site.services.notices.watched(site.now, 10) == []
+
+    run(work)
+
+
+def test_a_sites_balance_and_what_befalls_a_site_are_its_owners() -> None:
+    async def work(site: Site) -> None:
+        await site.log_in(ALICE)
+        await site.database.execute(
+            "INSERT INTO sites (name, user_id, repository, directory, branch, created_at, changed_at, "
+            "told_at) VALUES ('example', 1, 'alice/hello', '', 'main', 1, 2, 2)"
+        )
+        await watch(site, "1")
+        await upkeep(site, LOOK_MS)  # it has no account before it serves
+        await site.services.billing.open_account("example")
+        site.billing.getByName("example").pay("first", 50)
+        await upkeep(site, LOOK_MS)
+        await act(site, "suspend", Target("site", "example"))
+        found = await told(site)
+        assert [(notice.kind, notice.about, notice.path) for notice in found] == [
+            ("low", "site", "/sites/example"),
+            ("suspended", "site", "/sites/example"),
+        ]
 
     run(work)
 

@@ -256,6 +256,8 @@ def test_whoever_dies_while_sending_what_is_to_be_sent_comes() -> None:
 
 def test_a_form_sent_twice_shows_the_secret_that_counts_and_another_one_meanwhile_is_told() -> None:
     async def work(site: Site) -> None:
+        early = {"url": HOOK, "number": "7"}  # which there never was
+        assert (await site.visitor(ALICE).post("/account/webhook", early)).status_code == 409
         form = {"url": HOOK, "number": "0"}
         pages = [(await site.visitor(ALICE).post("/account/webhook", form)).text for _ in range(2)]
         assert pages[0] == pages[1]
