@@ -184,6 +184,10 @@ def test_what_is_used_up_is_told_though_nothing_was_ever_paid() -> None:
         for _ in range(3):
             await upkeep(site, LOOK_MS)
         assert await kinds(site) == ["used_up"]
+        await watch(site, "1")
+        site.billing.getByName(APP).pay("first", 50)  # still low, which is better than it was
+        await upkeep(site, LOOK_MS)
+        assert await kinds(site) == ["used_up"]
         await watch(site, "")  # and no more
         await upkeep(site, LOOK_MS)
         assert await site.services.notices.watched(site.now, 10) == []
