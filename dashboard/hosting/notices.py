@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from clients.billing import Billing, BillingAccount
@@ -95,6 +95,7 @@ class Notifying:
             now = self.clock()
             if status is not None and 200 <= status < 300:
                 await self.notices.mark_sent(notice, hook, now)
+                hook = replace(hook, hook_failures=0, hook_failing_since=None)
                 continue
             pause = PAUSES_MS[min(hook.hook_failures, len(PAUSES_MS) - 1)]
             since = now if hook.hook_failing_since is None else hook.hook_failing_since

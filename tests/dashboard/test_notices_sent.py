@@ -164,7 +164,7 @@ def test_a_notice_that_a_receiver_refuses_keeps_no_other_waiting_and_is_given_up
             await act(site, "restore" if number % 2 == 0 else "suspend", Target("app", APP))
             if (await site.services.notices.to_be_sent(ALICE.id, 0, 9))[-1].id != refused:
                 break
-            site.now += PAUSES_MS[-1]
+            site.now += OFF_MS
 
             async def answer(scope: Scope, receive: Receive, send: Send) -> None:
                 receiver.status = 500 if dict(scope["headers"])[b"webhook-id"].decode() == refused else 204
