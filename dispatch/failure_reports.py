@@ -42,5 +42,6 @@ class FailureReports:
 
     async def _report(self, pause_ms: int) -> None:
         await asyncio.sleep(pause_ms / 1000)
-        reports = self._failures.take(now_ms())
-        await asyncio.gather(*(self._dashboard.note_failures(report) for report in reports))
+        # One after the other: in all they may be large.
+        for report in self._failures.take(now_ms()):
+            await self._dashboard.note_failures(report)

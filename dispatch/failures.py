@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -73,15 +74,19 @@ class Failures:
         self._begun_at = now
         return max(0, self._next_at - now)
 
-    def take(self, now: int) -> list[str]:
-        """All that was noted, in pieces of JSON, each of whole apps."""
+    def take(self, now: int) -> Iterator[str]:
+        """All that was noted, in pieces of JSON, each of whole apps and made when it is wanted."""
         taken, self._apps, self._begun_at, self._next_at = self._apps, {}, None, now + PERIOD_MS
-        pieces: list[list[dict[str, Any]]] = [[]]
-        for kinds in taken.values():
-            if len(pieces[-1]) + len(kinds) > KINDS_PER_REPORT:
-                pieces.append([])
-            pieces[-1] += [failure.values() for failure in kinds.values()]
-        return [json.dumps(piece, ensure_ascii=False) for piece in pieces if piece]
+        return pieces_of(taken)
+
+
+def pieces_of(apps: dict[str, dict[str, Failure]]) -> Iterator[str]:
+    while apps:
+        piece: list[dict[str, Any]] = []
+        while apps and len(piece) + MAX_KINDS < KINDS_PER_REPORT:
+            _, kinds = apps.popitem()
+            piece += [failure.values() for failure in kinds.values()]
+        yield json.dumps(piece, ensure_ascii=False)
 
 
 def kind_of(message: str) -> str:

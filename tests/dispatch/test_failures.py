@@ -85,7 +85,7 @@ def test_many_apps_with_long_messages_take_bounded_memory_and_reports_that_d1_ta
             for request in range(MAX_REQUESTS):
                 text = kind + "\U0001f600" * 2_000
                 failures.note(f"app-{app}", text, text, f"{request:0128}", NOW)
-    reports = failures.take(NOW)
+    reports = list(failures.take(NOW))
     found = [json.loads(report) for report in reports]
     apps = Counter(failure["app"] for report in found for failure in report)
     assert len(apps) == MAX_APPS
