@@ -97,6 +97,7 @@ def application(make_services: MakeServices, keep: Keep = lambda work: None) -> 
             Route("/account/threshold", notices.set_threshold, methods=["POST"]),
             Route("/operator", operator_page.operator),
             Route("/operator/metrics", metrics.metrics),
+            Route("/operator/health", health.in_words),
             Route("/operator/apps", operator_lists.apps),
             Route("/operator/sites", operator_lists.sites),
             Route("/operator/users", operator_lists.users),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -87,5 +89,27 @@ def test_a_workflow_or_a_namespace_that_is_not_there_is_named(tmp_path: Path) ->
         dependencies = (await site.visitor(OPERATOR).get("/healthz")).json()["dependencies"]
         assert "no workflow deploy-worker.yml" in dependencies["github"]["message"]
         assert "no dispatch namespace testing" in dependencies["cloudflare"]["message"]
+
+    with_site(tmp_path, work)
+
+
+def test_an_operator_reads_it_in_words_with_what_waits_and_nobody_else_does(tmp_path: Path) -> None:
+    async def work(site: Site) -> None:
+        await site.add_app("bcdfghjkmnpq")
+        site.now += 90_000
+        site.billing.is_down = True
+        page = " ".join(
+            re.sub(r"<[^>]+>", " ", (await site.visitor(OPERATOR).get("/operator/health")).text).split()
+        )
+        assert "Billing's objects fails" in html.unescape(page)
+        assert "GitHub answers in" in page
+        assert "Under way 1" in page
+        assert "Apps 1 the oldest for 1 min 30 s" in page
+        # The operator's own page is there at once, and asks for this afterwards.
+        asked = len(site.asked)
+        assert 'hx-get="/operator/health"' in (await site.visitor(OPERATOR).get("/operator")).text
+        assert len(site.asked) == asked
+        for user in (None, ALICE):
+            assert (await site.visitor(user).get("/operator/health")).status_code == 404
 
     with_site(tmp_path, work)

@@ -49,6 +49,7 @@ TEMPLATES = {
     "account": "account.html",
     "docs": "docs.html",
     "operator": "operator.html",
+    "health": "operator_health.html",
     "operator-apps": "operator_list.html",
     "suspend": "operator_act.html",
     "acts": "operator_acts.html",
@@ -124,6 +125,7 @@ def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) ->
         "402": f"/apps/{app}/402",
         "site-402": "/sites/colours/402",
         "docs": "/docs/payers",
+        "health": "/operator/health",
         "operator-apps": "/operator/apps",
         "suspend": f"/operator/suspend?kind=app&name={app}",
         "acts": "/operator/acts",
@@ -138,6 +140,8 @@ def take(page: Page, stack: RunningStack, app: str, success: str, shape: str) ->
             submit_repository(page, stack, "https://example.com/not/github")
         if name in ("app", "site", "attestation"):
             page.get_by_text("runs exactly what").wait_for(timeout=DEPLOY_MS)
+        if name == "operator":
+            page.get_by_text("Depends on").wait_for(timeout=DEPLOY_MS)
         page.screenshot(path=IMAGES / f"{name}-{shape}.png", full_page=True)
 
 

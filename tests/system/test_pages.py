@@ -30,7 +30,7 @@ PATHS = (
     "/login/github/callback",
 )
 OPERATORS_PATHS = (
-    *("/operator/apps", "/operator/sites", "/operator/users", "/operator/acts"),
+    *("/operator/apps", "/operator/sites", "/operator/users", "/operator/acts", "/operator/health"),
     *("/operator/suspend?kind=user&name=operator", "/account"),
 )
 
