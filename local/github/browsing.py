@@ -62,7 +62,7 @@ class Browsing:
         except GitError:  # they have no commit in common
             raise HTTPException(404) from None
         ahead, behind = repository.distance(base.sha, head.sha)
-        words = f"{head.sha} is {ahead} commits ahead of {base.sha}, and {behind} behind it."
+        words = f"From {base.sha} to {head.sha}: {ahead} ahead, {behind} behind."
         return shown(repository, "What changes", words, difference)
 
     async def new_webhook(self, request: Request) -> Response:

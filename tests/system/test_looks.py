@@ -6,10 +6,13 @@ import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from local.github.pages import page as local_page
 from model.app import Source
 from tests.dashboard.dashboard_site import ALICE, OPERATOR, Site
 from tests.dashboard.test_sites import add_version, make_site
@@ -20,7 +23,14 @@ STATIC = ROOT / "dashboard" / "static"
 STYLE = "".join((STATIC / name).read_text() for name in ("vendor/pico-2.1.1.min.css", "style.css"))
 SUSPENDED, FAILED = "bcdfghjkmnpq", "bcdfghjkmnpr"
 LONG = Source(f"alice/{'x' * 100}", "fix/" + "y" * 196, "a" * 40, "z" * 200)
-PATHS = (f"/apps/{SUSPENDED}", f"/apps/{FAILED}", f"/sites/{LONG_SITE}", "/apps?show=all", "/operator")
+PATHS = (
+    f"/apps/{SUSPENDED}",
+    f"/apps/{FAILED}",
+    f"/sites/{LONG_SITE}",
+    "/apps?show=all",
+    "/operator",
+    "/operator/sites",
+)
 PAYMENT = (
     "INSERT INTO payments (id, app_id, status, amount_cents, payment_intent, created_at, paid_at) "
     "VALUES ('cs_test_1', ?, 'credited', 2500, ?, 1, 1)"
@@ -45,6 +55,7 @@ async def pages() -> dict[str, str]:
     await site.database.execute(PAYMENT, SUSPENDED, f"pi_{'3Q' * 20}")
     site.billing.getByName(SUSPENDED).pay("cs_test_1", 2500)
     found = {path: await operator.get(path) for path in PATHS}
+    found["/sites"] = await site.visitor(ALICE).get("/sites")
     assert {answer.status_code for answer in found.values()} == {200}
     return {path: answer.text for path, answer in found.items()}
 
@@ -69,6 +80,14 @@ def test_the_longest_names_and_reasons_stay_within_the_window(shown: dict[str, s
     for path, html in shown.items():
         page.set_content(html)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_a_commit_of_the_local_github_stays_within_the_window(page: Page):
+    page.set_viewport_size({"width": 320, "height": 800})
+    commit: dict[str, Any] = {"title": f"Commit {'a' * 40}", "words": f"At {'b' * 40}", "text": "c" * 400}
+    repository = SimpleNamespace(full_name=f"alice/{'x' * 100}")
+    page.set_content(bytes(local_page("text.html", repository=repository, **commit).body).decode())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_beside_a_long_reason_no_word_of_a_table_is_broken_in_two(shown: dict[str, str], page: Page):
