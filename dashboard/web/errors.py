@@ -21,10 +21,11 @@ from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from model.limits import LimitReachedError
 from model.site import AlreadySoError, SiteError
 from model.suspension import ActError
-from web.pages import page, parent_page
+from web.pages import READING, page, parent_page
 from web.security import WEBHOOKS
 
 REQUEST_ID = "x-request-id"
+FOR_FORMS = "This address takes what a form sends, and nothing else."
 
 TITLES = {
     400: "This didn't work",
@@ -51,11 +52,8 @@ async def http_error(request: Request, error: Exception) -> Response:
     else:
         title = TITLES.get(error.status_code, "This went wrong")
         words = {"title": title, "message": error.detail, "request_id": None}
-        if error.status_code == 405:  # there is nothing to come back to
-            words |= {
-                "message": "This address only takes what a form sends.",
-                "here": parent_page(request.url.path),
-            }
+        if request.method in READING and error.status_code == 405:  # there is nothing to come back to
+            words |= {"message": FOR_FORMS, "here": parent_page(request.url.path)}
         response = page(request, "error.html", error.status_code, **words)
     response.headers.update(error.headers or {})
     return with_id(response, request_id)

@@ -42,7 +42,7 @@ async def metrics(request: Request) -> Response:
     if token is None:
         raise HTTPException(404)
     if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-        raise HTTPException(401, "The token is missing or wrong.")
+        raise HTTPException(401, "The token is missing or wrong.", {"www-authenticate": "Bearer"})
     lines = [line for family in await families(services) for line in family.lines()]
     return Response("\n".join((*lines, "# EOF", "")), media_type=MEDIA_TYPE)
 

@@ -78,6 +78,7 @@ def test_without_the_token_nothing_is_told(given: str) -> None:
     async def work(site: Site) -> None:
         response = await site.visitor(OPERATOR).get(PATH, {"authorization": given})
         assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "Bearer"  # RFC 9110, section 15.5.2
         assert "codius_apps" not in response.text
 
     run(work)
