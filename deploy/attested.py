@@ -15,7 +15,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from deploy.errors import DeployError
 from deploy.platform import Commit, PlatformManifest, manifests_of
 from deploy.read_back import problems_at_cloudflare
 from pipeline.attest import PREDICATE, SUBJECTS, provenance
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, annotation
 from pipeline.inputs import COMMIT, matching, required
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,23 +102,32 @@ def deploy(installation: Installation, folder: Path, env: Mapping[str, str]) -> 
     print("Read back: Cloudflare has what was signed.")
 
 
-def main(arguments: Sequence[str]) -> int:
-    environment = next((name for name in ENVIRONMENTS if name == os.environ.get("ENV")), None)
+def job_of(arguments: Sequence[str], env: Mapping[str, str]) -> Callable[[], None] | None:
+    """What is asked for, None for anything else."""
+    environment = env.get("ENV", "")
+    if environment not in ENVIRONMENTS:
+        return None
+    installation = Installation(ROOT, environment)
     match arguments:
-        case ["build" | "statement" | "deploy" as job, folder, *out] if environment is not None:
-            installation = Installation(ROOT, environment)
-        case _:
-            print(f"{__doc__}\nENV must be one of {', '.join(ENVIRONMENTS)}.", file=sys.stderr)
-            return 2
+        case ["build", folder]:
+            return lambda: build(installation, Path(folder), env)
+        case ["statement", folder, out]:
+            return lambda: statement(Path(folder), Path(out), environment, env)
+        case ["deploy", folder]:
+            return lambda: deploy(installation, Path(folder), env)
+    return None
+
+
+def main(arguments: Sequence[str]) -> int:
+    job = job_of(arguments, os.environ)
+    if job is None:
+        print(f"{__doc__}\nENV must be one of {', '.join(ENVIRONMENTS)}.", file=sys.stderr)
+        return 2
     try:
-        if job == "build":
-            build(installation, Path(folder), os.environ)
-        elif job == "statement":
-            statement(Path(folder), Path(out[0]), environment, os.environ)
-        else:
-            deploy(installation, Path(folder), os.environ)
+        job()
     except (DeployError, PipelineError, OSError, KeyError, ValueError) as error:
-        print(f"::error::{error}", flush=True)
+        message, _, more = str(error).partition("\n")
+        print(annotation(message, more), flush=True)
         return 1
     return 0
 

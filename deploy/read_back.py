@@ -42,9 +42,14 @@ def problems_at_cloudflare(installation: Installation, manifest: PlatformManifes
     bindings = settings.get("bindings") or []
     if json.dumps(plain_variables(bindings), sort_keys=True) != json.dumps(signed["vars"], sort_keys=True):
         yield f"{signed['script']}: the variables"
-    kinds = {item["name"]: item["type"] for item in bindings if item["type"] not in (*PLAIN, "secret_text")}
-    if kinds != {item["name"]: item["type"] for item in signed["bindings"]}:
-        yield f"{signed['script']}: the bindings"
+    present = {item["name"]: item for item in bindings if item["type"] not in (*PLAIN, "secret_text")}
+    leading = {item["name"]: item for item in signed["bindings"]}
+    for name in sorted(present.keys() | leading.keys()):
+        binding = leading.get(name, {})
+        # Cloudflare adds ids of its own.
+        told = {key: present.get(name, {}).get(key) for key in binding}
+        if not binding or told != binding:
+            yield f"{signed['script']}: the binding {name}"
 
 
 def answer_of(installation: Installation, path: str) -> Any:

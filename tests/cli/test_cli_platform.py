@@ -15,6 +15,7 @@ from codius.main import main
 from deploy.attested import predicate
 from deploy.configs import Installation
 from deploy.platform import Commit, PlatformManifest, manifest_of
+from deploy.read_back import problems_at_cloudflare
 from local.cloudflare.account import CloudflareAccount
 from local.cloudflare.permissions import READ_TOKEN
 from local.staging import ROOT
@@ -268,6 +269,25 @@ def test_a_binding_that_leads_elsewhere_is_caught(fork: Fork) -> None:
         fork.require_failure("dispatch", "the binding BILLING is another")
     finally:
         BINDINGS["dispatch"][1]["script_name"] = "codius-billing"
+
+
+def test_a_binding_that_leads_elsewhere_is_read_back_as_such(
+    fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", fork.api)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "local")
+    signed = fork.manifests["dispatch"]
+    assert list(problems_at_cloudflare(INSTALLATION, signed)) == []
+    form = form_of("dispatch", more=[{"name": "X", "type": "service", "service": "codius-billing"}])
+    form.metadata["bindings"] = [
+        item | ({"service": "codius-billing"} if item["name"] == "DASHBOARD" else {})
+        for item in form.metadata["bindings"]
+    ]
+    fork.upload("dispatch", form)
+    assert list(problems_at_cloudflare(INSTALLATION, signed)) == [
+        "codius-dispatch: the binding DASHBOARD",
+        "codius-dispatch: the binding X",
+    ]
 
 
 def test_a_secret_that_was_not_signed_is_caught(fork: Fork) -> None:

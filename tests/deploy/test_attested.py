@@ -129,3 +129,18 @@ def test_manifests_of_something_else_are_not_signed(tmp_path: Path, change: dict
     status, output = attested(ROOT, "statement", str(folder), str(tmp_path / "statement"), **change)
     assert status == 1
     assert "is of something else" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [
+        (["statement", "folder"], "production"),
+        (["build"], "staging"),
+        (["build", "folder"], "live"),
+        ([], ""),
+    ],
+)
+def test_what_is_no_job_is_told(arguments: list[str], env: str) -> None:
+    status, output = attested(ROOT, *arguments, ENV=env)
+    assert status == 2
+    assert output.endswith("ENV must be one of production, staging.\n")
