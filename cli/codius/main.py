@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,9 @@ VERIFIED, FAILED, UNCHECKED = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    # What libraries log and warn of has others' words in it, as they came.
+    logging.captureWarnings(True)
+    logging.getLogger().addHandler(logging.NullHandler())
     given, apps = read(parser_of(), arguments)
     try:
         return verify_all(apps, given) if given.policy else verify(apps[0], given)

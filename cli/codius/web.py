@@ -226,5 +226,8 @@ def time_of(epoch: str) -> str:
 
 
 def reason_of(error: Exception) -> str:
+    """The innermost reason, in its own words."""
+    while inner := next((item for item in reversed(error.args) if isinstance(item, Exception)), None):
+        error = inner
     reason = getattr(error, "reason", None) or error
-    return str(reason).rpartition(": ")[2]
+    return str(reason).rpartition(": ")[2] or type(error).__name__

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,6 +72,18 @@ def test_a_failure_of_its_own_is_no_verdict(
         "",
         "codius itself failed, please report it: ZeroDivisionError: \\x1b[2J\n",
     )
+
+
+def test_libraries_say_nothing_of_their_own(signer: Signer, tmp_path: Path) -> None:
+    """They would with others' words in it, as they came."""
+    file = tmp_path / "bundle.json"
+    file.write_text(json.dumps(signer.sign()))
+    command = ["-m", "codius", "verify", "https://app.example", "--offline", str(file)]
+    env = {"PYTHONPATH": str(Path(web.__file__).parents[1]), "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=env)
+    # Sigstore's own root is read, and has never heard of the signer.
+    assert "the certificate was not issued by an authority that is trusted" in done.stdout
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 # Files.
