@@ -242,14 +242,18 @@ def check_what_is_live(account: CloudflareAccount) -> None:
         assert found - {"plain_text", "json", "inherit"} == kinds, name
         assert metadata["main_module"] == "entry.py"
         assert metadata["compatibility_date"] == "2026-11-01"
-        assert set(metadata["compatibility_flags"]) <= {"python_workers", "disable_python_no_global_handlers"}
+        flags = {
+            "codius-dispatch": {"disable_python_no_global_handlers"},
+            "codius-dashboard": {"global_fetch_strictly_public"},
+        }
+        assert set(metadata["compatibility_flags"]) == {"python_workers"} | flags.get(name, set())
         logs = {"logs": {"enabled": True, "invocation_logs": False}} if name == "codius-dispatch" else {}
         assert metadata["observability"] == {"enabled": True, "redact_query_string": True, **logs}
-        # Every source file and the SDK are there, and nothing of the local stack or of a secret.
+        # Every source file, template and the SDK are there, and nothing of the local stack or of a secret.
         folder = ROOT / sources[name]
         files = [
             path.relative_to(folder).as_posix()
-            for path in folder.rglob("*.py")
+            for path in (*folder.rglob("*.py"), *folder.glob("templates/*"), *folder.glob("docs/*"))
             if "python_modules" not in path.parts
         ]
         assert set(files) <= modules.keys(), name
