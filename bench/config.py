@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from local import staging
+from local.python_runtime import LOADS_SNAPSHOT
 from local.staging import BILLING, DASHBOARD, DISPATCH, ROOT, Worker
 
 OBJECT_CLASS = "BillingDurableObject"
@@ -122,7 +123,9 @@ def python(product: Worker, others: Mapping[str, int] = MappingProxyType({})) ->
             *(local_bindings() if product == DISPATCH else []),
         ],
         "compatibilityDate": committed["compatibility_date"],
-        "compatibilityFlags": committed["compatibility_flags"] + staging.DEVELOPMENT_FLAGS,
+        "compatibilityFlags": [
+            *(*committed["compatibility_flags"], *staging.DEVELOPMENT_FLAGS, LOADS_SNAPSHOT)
+        ],
         "bindings": [variable(name, value) for name, value in variables.items()],
     }
 

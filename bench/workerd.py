@@ -14,9 +14,8 @@ import httpx
 from bench import config
 from bench.figures import Counts
 from local.processes import ProcessGroup
-from local.pyodide_bundle import BUNDLE
+from local.python_runtime import PYTHON_OPTIONS, SNAPSHOT_OPTIONS, workerd
 from local.stack import free_port
-from local.staging import ROOT
 
 SOCKETS = ("source", "ours", "bare", "source-far", "ours-far", "control")
 START_SECONDS = 300
@@ -28,15 +27,10 @@ class WorkerdError(Exception):
     """workerd doesn't start or doesn't answer; the message holds its last lines."""
 
 
-async def start_workerd(written: Path) -> ProcessGroup:
+async def start_workerd(written: Path, *options: str) -> ProcessGroup:
     """Start workerd with a config, in the folder that it is in."""
-    (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
-    return await ProcessGroup.start(
-        *(binary, "serve", written, "--experimental"),
-        f"--pyodide-bundle-disk-cache-dir={BUNDLE.parent}",
-        env=os.environ,
-        cwd=written.parent,
-    )
+    command: list[str | Path] = [workerd(), "serve", written, *PYTHON_OPTIONS, *options]
+    return await ProcessGroup.start(*command, env=os.environ, cwd=written.parent)
 
 
 class Workerd:
@@ -52,7 +46,7 @@ class Workerd:
 
     async def start(self) -> Workerd:
         written = config.write(self._folder, self.ports, self._variables)
-        self._group = await start_workerd(written)
+        self._group = await start_workerd(written, *SNAPSHOT_OPTIONS)
         self._reading = asyncio.create_task(self._read_output())
         try:
             await self._wait_until_up()

@@ -172,6 +172,13 @@ def pack_pyodide() -> None:
     )
 
 
+def take_snapshot() -> None:
+    run(
+        *(VENV_BIN / "python", "-m", "local.python_runtime"),
+        hint="workerd could not start a Python Worker.",
+    )
+
+
 # What the dashboard's pages load: a style sheet and a script.
 BROWSER_LIBRARIES = {"@picocss/pico": "css/pico.min.css", "htmx.org": "dist/htmx.min.js"}
 
@@ -209,8 +216,14 @@ STEPS = (
     Step(
         "Pyodide for workerd",
         ("package-lock.json", "local/pyodide_bundle.py", "local/pyodide_bundle.capnp"),
-        ".local/pyodide",
+        ".local/pyodide/pyodide_dev.capnp.bin",
         pack_pyodide,
+    ),
+    Step(
+        "Snapshot of Python",
+        ("package-lock.json", "local/pyodide_bundle.py", "local/python_runtime.py"),
+        ".local/pyodide/snapshot.bin",
+        take_snapshot,
     ),
 )
 # GitHub's own descriptions and axe, which only `make test` needs: 400 MB.

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import shutil
 import socket
 import time
 from collections import deque
@@ -20,7 +21,7 @@ import uvicorn
 import watchfiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local import staging
+from local import empty_database, staging
 from local.cloudflare.changes import Changes
 from local.cloudflare.d1 import Databases
 from local.cloudflare.namespace_store import NamespaceStore
@@ -30,7 +31,7 @@ from local.example import ExampleError, deploy_example
 from local.github.repositories import GitError
 from local.github.server import GitHub, GitHubSettings
 from local.processes import ProcessGroup
-from local.pyodide_bundle import BUNDLE
+from local.python_runtime import PYTHON_OPTIONS, SNAPSHOT_OPTIONS, workerd
 from local.sigstore.authority import Authority, SigningError
 from local.staging import NODE_BIN, ROOT, Addresses
 from local.stripe.server import Stripe, StripeSettings
@@ -40,6 +41,7 @@ WRANGLER = ROOT / "node_modules" / ".bin" / "wrangler"
 START_SECONDS = 300
 COMMAND_SECONDS = 120
 CRON_SECONDS = 60
+LOOK_MS = 5_000
 LOWEST_PORT, HIGHEST_PORT = 10_000, 32_000
 
 
@@ -275,32 +277,37 @@ class Stack:
         }
 
     def _workerd(self) -> Path:
-        """The pinned workerd, told to take Pyodide from the packed bundle."""
-        # npm installs the one build for this platform. (bin/workerd of the package `workerd` is a
-        # script that keeps wrangler's control pipe from it.)
-        (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
+        """The pinned workerd, told where Python is."""
         wrapper = self._state / "workerd"
         wrapper.parent.mkdir(parents=True, exist_ok=True)
-        wrapper.write_text(
-            f"#!/bin/sh\nexec '{binary}' \"$@\" --experimental "
-            f"--pyodide-bundle-disk-cache-dir='{BUNDLE.parent}'\n"
-        )
+        options = " ".join(f"'{option}'" for option in (*PYTHON_OPTIONS, *SNAPSHOT_OPTIONS))
+        wrapper.write_text(f"#!/bin/sh\nexec '{workerd()}' \"$@\" {options}\n")
         wrapper.chmod(0o755)
         return wrapper
 
     async def _migrate_database(self) -> None:
-        """Apply new migrations; wrangler, which knows the others, is asked only when there are any."""
+        """Apply new migrations; wrangler, which knows the others, is asked only when there are any.
+
+        A new state begins with a copy of an empty database, where one is kept.
+        """
         names = "\n".join(sorted(path.name for path in (ROOT / "migrations").glob("*.sql")))
-        applied = self._state / "migrations"
+        applied, storage = self._state / "migrations", self._state / "storage"
         if applied.exists() and applied.read_text() == names:
             return
         self._step("Creating the database")
+        is_new, kept = not storage.exists(), empty_database.kept_storage()
+        if is_new and kept.exists():
+            await asyncio.to_thread(shutil.copytree, kept, storage)
+            applied.write_text(names)
+            return
         staging.stage(self._staged, self._addresses)
         await self._wrangler_command(
             *("d1", "migrations", "apply", "DB", "--local"),
             *("--config", self._staged / "dashboard" / "wrangler.json"),
-            *("--persist-to", self._state / "storage"),
+            *("--persist-to", storage),
         )
+        if is_new:
+            await asyncio.to_thread(empty_database.keep, storage)
         applied.write_text(names)
 
     async def _start_workers(self) -> ProcessGroup:
@@ -372,8 +379,8 @@ class Stack:
     async def _follow_changes(self) -> None:
         """Bring edited modules to the staged Workers, where wrangler sees them and reloads."""
         folders = [worker.modules for worker in staging.WORKERS]
-        # A look every second as well: what changes before the watch is set up, or unwatched, counts too.
-        async for _ in watchfiles.awatch(*folders, rust_timeout=1000, yield_on_timeout=True):
+        # A look now and then as well: what changes before the watch is set up, or unwatched, counts too.
+        async for _ in watchfiles.awatch(*folders, rust_timeout=LOOK_MS, yield_on_timeout=True):
             workers = staging.staged_workers(self._addresses)
             changed = [staging.copy_modules(worker, self._staged) for worker in workers]
             if any(changed):

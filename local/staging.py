@@ -20,6 +20,7 @@ from typing import Any
 
 from local.cloudflare.permissions import READ_TOKEN
 from local.github.accounts import OPERATOR
+from local.python_runtime import LOADS_SNAPSHOT
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_MODULES = {"python_modules", "__pycache__", "static"}
@@ -94,7 +95,7 @@ def python_config(worker: Worker) -> Config:
     """
     config = read_config(worker)
     config["main"] = f"src/{Path(config['main']).name}"
-    config["compatibility_flags"] += DEVELOPMENT_FLAGS
+    config["compatibility_flags"] += [*DEVELOPMENT_FLAGS, LOADS_SNAPSHOT]
     variables = config.get("vars", {})
     config["vars"] = {name: type(value)(os.environ.get(name) or value) for name, value in variables.items()}
     return config

@@ -6,12 +6,11 @@ import asyncio
 import json
 import re
 import tempfile
-from functools import cache
 from pathlib import Path
 
 from local.cloudflare.answers import ApiError
+from local.python_runtime import workerd
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FLAG = re.compile(r"[a-z0-9_]{1,100}")
 TIMEOUT_SECONDS = 60
@@ -23,12 +22,6 @@ const config :Workerd.Config = (services = [(name = "upload", worker = (
 # What it says that is no error at Cloudflare: a build of workerd knows no date after its own.
 HARMLESS = ("became the default as of", "newest date supported by this server binary")
 EXPERIMENTAL = "is experimental and may break"
-
-
-@cache
-def workerd() -> Path:
-    (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
-    return binary
 
 
 async def check_compatibility(date: str, flags: list[str]) -> None:

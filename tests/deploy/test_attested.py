@@ -68,12 +68,6 @@ def test_two_clones_of_one_commit_give_one_manifest(tmp_path: Path) -> None:
     assert {"name": "DB", "type": "d1"} in dashboard["bindings"]
     assert set(SECRETS) <= set(dashboard["secrets"])
     assert "entry.py" in {module["name"] for module in dashboard["modules"]}
-    # One byte of the code is another manifest, of the one Worker that it is in.
-    with open(clones[1] / "dispatch" / "answers.py", "a") as file:
-        file.write("\n")
-    assert attested(clones[1], "build", str(tmp_path / "edited"))[0] == 0
-    changed = [part for part in PARTS if (tmp_path / "edited" / f"{part}.json").read_bytes() != made[0][part]]
-    assert changed == ["dispatch"]
 
 
 def test_what_was_signed_is_deployed_and_read_back_and_nothing_else(
@@ -105,7 +99,7 @@ def test_what_was_signed_is_deployed_and_read_back_and_nothing_else(
     # What was signed is left as it is by hand.
     assert operator.is_done("dispatch")
     operator.take_changes()
-    # What isn't what was signed stops it before anything is changed.
+    # One byte that isn't what was signed, in one of the Workers, stops it before anything is changed.
     with open(root / "dispatch" / "answers.py", "a") as file:
         file.write("\n")
     status, output = attested(root, "deploy", str(folder), **env, MANIFESTS_SHA256=digests)

@@ -18,13 +18,12 @@ from pathlib import Path
 
 from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
-from local.pyodide_bundle import BUNDLE
+from local.python_runtime import PYTHON_OPTIONS, workerd
 from local.stack import NODE_BIN, WRANGLER, free_port
 from local.staging import (
     COMPATIBILITY_DATE,
     DEVELOPMENT_FLAGS,
     NAMESPACE_SERVICE,
-    ROOT,
     Addresses,
     namespace_config,
 )
@@ -151,7 +150,7 @@ def serving(built: dict[str, Built], folder: Path, stand_in: int) -> Iterator[in
             *("--persist-to", folder / "storage", "--show-interactive-dev-session=false"),
         ],
         cwd=folder,
-        env={**ENVIRONMENT, "MINIFLARE_WORKERD_PATH": str(workerd(folder))},
+        env={**ENVIRONMENT, "MINIFLARE_WORKERD_PATH": str(workerd_script(folder))},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -179,11 +178,10 @@ def read(output: Iterable[str], said: list[str], is_ready: threading.Event) -> N
     is_ready.set()
 
 
-def workerd(folder: Path) -> Path:
-    """The pinned workerd, which takes Pyodide from the packed bundle."""
-    (binary,) = (ROOT / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
+def workerd_script(folder: Path) -> Path:
+    """The pinned workerd, told where Python is."""
     script = folder / "workerd"
-    cache = f"--pyodide-bundle-disk-cache-dir='{BUNDLE.parent}'"
-    script.write_text(f"#!/bin/sh\nexec '{binary}' \"$@\" --experimental {cache}\n")
+    options = " ".join(f"'{option}'" for option in PYTHON_OPTIONS)
+    script.write_text(f"#!/bin/sh\nexec '{workerd()}' \"$@\" {options}\n")
     script.chmod(0o755)
     return script

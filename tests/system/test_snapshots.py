@@ -19,9 +19,8 @@ import pytest
 
 from bench.config import Embed, capnp_text
 from deploy.configs import PAYMENT_SECRETS, SECRETS
-from local.cloudflare.compatibility import workerd
 from local.processes import ProcessGroup
-from local.pyodide_bundle import BUNDLE
+from local.python_runtime import PYTHON_OPTIONS, workerd
 from local.stack import NODE_BIN, WRANGLER, free_port
 from local.staging import BILLING, DASHBOARD, DEVELOPMENT_FLAGS, DISPATCH, ROOT, Worker, read_config
 
@@ -111,8 +110,7 @@ def names_of_bindings(config: dict[str, Any]) -> Iterator[str]:
 @asynccontextmanager
 async def served(config: Path, snapshots: Path, *options: str) -> AsyncIterator[None]:
     group = await ProcessGroup.start(
-        *(workerd(), "serve", config, "--experimental", f"--pyodide-bundle-disk-cache-dir={BUNDLE.parent}"),
-        *(f"--python-snapshot-dir={snapshots}", *options),
+        *(workerd(), "serve", config, *PYTHON_OPTIONS, f"--python-snapshot-dir={snapshots}", *options),
         env=os.environ,
         cwd=config.parent,
     )
