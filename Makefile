@@ -1,4 +1,5 @@
-.PHONY: setup tests-setup dev test soak differential check format bench docs screenshots lock deploy operator
+.PHONY: setup tests-setup dev test soak differential check format bench docs screenshots lock deploy operator \
+	lint types-tools types-dashboard types-dispatch types-billing types-cli
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -23,11 +24,17 @@ differential: tests-setup  ## Compare every kind of project with what wrangler m
 	@DIFFERENTIAL="projects more" $(BIN)/python -m pytest tests/differential
 
 check: setup  ## Lint, formatting, types, and security of the workflows.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync types-tools types-dashboard types-dispatch types-billing types-cli lint
+
+lint:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/zizmor --offline --quiet .github cli/action.yml
-	@for worker in dispatch billing dashboard; do (cd $$worker && ../$(BIN)/mypy --config-file ../pyproject.toml .) || exit 1; done
-	@(cd cli && ../$(BIN)/mypy --config-file ../pyproject.toml .)
+
+types-dashboard types-dispatch types-billing types-cli: types-%:
+	@cd $* && ../$(BIN)/mypy --config-file ../pyproject.toml .
+
+types-tools:
 	@MYPYPATH=dashboard $(BIN)/mypy local bench pipeline deploy
 
 format: setup  ## Format the code.
