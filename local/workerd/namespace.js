@@ -19,8 +19,9 @@ const MODULES = {
   "application/octet-stream": (bytes) => ({ data: bytes.buffer }),
   "application/wasm": (bytes) => ({ wasm: bytes.buffer }),
 };
-// What the launcher adds to the product's own Python Workers, too.
-const LOCAL_PYTHON_FLAGS = ["python_workers_development", "experimental"];
+// What the launcher adds to the product's own Python Workers, too: all begin with one snapshot of memory.
+const LOCAL_PYTHON_FLAGS = ["python_workers_development", "experimental", "disable_python_dedicated_snapshot"];
+const SNAPSHOT_OF_ITS_OWN = "python_dedicated_snapshot";
 // Of the modules that are added to a JavaScript Worker.
 const [PRELUDE, MAIN] = ["local-prelude.js", "local-main.js"];
 
@@ -33,7 +34,7 @@ function workerCode(script, exports, name) {
   const variables = script.bindings.map(({ name, json, text }) => [name, json ?? text]);
   const code = {
     compatibilityDate: script.compatibility_date,
-    compatibilityFlags: [...script.compatibility_flags, ...(isPython ? LOCAL_PYTHON_FLAGS : [])],
+    compatibilityFlags: isPython ? pythonFlags(script.compatibility_flags) : script.compatibility_flags,
     allowExperimental: isPython,
     mainModule: script.main_module,
     modules: Object.fromEntries(modules),
@@ -46,6 +47,10 @@ function workerCode(script, exports, name) {
 }
 
 // Imports are evaluated in their order.
+function pythonFlags(flags) {
+  return [...flags.filter((flag) => flag !== SNAPSHOT_OF_ITS_OWN), ...LOCAL_PYTHON_FLAGS];
+}
+
 function withPrelude(code, caches) {
   const main = JSON.stringify(`./${code.mainModule}`);
   const script = `import "./${PRELUDE}"; import * as app from ${main}; export * from ${main}; export default app.default;`;

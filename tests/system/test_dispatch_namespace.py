@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from tests.system.running import RunningStack
 
 SCRIPTS = "/workers/dispatch/namespaces/testing/scripts"
@@ -88,6 +91,16 @@ def test_wrangler_is_told_how_apps_get_static_files(stack: RunningStack, project
 def test_a_python_worker_runs(stack: RunningStack):
     stack.deploy(stack.root / "examples" / "hello-python", "snake")
     assert stack.get("snake", "/?name=Ada").text == "Hello, Ada, from Python!\n"
+
+
+def test_a_python_worker_that_asks_for_a_snapshot_of_its_own_runs(stack: RunningStack, tmp_path: Path):
+    folder = shutil.copytree(stack.root / "examples" / "hello-python", tmp_path / "app")
+    config = folder / "wrangler.toml"
+    flags = '"python_workers"'
+    assert flags in config.read_text()
+    config.write_text(config.read_text().replace(flags, f'{flags}, "python_dedicated_snapshot"'))
+    stack.deploy(folder, "own-snapshot")
+    assert stack.get("own-snapshot", "/?name=Ada").text == "Hello, Ada, from Python!\n"
 
 
 def test_compatibility_settings_are_each_workers_own(stack: RunningStack, project):
