@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from local.plain_http import NO_CERTIFICATES
+
 TIMEOUT_SECONDS = 30
 
 
@@ -41,6 +43,7 @@ class Control:
             headers={"authorization": f"Bearer {self.token}"},
             json={"target": target, "name": name, "method": method, "parameters": parameters},
             timeout=TIMEOUT_SECONDS,
+            verify=NO_CERTIFICATES,
         )
         if not response.is_success:
             raise ControlError(response.text)

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from local.control import Control
+from local.plain_http import NO_CERTIFICATES
 from local.stack import NODE_BIN, WRANGLER, free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -127,7 +128,7 @@ class RunningStack:
     def request(self, host: str, method: str = "GET", path: str = "/", **options: Any) -> httpx.Response:
         """Ask one host of the stack (`<id>.localhost`), without following redirects."""
         headers = {"host": f"{host}:{self.port}", "accept": "*/*", **options.pop("headers", {})}
-        with httpx.Client(timeout=REQUEST_SECONDS) as client:
+        with httpx.Client(timeout=REQUEST_SECONDS, verify=NO_CERTIFICATES) as client:
             return client.request(method, f"{self.origin}{path}", headers=headers, **options)
 
     def get(self, app: str, path: str = "/", **options: Any) -> httpx.Response:
@@ -136,7 +137,7 @@ class RunningStack:
     def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask the stand-in for Cloudflare's API."""
         headers = {"authorization": "Bearer local"}
-        with httpx.Client(timeout=REQUEST_SECONDS) as client:
+        with httpx.Client(timeout=REQUEST_SECONDS, verify=NO_CERTIFICATES) as client:
             url = f"{self.origin}/client/v4/accounts/local{path}"
             return client.request(method, url, headers=headers, **options)
 
@@ -146,7 +147,7 @@ class RunningStack:
 
     def stripe(self, do: str, **asked: Any) -> Any:
         """Ask the local Stripe for what no customer does."""
-        with httpx.Client(timeout=REQUEST_SECONDS) as client:
+        with httpx.Client(timeout=REQUEST_SECONDS, verify=NO_CERTIFICATES) as client:
             response = client.post(f"{self.origin}/local/stripe", json={"do": do, **asked})
         response.raise_for_status()
         return response.json()
