@@ -9,7 +9,10 @@ from local import staging
 from local.staging import BILLING, DASHBOARD, DISPATCH, WORKERS, Addresses, Worker
 
 ADDRESSES = Addresses(port=8787, stand_in_port=9999, control_token="token")
-LOCAL_ONLY = ["python_workers_development", "experimental", "local-namespace"]
+LOCAL_ONLY = [
+    *("python_workers_development", "experimental", "disable_python_dedicated_snapshot"),
+    "local-namespace",
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def test_a_staged_config_is_the_committed_one_with_the_development_pyodide(
     staged: tuple[Path, list[Path]], worker: Worker
 ) -> None:
     committed, config = staging.read_config(worker), configs_of(staged)[worker.name]
-    added = ["python_workers_development", "experimental"]
+    added = ["python_workers_development", "experimental", "disable_python_dedicated_snapshot"]
     assert config["compatibility_flags"] == committed["compatibility_flags"] + added
     for key in ("name", "compatibility_date", "durable_objects"):
         assert config[key] == committed[key]
