@@ -15,6 +15,7 @@ from hosting.removals import Removals
 from hosting.sites import SiteHosting
 from model.app import App
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
+from model.limits import DAY_MS
 from model.progress import UNEXPLAINED
 from payments.fulfilment import Fulfilment
 from payments.taking_back import OnFailure, TakingBack
@@ -26,7 +27,7 @@ from store.users import Users
 
 OVERDUE_MS = 120_000
 OPEN_PAYMENT_MS = 900_000  # how often is asked about a payment page that nobody has come back from
-EXPIRED_PAYMENT_MS = 7 * 24 * 3_600_000  # how long is known that nobody paid; a page expires after a day
+EXPIRED_PAYMENT_MS = 7 * DAY_MS  # how long is known that nobody paid; a page expires after a day
 EXPLAINED_MS = 1_800_000
 APPS_AT_ONCE = 20
 PAYMENTS_AT_ONCE = 20

@@ -20,6 +20,15 @@ def kept_storage() -> Path:
     return ROOT / ".local" / "databases" / digest.hexdigest()
 
 
+def copy_to(storage: Path) -> bool:
+    """Begin a storage with it; False where none is kept."""
+    kept = kept_storage()
+    if not kept.exists():
+        return False
+    shutil.copytree(kept, storage)
+    return True
+
+
 def keep(storage: Path) -> None:
     """Keep a storage that has nothing else: all of it, or nothing."""
     kept = kept_storage()

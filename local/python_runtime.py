@@ -33,10 +33,10 @@ const config :Workerd.Config = (
     compatibilityDate = "2026-11-01",
     compatibilityFlags = [
       "python_workers", "python_workers_development", "experimental",
-      "disable_python_external_sdk", "disable_python_dedicated_snapshot",
+      "disable_python_external_sdk", "%(flag)s",
     ],
   ))],
-  sockets = [(name = "main", address = "unix:%s", http = (), service = "main")],
+  sockets = [(name = "main", address = "unix:%(socket)s", http = (), service = "main")],
 );
 """
 
@@ -53,12 +53,21 @@ def workerd() -> Path:
     return binary
 
 
+def workerd_script(folder: Path, *options: str) -> Path:
+    """A program in a folder that is this workerd, told where Python is: wrangler passes on no options."""
+    script = folder / "workerd"
+    quoted = " ".join(f"'{option}'" for option in (*PYTHON_OPTIONS, *options))
+    script.write_text(f"#!/bin/sh\nexec '{workerd()}' \"$@\" {quoted}\n")
+    script.chmod(0o755)
+    return script
+
+
 def take_snapshot() -> None:
     """Put the snapshot where workerd is told to load it. Raises SnapshotError."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config, socket = folder / "config.capnp", folder / "socket"
-        config.write_text(CONFIG % socket)
+        config.write_text(CONFIG % {"flag": LOADS_SNAPSHOT, "socket": socket})
         options = (*PYTHON_OPTIONS, f"--python-snapshot-dir={folder}", "--python-save-baseline-snapshot")
         with open(folder / "log", "w+") as log:
             process = subprocess.Popen([workerd(), "serve", config, *options], stdout=log, stderr=log)

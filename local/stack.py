@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import os
 import secrets
-import shutil
 import socket
 import time
 from collections import deque
@@ -31,7 +30,7 @@ from local.example import ExampleError, deploy_example
 from local.github.repositories import GitError
 from local.github.server import GitHub, GitHubSettings
 from local.processes import ProcessGroup
-from local.python_runtime import PYTHON_OPTIONS, SNAPSHOT_OPTIONS, workerd
+from local.python_runtime import SNAPSHOT_OPTIONS, workerd_script
 from local.sigstore.authority import Authority, SigningError
 from local.staging import NODE_BIN, ROOT, Addresses
 from local.stripe.server import Stripe, StripeSettings
@@ -265,7 +264,7 @@ class Stack:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CLOUDFLARE_")}
         return kept | {
             "PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}",
-            "MINIFLARE_WORKERD_PATH": str(self._workerd()),
+            "MINIFLARE_WORKERD_PATH": str(workerd_script(self._state, *SNAPSHOT_OPTIONS)),
             "CLOUDFLARE_CF_FETCH_ENABLED": "false",
             "WRANGLER_SEND_METRICS": "false",
             "X_LOCAL_OBSERVABILITY": "false",
@@ -275,15 +274,6 @@ class Stack:
             "CI": "true",
             "FORCE_COLOR": "0",
         }
-
-    def _workerd(self) -> Path:
-        """The pinned workerd, told where Python is."""
-        wrapper = self._state / "workerd"
-        wrapper.parent.mkdir(parents=True, exist_ok=True)
-        options = " ".join(f"'{option}'" for option in (*PYTHON_OPTIONS, *SNAPSHOT_OPTIONS))
-        wrapper.write_text(f"#!/bin/sh\nexec '{workerd()}' \"$@\" {options}\n")
-        wrapper.chmod(0o755)
-        return wrapper
 
     async def _migrate_database(self) -> None:
         """Apply new migrations; wrangler, which knows the others, is asked only when there are any.
@@ -295,9 +285,8 @@ class Stack:
         if applied.exists() and applied.read_text() == names:
             return
         self._step("Creating the database")
-        is_new, kept = not storage.exists(), empty_database.kept_storage()
-        if is_new and kept.exists():
-            await asyncio.to_thread(shutil.copytree, kept, storage)
+        is_new = not storage.exists()
+        if is_new and await asyncio.to_thread(empty_database.copy_to, storage):
             applied.write_text(names)
             return
         staging.stage(self._staged, self._addresses)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from model.suspension import Kind as TargetKind
+from model.text import seen
 
 NoticeKind = Literal["deployed", "failed", "suspended", "restored", "low", "used_up", "differs", "webhook"]
 TITLES: dict[NoticeKind, str] = {
@@ -77,7 +78,7 @@ class Notice:
     @property
     def words(self) -> str:
         """On one line, of characters that are to be seen: a detail may be of a stranger's."""
-        shown = "".join(character if character.isprintable() else " " for character in self.detail)
+        shown = seen(self.detail)
         return f"{self.title}: {shown[:MAX_DETAIL]}" if shown.strip() else f"{self.title}."
 
     @property

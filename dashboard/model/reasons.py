@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from model.text import seen
+
 # The title that the pipeline gives (`pipeline/errors.py`).
 PIPELINE_S = "Not deployed"
 MAX_REASONS = 3
@@ -32,9 +34,6 @@ def reasons_in(annotations: Iterable[Any]) -> list[str]:
 
 def plain(text: str) -> str:
     """Text without what isn't to be seen, up to a length; it keeps its lines."""
-    lines = (
-        "".join(character if character.isprintable() else " " for character in line).rstrip()
-        for line in COLOURS.sub("", text[: 4 * MAX_LENGTH]).splitlines()
-    )
+    lines = (seen(line).rstrip() for line in COLOURS.sub("", text[: 4 * MAX_LENGTH]).splitlines())
     whole = "\n".join(line for line in lines if line)
     return whole if len(whole) <= MAX_LENGTH else f"{whole[:MAX_LENGTH]}…"

@@ -14,6 +14,7 @@ from typing import Literal
 from model.app import APP_ID, User
 from model.limits import LimitReachedError
 from model.site_names import is_site_name
+from model.text import seen
 
 Kind = Literal["app", "site", "user", "repository", "owner"]
 KINDS: tuple[Kind, ...] = ("app", "site", "user", "repository", "owner")
@@ -111,7 +112,7 @@ def is_named(kind: Kind, name: str) -> bool:
 
 def reason_of(text: str) -> str:
     """A reason, on one line. Raises ActError."""
-    reason = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    reason = " ".join(seen(text).split())
     if not reason:
         raise ActError("Say why: the deployer and the visitors read it.")
     if len(reason) > MAX_REASON:

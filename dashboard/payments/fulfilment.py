@@ -15,11 +15,12 @@ from typing import Protocol
 
 from clients.billing import Billing, BillingUnavailableError
 from model.checkout import Checkout
+from model.limits import DAY_MS
 from model.payment import Payment
 from store.payments import Payments
 
 # Stripe knows a session for longer; a key of another account that was set by mistake is noticed before.
-UNKNOWN_MS = 30 * 24 * 3_600_000
+UNKNOWN_MS = 30 * DAY_MS
 
 
 class Stripe(Protocol):

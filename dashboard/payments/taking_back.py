@@ -15,6 +15,7 @@ from typing import Protocol
 
 from clients.billing import Billing, BillingUnavailableError
 from model.checkout import Dispute, PaymentsNotConfiguredError, PaymentsUnavailableError, Refund
+from model.limits import DAY_MS
 from model.payment import Payment
 from payments.fulfilment import Fulfilment
 from store.payments import Payments
@@ -23,7 +24,7 @@ from store.reversals import Reversal, Reversals
 BOOKED_AT_ONCE = 50
 PAYMENTS_ASKED_AT_ONCE = 20
 FIRST_PAUSE_MS = 120_000
-LONGEST_PAUSE_MS = 24 * 3_600_000
+LONGEST_PAUSE_MS = DAY_MS
 MOST_DOUBLINGS = 10  # beyond which a pause is the longest anyway
 # Told what could not be done, and for which payment, refund or dispute.
 OnFailure = Callable[[str, Exception], None]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.failure import Failure
-from model.limits import HOUR_MS
+from model.limits import DAY_MS, HOUR_MS
 from store.database import Database, Row
 
 MOST_KINDS = 50
-KEPT_MS = 30 * 24 * 3_600_000
+KEPT_MS = 30 * DAY_MS
 MAX_REQUESTS = 1_000  # characters: of Cloudflare's ids the last 47
 # So that no crowd of new kinds drives out those that are kept, nor costs more rows than what is kept already.
 NEW_PER_HOUR = 20

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.app import User
+from model.limits import DAY_MS
 from model.site import Event, Site, Switch
 from store.database import Database, Row, Value
 from store.suspensions import APP_SUSPENDED, SITE_SUSPENDED
@@ -51,7 +52,6 @@ IS_SERVING = is_serving()
 MAY_BE_NAMED = is_serving(LEASES_OVER_MS)
 # At most this many events a day, a number that nobody reaches by hand.
 EVENTS_PER_DAY = 200
-DAY_MS = 86_400_000
 # Of what is in force: what is announced, and enough of what has begun to tell what served before.
 SWITCHES_READ = 40
 UNENDED = "SELECT 1 FROM site_versions WHERE site = {site} AND ended_at IS NULL"

@@ -13,7 +13,7 @@ from model.app import APP_ID, App, User
 from model.site import Site
 from model.site_names import is_site_name
 from web.pages import READING, here_of, page, parent_page
-from web.services import Services
+from web.services import services_of
 
 
 class LoginRequiredError(Exception):
@@ -57,7 +57,7 @@ def require_viewer(request: Request, typed: Mapping[str, str] | None = None) -> 
 async def visible_app(request: Request) -> App:
     """The app in the path, or a 404 page that doesn't tell whether there is one. Operators see all."""
     found, viewer = await app_of(request), request.state.viewer
-    services: Services = request.state.services
+    services = services_of(request)
     if found is None or not (found.is_visible_to(viewer) or services.settings.is_operator(viewer)):
         raise not_visible(request)
     return found
@@ -92,14 +92,14 @@ async def deployed_app(request: Request) -> App:
 
 
 async def app_of(request: Request) -> App | None:
-    services: Services = request.state.services
+    services = services_of(request)
     app_id = request.path_params["app_id"]
     return await services.apps.get(app_id) if APP_ID.fullmatch(app_id) else None
 
 
 async def existing_site(request: Request) -> Site:
     """The site in the path."""
-    services: Services = request.state.services
+    services = services_of(request)
     name = request.path_params["name"]
     found = await services.sites.get(name) if is_site_name(name) else None
     if found is None:
@@ -112,7 +112,7 @@ async def visible_site(request: Request) -> Site:
 
     Operators see all.
     """
-    services: Services = request.state.services
+    services = services_of(request)
     found, viewer = await existing_site(request), request.state.viewer
     if found.is_owned_by(viewer) or services.settings.is_operator(viewer):
         return found
@@ -123,7 +123,7 @@ async def visible_site(request: Request) -> Site:
 
 async def named_site(request: Request) -> Site | None:
     """The site that is named where an app's id could be, as a host names either."""
-    services: Services = request.state.services
+    services = services_of(request)
     name = request.path_params["app_id"]
     return await services.sites.get(name) if is_site_name(name) else None
 

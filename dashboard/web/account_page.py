@@ -11,7 +11,7 @@ from web.access import require_viewer
 from web.bodies import form_field
 from web.pages import page
 from web.rates import spend
-from web.services import Services
+from web.services import services_of
 
 SHOWN, NOTICES_SHOWN = 1_000, 10
 MISTYPED = "This is not your login. Nothing was deleted."
@@ -24,7 +24,7 @@ async def account(request: Request) -> Response:
 
 async def account_page(request: Request, status: int = 200, **typed: str) -> Response:
     """`typed` is what a form on it brought and is no good, with what is wrong."""
-    services: Services = request.state.services
+    services = services_of(request)
     viewer = require_viewer(request)
     return page(
         request,
@@ -40,7 +40,7 @@ async def account_page(request: Request, status: int = 200, **typed: str) -> Res
 
 async def delete(request: Request) -> Response:
     """What the form asks for is the login, as a button is too easily pressed."""
-    services: Services = request.state.services
+    services = services_of(request)
     viewer: User | None = request.state.viewer
     if viewer is None:  # perhaps a second click: a login would make anew what the first has deleted
         words = {"title": "You are logged out", "message": LOGGED_OUT, "request_id": None}

@@ -11,14 +11,14 @@ from clients.billing import BillingUnavailableError
 from model.app import App
 from model.lasting import lasts
 from web.charts import requests_per_day, requests_per_hour
-from web.services import Services
+from web.services import Services, services_of
 
 CHART_HOURS, CHART_DAYS = 48, 30
 
 
 async def billing_of(request: Request, name: str) -> dict[str, Any]:
     """What a page shows of an account; that it can't be read is shown, too."""
-    services: Services = request.state.services
+    services = services_of(request)
     try:
         account, usage = await asyncio.gather(
             services.billing.account(name),

@@ -25,7 +25,7 @@ from web.access import require_viewer
 from web.bodies import form_fields, from_query
 from web.errors import limited
 from web.pages import before_of, page
-from web.services import Services
+from web.services import Services, services_of
 
 FIELDS = ("repository",)
 FAILED_ALREADY = (
@@ -77,7 +77,7 @@ class Filter:
 
 
 async def apps(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     is_form = request.method == "POST"
     fields = await form_fields(request, *FIELDS) if is_form else from_query(request, *FIELDS)
     viewer, typed = require_viewer(request, fields), fields["repository"]
@@ -105,7 +105,7 @@ async def apps(request: Request) -> Response:
 
 
 async def apps_page(request: Request, viewer: User, typed: str, error: FormError | None) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     chosen = Filter.read(request)
     found = await services.apps.of_user(
         viewer, before_of(request), APPS_PER_PAGE + 1, chosen.words, chosen.kind

@@ -16,7 +16,7 @@ from web.accounts import billing_of, can_top_up
 from web.attestation_pages import word_about
 from web.pages import page
 from web.rates import spend
-from web.services import Services
+from web.services import Services, services_of
 from web.steps import steps_of
 from web.top_ups import Payable, form_of
 
@@ -25,7 +25,7 @@ MAX_SEARCHED = 128  # characters of a request's id
 
 
 async def app(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     try:
         found = await visible_app(request)
     except HTTPException:
@@ -52,7 +52,7 @@ async def app(request: Request) -> Response:
 
 async def failures_of(request: Request, app: App) -> dict[str, Any]:
     """What an app failed with lately, for its deployer alone; of one request, if its id is searched for."""
-    services: Services = request.state.services
+    services = services_of(request)
     if not app.is_public or app.deleted_at is not None or not app.is_deployed_by(request.state.viewer):
         return {}
     searched = request.query_params.get("request", "").strip()[:MAX_SEARCHED]
@@ -62,7 +62,7 @@ async def failures_of(request: Request, app: App) -> dict[str, Any]:
 
 async def payment_required(request: Request) -> Response:
     """Where dispatch sends browsers when an app, or a site, has used up its prepaid requests."""
-    services: Services = request.state.services
+    services = services_of(request)
     site = await named_site(request)
     if site is not None:
         return RedirectResponse(f"/sites/{site.name}/402{query_of(request)}")
@@ -102,14 +102,14 @@ async def is_missing(services: Services, app_id: str, app: App | None) -> bool:
 
 
 async def retry(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     found = await own_app(request)
     await services.deployments.retry(found, services.now())
     return see_app(found.id)
 
 
 async def delete(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     found = await own_app(request)
     await spend(request, "deletions")
     await services.removals.delete(found, services.now())

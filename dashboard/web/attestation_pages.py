@@ -13,19 +13,20 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from attestation.checks import BUDGET, DifferenceError, Document
 from model.app import App
+from model.limits import DAY_MS
 from model.site import Site, Standing
 from store.attestations import Check, Verdict
 from web.access import app_of, deployed_app, is_background, named_site, visible_site
 from web.errors import log_request
 from web.pages import page
 from web.security import OPEN
-from web.services import Services
+from web.services import Services, services_of
 from web.settings import Settings
 from web.site_history import site_part
 
 Word = Literal["verified", "differs", "not checked lately"]
 
-LATELY_MS = 24 * 3_600_000
+LATELY_MS = DAY_MS
 UNCACHED = OPEN | {"cache-control": "no-store"}
 # What the command asks if it is told nothing else.
 CLOUDFLARE_API = "https://api.cloudflare.com/client/v4"
@@ -34,7 +35,7 @@ AGAIN = UNCACHED | {"retry-after": "5"}
 
 async def document(request: Request) -> Response:
     """The document that docs/attestation.md describes, of an app or of what a site serves now."""
-    services: Services = request.state.services
+    services = services_of(request)
     site, standing = await named_site(request), None
     try:
         if site is None:
@@ -94,14 +95,14 @@ async def site_attestation(request: Request) -> Response:
 
 async def visible_site_and_app(request: Request) -> tuple[Site, App]:
     """The site in the path, and what it serves now. Raises HTTPException where it serves nothing."""
-    services: Services = request.state.services
+    services = services_of(request)
     site = await visible_site(request)
     standing = await services.site_hosting.standing(site.name, services.now())
     return site, await app_of_site(services, site, standing)
 
 
 async def in_words(request: Request, found: App, site: Site | None) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     settings = services.settings
     check = await latest_check(request, found)
     content = None if check is None or check.status is None else check.document()
@@ -163,7 +164,7 @@ def verify_command(settings: Settings, url: str) -> str:
 
 
 async def latest_check(request: Request, app: App) -> Check | None:
-    services: Services = request.state.services
+    services = services_of(request)
 
     def on_failure(app_id: str, error: Exception) -> None:
         event = "verification_differs" if isinstance(error, DifferenceError) else "check_failed"

@@ -13,7 +13,7 @@ from attestation.checks import BUDGET
 from model.app import App
 from web.access import deployed_app
 from web.attestation_pages import Word, visible_site_and_app, word_of
-from web.services import Services
+from web.services import services_of
 
 LABEL = "Codius Workers"
 # White on each has a contrast of 4.5 at least (WCAG 2.2, 1.4.3).
@@ -46,7 +46,7 @@ async def of_site(request: Request) -> Response:
 
 
 async def badge(request: Request, app: App) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     now, store = services.now(), services.checks.store
     verdict = await store.verdict(app.id)
     if verdict is None or verdict.began_at <= now - BUDGET.app_ms:

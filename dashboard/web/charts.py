@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+from model.limits import DAY_MS, HOUR_MS
+
 WIDTH, HEIGHT = 480, 220
 LEFT, BOTTOM, TOP = 56, 32, 16
 FLOOR = HEIGHT - BOTTOM

@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from web.charts import DAY_MS
+from model.limits import DAY_MS
 from web.pages import page
-from web.services import Services
+from web.services import services_of
 from web.site_history import time_of
 
 FOLDER = Path(__file__).parent.parent / "docs"
@@ -33,7 +33,7 @@ async def doc(request: Request) -> Response:
 
 async def security_txt(request: Request) -> Response:
     """Whom to tell of a vulnerability (RFC 9116); it is said anew each day, for three months."""
-    services: Services = request.state.services
+    services = services_of(request)
     contact = services.settings.security_contact
     if contact is None:
         raise HTTPException(404)

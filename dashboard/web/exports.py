@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
+from model.limits import DAY_MS, HOUR_MS
 from model.payment import Line, Payment, statement
 from web.access import require_viewer, visible_app, visible_site
-from web.charts import DAY_MS, HOUR_MS
 from web.rates import spend
 from web.services import Services, services_of
 from web.site_history import time_of

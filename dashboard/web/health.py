@@ -23,7 +23,7 @@ NO_APP = "healthz"  # an id that no app has: its object stores nothing when it i
 
 
 async def healthz(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     headers = {"cache-control": "no-store"}
     if not services.settings.is_operator(request.state.viewer):
         return JSONResponse({"status": "ok"}, headers=headers)

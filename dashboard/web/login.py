@@ -20,7 +20,7 @@ from model.switches import SignUpRefusedError
 from web import sessions
 from web.rates import spend
 from web.security import inward
-from web.services import Services
+from web.services import services_of
 
 COOKIE = "__Host-login"
 COOKIE_SECONDS = 600
@@ -29,7 +29,7 @@ AGAIN = "The login was not begun in this browser, or took too long. Log in again
 
 
 async def begin(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     next_path = inward(request.query_params.get("next"))
     response = RedirectResponse(services.login.authorize_url(state, verifier), 302)
@@ -42,7 +42,7 @@ async def begin(request: Request) -> Response:
 
 
 async def callback(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     state, verifier, next_path = read_cookie(request)
     query, request.state.began_at = request.query_params, next_path or inward(None)
     if not state or not hmac.compare_digest(state.encode(), query.get("state", "").encode()):

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from store.database import Row, Value
-from web.services import Services
+from web.services import Services, services_of
 
 MEDIA_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PARTS = ("apps", "payments", "reversals", "sites", "suspensions", "checks")
@@ -36,7 +36,7 @@ class Family:
 
 async def metrics(request: Request) -> Response:
     """With the token as `Authorization: Bearer …`; without one that is set nobody learns of it."""
-    services: Services = request.state.services
+    services = services_of(request)
     token = services.settings.secrets.metrics_token
     given = request.headers.get("authorization", "")
     if token is None:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from store.overview import Overview
 from web.operator_acts import require_operator
 from web.pages import before_of, page
-from web.services import Services
+from web.services import services_of
 
 SHOWN = 50
 MOST_OF_A_WORD = 140
@@ -52,5 +52,5 @@ async def listed(request: Request, kind: str, everything: All, found: Found) -> 
 
 def overview_of(request: Request) -> Overview:
     require_operator(request)
-    services: Services = request.state.services
+    services = services_of(request)
     return services.overview

@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from model.app import STATES
+from model.limits import DAY_MS
 from model.payment import RefundReason
 from web.charts import apps_per_day
 from web.operator_acts import require_operator
 from web.pages import FAR_FUTURE, page
-from web.services import Services
+from web.services import services_of
 
 APPS_SHOWN = 25
 FAILURES_SHOWN = 25
@@ -20,7 +21,7 @@ SUSPENSIONS_SHOWN = 100
 ACTS_SHOWN = 10
 CHART_DAYS = 30
 # How long a payment is listed of which there is nothing to refund.
-NOTHING_PAID_SHOWN_MS = 30 * 24 * 3_600_000
+NOTHING_PAID_SHOWN_MS = 30 * DAY_MS
 
 
 REASONS: dict[RefundReason, str] = {
@@ -32,7 +33,7 @@ REASONS: dict[RefundReason, str] = {
 
 
 async def operator(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     require_operator(request)
     now = services.now()
     users, counts = await services.users.count(), await services.apps.counts()

@@ -13,7 +13,7 @@ from web.access import is_background, require_viewer
 from web.accounts import can_top_up
 from web.pages import page
 from web.rates import spend
-from web.services import Services
+from web.services import Services, services_of
 from web.top_ups import Payable
 
 PAYMENTS_SHOWN = 100
@@ -24,7 +24,7 @@ async def success(request: Request) -> Response:
 
     The page that asks in the background is told what is known here: whatever changes is reported, too.
     """
-    services: Services = request.state.services
+    services = services_of(request)
     payment = await payment_of(request)
     if payment.status != "credited" and not is_background(request):
         await spend(request, "payments")
@@ -47,7 +47,7 @@ async def success(request: Request) -> Response:
 
 async def receipt(request: Request) -> Response:
     """On to Stripe's receipt, whose address is asked for each time: it is good for some weeks only."""
-    services: Services = request.state.services
+    services = services_of(request)
     payment = await payment_of(request)
     await spend(request, "payments")
     address = await services.stripe().receipt_url(payment.id)
@@ -58,7 +58,7 @@ async def receipt(request: Request) -> Response:
 
 async def payment_of(request: Request) -> Payment:
     """The payment in the path: who paid was sent to Stripe after it had been noted, so there is no other."""
-    services: Services = request.state.services
+    services = services_of(request)
     session_id = request.path_params["session_id"]
     payment = await services.payments.get(session_id) if SESSION_ID.fullmatch(session_id) else None
     if payment is None:
@@ -79,7 +79,7 @@ async def paid_for(services: Services, payment: Payment) -> tuple[App | None, Pa
 
 async def payments(request: Request) -> Response:
     """What the user has paid."""
-    services: Services = request.state.services
+    services = services_of(request)
     viewer: User = require_viewer(request)
     found = await services.payments.of_user(viewer.id, PAYMENTS_SHOWN)
     lines = statement(found, await services.reversals.of_payments(found))

@@ -14,12 +14,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.app import User
+from model.limits import DAY_MS
 from store.users import Users
 from web.security import is_webhook
-from web.services import Services
+from web.services import services_of
 
 COOKIE = "__Host-session"
-DAY_MS = 86_400_000
 SESSION_MS = 30 * DAY_MS
 TOKEN_BYTES = 32
 
@@ -38,7 +38,7 @@ class SessionMiddleware:
         token = None if is_webhook(scope) else request.cookies.get(COOKIE)
         if not token:
             return await self._app(scope, receive, send)
-        services: Services = request.state.services
+        services = services_of(request)
         cookie = await self._cookie_for(request, token, services.users, services.now())
 
         async def send_with_cookie(message: Message) -> None:
@@ -63,7 +63,7 @@ class SessionMiddleware:
 
 async def log_in(request: Request, response: Response, user: User) -> None:
     """Open a new session, and end the one that the browser came with."""
-    services: Services = request.state.services
+    services = services_of(request)
     await end_session(request)
     token, now = secrets.token_urlsafe(TOKEN_BYTES), services.now()
     await services.users.log_in(user, hash_of(token), now, now + SESSION_MS)

@@ -19,12 +19,12 @@ from model.site import Site
 from web.access import existing_site, own_site
 from web.bodies import limited_body
 from web.pages import page
-from web.services import Services
+from web.services import Services, services_of
 from web.webhooks import is_signed
 
 
 async def github(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     site = await existing_site(request)
     body = await limited_body(request)
     signature = request.headers.get("x-hub-signature-256", "")
@@ -37,7 +37,7 @@ async def github(request: Request) -> Response:
 
 async def make_secret(request: Request) -> Response:
     """Make a new secret, which takes the place of the one before, and show it once."""
-    services: Services = request.state.services
+    services = services_of(request)
     site = await services.sites.make_hook(await own_site(request))
     if site is None:
         raise HTTPException(409, "This site was deleted.")

@@ -20,7 +20,7 @@ from web.accounts import can_top_up
 from web.bodies import form_fields, from_query
 from web.pages import page
 from web.rates import spend
-from web.services import Services
+from web.services import services_of
 
 FIELDS = ("amount", "other", "payer", "next")
 LOGIN, ANONYMOUS = "login", "anonymous"
@@ -84,7 +84,7 @@ async def top_up(request: Request) -> Response:
 async def top_up_site(request: Request) -> Response:
     """The same for a live site."""
     site = await visible_site(request)
-    services: Services = request.state.services
+    services = services_of(request)
     require_served(request, await services.site_hosting.serving_app(site, services.now()), "site")
     return await choose_or_begin(request, Payable.site(site))
 
@@ -98,7 +98,7 @@ def require_served(request: Request, app: App | None, kind: str) -> None:
 
 async def choose_or_begin(request: Request, payable: Payable) -> Response:
     """The page of the amounts, or what follows from one."""
-    services: Services = request.state.services
+    services = services_of(request)
     account = await services.billing.account(payable.name)
     if account is None:
         raise HTTPException(404)
@@ -120,7 +120,7 @@ async def choose_or_begin(request: Request, payable: Payable) -> Response:
 
 async def begin(request: Request, payable: Payable, cents: int, typed: dict[str, str]) -> Response:
     """Go to Stripe's page, of which a row is noted before."""
-    services: Services = request.state.services
+    services = services_of(request)
     viewer = request.state.viewer
     await spend(request, "top-ups")
     order = Order(

@@ -19,7 +19,7 @@ from model.checkout import BadSignatureError, Event
 from model.json_text import read_json
 from model.progress import RunReport, job_report, run_report
 from web.bodies import limited_body
-from web.services import WORKFLOW, Services
+from web.services import WORKFLOW, Services, services_of
 
 CHECKOUT_EVENTS = frozenset(
     f"checkout.session.{name}"
@@ -34,7 +34,7 @@ REVERSAL_EVENTS = (
 
 
 async def github(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     body = await limited_body(request)
     signature = request.headers.get("x-hub-signature-256", "")
     if not is_signed(body, signature, services.settings.secrets.github_webhook):
@@ -50,7 +50,7 @@ async def github(request: Request) -> Response:
 
 
 async def stripe(request: Request) -> Response:
-    services: Services = request.state.services
+    services = services_of(request)
     body = await limited_body(request)
     try:
         event = services.stripe().event(body, request.headers.get("stripe-signature", ""))

@@ -36,6 +36,17 @@ async def followed_site(site: Site) -> str:
     return first
 
 
+async def followed_branch() -> tuple[Site, Branch]:
+    """The same of a branch that has a new commit whenever a test says so."""
+    branch = Branch()
+    site = Site({GITHUB: github(branch)})
+    await make_site(site)
+    await owner_posts(site, "follow", {"follows": "yes"})
+    await look(site)
+    await deployed_commit(site)
+    return site, branch
+
+
 async def look(site: Site) -> None:
     """What the cron trigger does, a while later."""
     site.now += LOOK_MS + PAUSE_MS
@@ -113,12 +124,7 @@ def test_what_fails_or_holds_no_worker_is_not_tried_again(tmp_path: Path) -> Non
 def test_a_look_that_dies_at_any_step_loses_no_commit() -> None:
     async def work(deaths_step: int) -> bool:
         """Return whether it had ended before."""
-        branch = Branch()
-        site = Site({GITHUB: github(branch)})
-        await make_site(site)
-        await owner_posts(site, "follow", {"follows": "yes"})
-        await look(site)
-        await deployed_commit(site)
+        site, branch = await followed_branch()
         branch.pushes += 1
         take_turns(site)
         actor = Actor(look(site))
@@ -219,12 +225,7 @@ def test_only_signed_pushes_of_the_sites_own_branch_count(tmp_path: Path) -> Non
 
 def test_a_repository_that_was_renamed_is_followed_and_one_that_took_its_name_is_not() -> None:
     async def work() -> None:
-        branch = Branch()
-        site = Site({GITHUB: github(branch)})
-        await make_site(site)
-        await owner_posts(site, "follow", {"follows": "yes"})
-        await look(site)
-        await deployed_commit(site)
+        site, branch = await followed_branch()
         key = await secret(site)
 
         # GitHub leads from the name before to the new one.

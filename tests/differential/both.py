@@ -18,7 +18,7 @@ from pathlib import Path
 
 from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
-from local.python_runtime import PYTHON_OPTIONS, workerd
+from local.python_runtime import workerd_script
 from local.stack import NODE_BIN, WRANGLER, free_port
 from local.staging import (
     COMPATIBILITY_DATE,
@@ -176,12 +176,3 @@ def read(output: Iterable[str], said: list[str], is_ready: threading.Event) -> N
         if READY in line:
             is_ready.set()
     is_ready.set()
-
-
-def workerd_script(folder: Path) -> Path:
-    """The pinned workerd, told where Python is."""
-    script = folder / "workerd"
-    options = " ".join(f"'{option}'" for option in PYTHON_OPTIONS)
-    script.write_text(f"#!/bin/sh\nexec '{workerd()}' \"$@\" {options}\n")
-    script.chmod(0o755)
-    return script
