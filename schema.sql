@@ -417,3 +417,28 @@ CREATE TABLE balances (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX balances_by_look ON balances (looked_at);
+
+-- Sums over tables that grow, so that nobody has to read all of one.
+CREATE TABLE sums (
+    name  TEXT    PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What there was on each day (UTC; days since 1970).
+CREATE TABLE days (
+    day      INTEGER PRIMARY KEY,
+    apps     INTEGER NOT NULL DEFAULT 0,          -- made on it
+    requests INTEGER NOT NULL DEFAULT 0           -- seen on it in the accounts
+) STRICT;
+
+-- What the object of each account that was opened said last.
+CREATE TABLE accounts (
+    account       TEXT    PRIMARY KEY,
+    requests      INTEGER NOT NULL DEFAULT 0,     -- that were used
+    cost_nano_usd INTEGER NOT NULL DEFAULT 0,
+    changed_at    INTEGER NOT NULL,               -- when it was last seen that they had changed
+    look_at       INTEGER                         -- when it is to be asked next; NULL where it is closed
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX accounts_by_turn ON accounts (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX missing_apps ON apps (missing_since) WHERE status = 'deployed' AND missing_since IS NOT NULL;

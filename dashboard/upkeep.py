@@ -13,6 +13,7 @@ from hosting.following import LOOK_MS, Following
 from hosting.notices import Notifying
 from hosting.removals import Removals
 from hosting.sites import SiteHosting
+from hosting.usage import Counting
 from model.app import App
 from model.checkout import PaymentsNotConfiguredError, PaymentsUnavailableError
 from model.limits import DAY_MS
@@ -23,6 +24,7 @@ from store.apps import Apps
 from store.deploys import Deploys
 from store.failures import Failures
 from store.payments import Payments
+from store.sums import Sums
 from store.users import Users
 
 OVERDUE_MS = 120_000
@@ -50,6 +52,8 @@ class Upkeep:
     site_hosting: SiteHosting
     following: Following
     notifying: Notifying
+    counting: Counting
+    sums: Sums
 
     async def run(self, now: int, on_failure: OnFailure) -> None:
         """Do what is due; what fails is tried again the next time, after all others."""
@@ -60,6 +64,7 @@ class Upkeep:
             self._finish_sites,
             self._follow_branches,
             self._make_checks,
+            self._count,
             self._tell_deployers,
         ):
             try:
@@ -79,6 +84,11 @@ class Upkeep:
         """Last, as others' servers may be slow."""
         await self.notifying.look_at_balances(now)
         await self.notifying.send()
+
+    async def _count(self, now: int, on_failure: OnFailure) -> None:
+        """What all accounts have used, and once a day everything that there are sums of."""
+        await self.sums.recount(now)
+        await self.counting.look(now)
 
     async def _make_checks(self, now: int, on_failure: OnFailure) -> None:
         """Make those that are waited for, and that nobody came back for."""

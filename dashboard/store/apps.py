@@ -8,8 +8,9 @@ from typing import Literal
 
 from model.app import UNFINISHED, App, Source, User
 from store.causes import telling_of_deploy
-from store.database import Database, Row, Value
+from store.database import Database, Row, Statement, Value
 from store.sites import MAY_BE_NAMED
+from store.sums import APP_OPENED, APPS, summed
 from store.suspensions import APP_SUSPENDED
 
 SELECT = (
@@ -101,32 +102,23 @@ class Apps:
             limit,
         )
 
-    async def counts(self) -> dict[str, int]:
-        """How many apps there are of each state."""
-        rows = await self.database.execute(
-            "SELECT CASE WHEN status <> 'deployed' THEN status "
-            "WHEN id IN (SELECT app_id FROM suspended_apps) THEN 'suspended' "
-            "WHEN missing_since IS NOT NULL THEN 'missing' ELSE status END AS state, "
-            "count(*) AS apps FROM apps GROUP BY state"
-        )
-        return {str(row["state"]): int(row["apps"] or 0) for row in rows}
-
     async def write_if_unchanged(self, app: App, changed: App, now: int) -> bool:
         """Write where a deploy has got to; False when another has written since `app` was read."""
-        *_, rows = await self.database.batch(
-            *telling_of_deploy(app, changed, now),
+        written: Statement = (
+            "UPDATE apps SET status = ?, failure = ?, run_id = ?, run_attempt = ?, run_ended = ?, "
+            "deployed_at = CASE ? WHEN 'deployed' THEN coalesce(deployed_at, ?) ELSE deployed_at END, "
+            "changed_at = ? WHERE id = ? AND status = ? AND run_id IS ? AND run_attempt = ? "
+            "AND run_ended = ? RETURNING id",
             (
-                "UPDATE apps SET status = ?, failure = ?, run_id = ?, run_attempt = ?, run_ended = ?, "
-                "deployed_at = CASE ? WHEN 'deployed' THEN coalesce(deployed_at, ?) ELSE deployed_at END, "
-                "changed_at = ? WHERE id = ? AND status = ? AND run_id IS ? AND run_attempt = ? "
-                "AND run_ended = ? RETURNING id",
-                (
-                    *(changed.status, changed.failure, changed.run_id, changed.run_attempt),
-                    *(int(changed.run_ended), changed.status, now, now),
-                    *(app.id, app.status, app.run_id, app.run_attempt, int(app.run_ended)),
-                ),
+                *(changed.status, changed.failure, changed.run_id, changed.run_attempt),
+                *(int(changed.run_ended), changed.status, now, now),
+                *(app.id, app.status, app.run_id, app.run_attempt, int(app.run_ended)),
             ),
         )
+        told = telling_of_deploy(app, changed, now)
+        opened = [(APP_OPENED, (app.id, now))] if changed.status == "deployed" else []
+        results = await self.database.batch(*told, *summed(APPS, "id = ?1", (app.id,), written), *opened)
+        rows = results[len(told) + 1]
         return bool(rows)
 
     async def mark_asked(self, app_id: str, now: int) -> None:
@@ -137,12 +129,13 @@ class Apps:
 
         What it failed with is forgotten.
         """
-        rows, _ = await self.database.batch(
-            (
-                "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "  # noqa: S608
-                f"asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL AND NOT {MAY_BE_NAMED} RETURNING id",
-                (now, app_id),
-            ),
+        deleted: Statement = (
+            "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "  # noqa: S608
+            f"asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL AND NOT {MAY_BE_NAMED} RETURNING id",
+            (now, app_id),
+        )
+        _, rows, *_ = await self.database.batch(
+            *summed(APPS, "id = ?1", (app_id,), deleted),
             (
                 "DELETE FROM failures WHERE app_id = (SELECT id FROM apps "
                 "WHERE id = ? AND deleted_at IS NOT NULL)",

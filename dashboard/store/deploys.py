@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from model.app import App, Source, User
 from model.limits import DAY_MS, HOUR_MS, Limits
-from store.database import Database, Value
+from store.database import Database, Statement, Value
+from store.sums import APP_MADE, APPS, summed
 from store.suspensions import AGAINST, APP_SUSPENDED, SITE_SUSPENDED
 
 UNENDED = "SELECT count(*) FROM apps WHERE user_id = ?1 AND run_ended = 0"
@@ -32,7 +33,7 @@ HAS_ROOM = (
     f"AND NOT EXISTS ({SITE_SUSPENDED.format(site='?13')}))"
 )
 # An app whose script is still to be removed counts, too.
-APPS = "SELECT count(*) FROM apps WHERE user_id = ?1 AND removed_at IS NULL"
+APPS_OF_USER = "SELECT count(*) FROM apps WHERE user_id = ?1 AND removed_at IS NULL"
 # In the transaction of what began it: nothing, if nothing was begun.
 NOTE = (
     "INSERT INTO deploys (app_id, user_id, began_at) SELECT id, user_id, run_began_at FROM apps WHERE id = ? "
@@ -78,24 +79,26 @@ class Deploys:
         """
         name = None if site is None else site.name
         asker = None if site is None or site.asker is None else site.asker.id
-        begun, *_ = await self.database.batch(
+        made: Statement = (
+            "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, "
+            "changed_at, asked_at, run_began_at) SELECT ?8, ?1, ?9, ?10, ?11, ?12, ?2, ?2, ?2, ?2 "
+            f"WHERE {MAY_BEGIN} AND ({APPS_OF_USER}) < ?7 AND (?13 IS NULL OR {HAS_ROOM}) "
+            f"AND NOT EXISTS ({SUSPENSION_OF_NEW}) "
+            "ON CONFLICT DO NOTHING RETURNING id",
             (
-                "INSERT INTO apps (id, user_id, repository, git_ref, commit_hash, directory, created_at, "
-                "changed_at, asked_at, run_began_at) SELECT ?8, ?1, ?9, ?10, ?11, ?12, ?2, ?2, ?2, ?2 "
-                f"WHERE {MAY_BEGIN} AND ({APPS}) < ?7 AND (?13 IS NULL OR {HAS_ROOM}) "
-                f"AND NOT EXISTS ({SUSPENSION_OF_NEW}) "
-                "ON CONFLICT DO NOTHING RETURNING id",
-                (
-                    *values_of(user, now, limits),
-                    limits.apps,
-                    app_id,
-                    source.repository,
-                    source.git_ref,
-                    source.commit_hash,
-                    source.directory,
-                    name,
-                ),
+                *values_of(user, now, limits),
+                limits.apps,
+                app_id,
+                source.repository,
+                source.git_ref,
+                source.commit_hash,
+                source.directory,
+                name,
             ),
+        )
+        _, begun, *_ = await self.database.batch(
+            *summed(APPS, "id = ?1", (app_id,), made),
+            (APP_MADE, (app_id, now)),
             (NOTE, (app_id,)),
             (
                 "INSERT INTO site_versions (site, app_id, user_id, asked_at, is_made) "
@@ -107,14 +110,14 @@ class Deploys:
 
     async def begin_again(self, app: App, now: int, limits: Limits) -> bool:
         """Make a failed app pending, whose run has ended; False if another has, or a limit is reached."""
-        begun, _ = await self.database.batch(
-            (
-                "UPDATE apps SET status = 'pending', failure = NULL, run_ended = 0, changed_at = ?2, "  # noqa: S608
-                "asked_at = ?2, run_began_at = max(run_began_at + 1, ?2) WHERE id = ?7 AND status = 'failed' "
-                f"AND run_ended = 1 AND {MAY_BEGIN} AND NOT EXISTS ({SUSPENSION_OF_APP}) RETURNING id",
-                (*values_of(app.deployer, now, limits), app.id),
-            ),
-            (NOTE, (app.id,)),
+        again: Statement = (
+            "UPDATE apps SET status = 'pending', failure = NULL, run_ended = 0, changed_at = ?2, "  # noqa: S608
+            "asked_at = ?2, run_began_at = max(run_began_at + 1, ?2) WHERE id = ?7 AND status = 'failed' "
+            f"AND run_ended = 1 AND {MAY_BEGIN} AND NOT EXISTS ({SUSPENSION_OF_APP}) RETURNING id",
+            (*values_of(app.deployer, now, limits), app.id),
+        )
+        _, begun, *_ = await self.database.batch(
+            *summed(APPS, "id = ?1", (app.id,), again), (NOTE, (app.id,))
         )
         return bool(begun)
 
@@ -127,7 +130,7 @@ class Deploys:
             return f"({newest} LIMIT 1 OFFSET {limit} - 1)"
 
         (row,) = await self.database.execute(
-            f"SELECT ({APPS}) AS apps, {ends(HOUR_MS, OF_USER, '?4')} AS hour_ends, "
+            f"SELECT ({APPS_OF_USER}) AS apps, {ends(HOUR_MS, OF_USER, '?4')} AS hour_ends, "
             f"{ends(DAY_MS, OF_USER, '?5')} AS day_ends, {ends(DAY_MS, OF_ALL, '?6')} AS all_day_ends",
             *values_of(user, now, limits),
         )

@@ -27,13 +27,6 @@ class Measures:
             now - DAY_MS,
         )
 
-    async def payments(self) -> list[Row]:
-        """How many there are of each status, and their sum in cents."""
-        return await self.database.execute(
-            "SELECT status, count(*) AS payments, coalesce(sum(amount_cents), 0) AS cents "
-            "FROM payments GROUP BY status"
-        )
-
     async def backlog(self, now: int) -> Row:
         """What is to be done, and how old the oldest of it is, in milliseconds."""
 
@@ -60,6 +53,6 @@ class Measures:
             "SELECT (SELECT count(*) FROM checks WHERE differs_since IS NOT NULL) AS differences, "
             "(SELECT count(*) FROM payments WHERE failed_at IS NOT NULL) AS unbooked_payments, "
             "(SELECT count(*) FROM reversals WHERE failed_at IS NOT NULL) AS unbooked_reversals, "
-            "(SELECT count(*) FROM suspensions) AS suspensions, (SELECT count(*) FROM sites) AS sites"
+            "(SELECT count(*) FROM suspensions) AS suspensions"
         )
         return row

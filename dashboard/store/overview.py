@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.app import App
-from model.limits import DAY_MS
 from model.site import Site
 from store.apps import SELECT as SELECT_APPS
 from store.apps import app_of
@@ -53,17 +52,6 @@ class Overview:
             f"{SELECT_APPS} WHERE apps.created_at < ? ORDER BY apps.created_at DESC LIMIT ?", before, limit
         )
         return [app_of(row) for row in rows]
-
-    async def apps_per_day(self, now: int, days: int) -> list[int]:
-        """How many were made on each of the last days (UTC), the oldest first, today last."""
-        first = now // DAY_MS - days + 1
-        rows = await self.database.execute(
-            f"SELECT created_at / {DAY_MS} AS day, count(*) AS apps FROM apps "  # noqa: S608
-            "WHERE created_at >= ? GROUP BY day",
-            first * DAY_MS,
-        )
-        counts = {int(row["day"] or 0): int(row["apps"] or 0) for row in rows}
-        return [counts.get(day, 0) for day in range(first, first + days)]
 
     async def apps_found(self, word: str, before: int, limit: int) -> list[App]:
         rows = await self.database.execute(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from model.checkout import Checkout
 from model.payment import Payment, PaymentStatus, RefundReason
 from model.top_up import Order
-from store.database import Database, Row, Value
+from store.database import Database, Row, Statement, Value
+from store.sums import PAYMENTS, summed
 
 # What can still change, as the index says it.
 IS_UNFINISHED = "status IN ('open', 'processing', 'paid')"
@@ -50,7 +51,8 @@ class Payments:
             if order
             else (None, False, None, None)
         )
-        await self.database.execute(
+        await self._change(
+            session_id,
             "INSERT INTO payments (id, app_id, site, user_id, status, created_at, is_anonymous, wanted, "  # noqa: S608
             f"asked_cents) VALUES (?1, {APP}, {SITE}, ?3, 'open', ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
             *(session_id, account, user_id, now, int(is_anonymous), wanted, cents),
@@ -58,7 +60,8 @@ class Payments:
 
     async def record_paid(self, checkout: Checkout, now: int) -> None:
         """Note that a session is paid, once; whether or not it was noted when it was opened."""
-        await self.database.execute(
+        await self._change(
+            checkout.id,
             "INSERT INTO payments (id, app_id, site, user_id, status, amount_cents, payment_intent, "  # noqa: S608
             f"created_at, paid_at, is_anonymous) VALUES (?1, {APP}, {SITE}, "
             "(SELECT id FROM users WHERE id = ?3), 'paid', ?4, ?5, ?6, ?6, ?7) "
@@ -71,7 +74,8 @@ class Payments:
 
     async def record_uncredited(self, checkout: Checkout, reason: RefundReason, now: int) -> None:
         """Note that a session is over and can't be credited, once."""
-        await self.database.execute(
+        await self._change(
+            checkout.id,
             "INSERT INTO payments (id, app_id, site, user_id, status, refund_reason, currency, "  # noqa: S608
             f"paid_amount, payment_intent, created_at, is_anonymous) VALUES (?1, {APP}, {SITE}, "
             "(SELECT id FROM users WHERE id = ?3), 'failed', ?4, ?5, ?6, ?7, ?8, ?9) "
@@ -85,7 +89,8 @@ class Payments:
 
     async def mark(self, session_id: str, status: PaymentStatus) -> None:
         """Note how far a session is that isn't paid."""
-        await self.database.execute(
+        await self._change(
+            session_id,
             "UPDATE payments SET status = ? WHERE id = ? AND status NOT IN ('paid', 'credited') "
             "AND refund_reason IS NULL",
             *(status, session_id),
@@ -97,7 +102,8 @@ class Payments:
         What is deleted is marked so before its account is closed: what is booked later is noted so. A site
         whose Worker is missing can serve another from its balance.
         """
-        await self.database.execute(
+        await self._change(
+            session_id,
             "UPDATE payments SET status = 'credited', failed_at = NULL, failure = NULL, refund_reason = "
             "CASE WHEN site IS NULL THEN (SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' "
             "WHEN missing_since IS NOT NULL THEN 'missing' END FROM apps WHERE apps.id = app_id) "
@@ -115,7 +121,8 @@ class Payments:
 
     async def give_up(self, session_id: str, before: int) -> None:
         """End a session that Stripe doesn't know as one of ours, if it was begun before a time."""
-        await self.database.execute(
+        await self._change(
+            session_id,
             "UPDATE payments SET status = 'expired' "
             "WHERE id = ? AND status IN ('open', 'processing') AND created_at < ?",
             *(session_id, before),
@@ -123,10 +130,9 @@ class Payments:
 
     async def forget_expired(self, before: int) -> None:
         """Forget sessions that were begun before a time and in which nobody paid: anyone can begin one."""
-        await self.database.execute(
-            "DELETE FROM payments WHERE status = 'expired' AND created_at < ? AND payment_intent IS NULL",
-            before,
-        )
+        those = "status = 'expired' AND created_at < ?1 AND payment_intent IS NULL"
+        forgotten: Statement = (f"DELETE FROM payments WHERE {those}", (before,))  # noqa: S608
+        await self.database.batch(*summed(PAYMENTS, those, (before,), forgotten))
 
     async def forget_ways_back(self, before: int) -> None:
         """Forget what payers wanted to see, of sessions that were begun before a time."""
@@ -188,15 +194,6 @@ class Payments:
         """Payments that the objects could not book, the latest first."""
         return await self._payments("failed_at IS NOT NULL ORDER BY failed_at DESC LIMIT ?", limit)
 
-    async def total_cents(self) -> int:
-        """What was credited or is to be, less what was taken back."""
-        ((row),) = await self.database.execute(
-            "SELECT coalesce((SELECT sum(amount_cents) FROM payments), 0) "
-            "- coalesce((SELECT sum(reversals.amount_cents) FROM reversals JOIN payments "
-            "ON payments.id = payment_id WHERE payments.amount_cents IS NOT NULL), 0) AS cents"
-        )
-        return row["cents"]  # type: ignore[return-value]
-
     async def unfinished(self, before: int, limit: int) -> list[str]:
         """Sessions that somebody has paid and that Stripe was not asked about since a time."""
         return await self._sessions(
@@ -208,6 +205,9 @@ class Payments:
         return await self._sessions(
             "status = 'open' AND created_at < ? AND asked_at < ?", created_before, asked_before, limit
         )
+
+    async def _change(self, session_id: str, sql: str, *values: Value) -> None:
+        await self.database.batch(*summed(PAYMENTS, "id = ?1", (session_id,), (sql, values)))
 
     async def _sessions(self, condition: str, *values: Value) -> list[str]:
         sql = f"SELECT id FROM payments WHERE {IS_UNFINISHED} AND {condition} ORDER BY asked_at LIMIT ?"  # noqa: S608

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from model.checkout import Dispute, Refund
 from model.payment import Payment, TakenBack
-from store.database import Database, Value
+from store.database import Database, Statement, Value
+from store.sums import PAYMENTS, summed
 
 SELECT = (
     "SELECT reversals.*, coalesce(site, app_id) AS account, payment_intent FROM reversals "
@@ -65,18 +66,19 @@ class Reversals:
             [{"id": one.id, "cents": one.taken_cents, "kind": "refund"} for one in refunds]
             + [{"id": one.id, "cents": one.taken_cents, "kind": "dispute"} for one in disputes]
         )
+        taken: Statement = (
+            "INSERT INTO reversals "
+            "(id, payment_id, amount_cents, version, booked_version, created_at, kind) "
+            "SELECT told.value ->> 'id', payments.id, told.value ->> 'cents', ?, "
+            "CASE WHEN refund_reason = 'currency' THEN ? ELSE 0 END, ?, told.value ->> 'kind' "
+            "FROM payments, json_each(?) AS told WHERE payments.id = ? AND known_version < ? "
+            "ON CONFLICT (id) DO UPDATE SET amount_cents = excluded.amount_cents, "
+            "version = excluded.version, booked_version = max(booked_version, excluded.booked_version), "
+            "try_at = 0, tries = 0 WHERE amount_cents <> excluded.amount_cents",
+            (version, version, now, told, payment_id, version),
+        )
         await self.database.batch(
-            (
-                "INSERT INTO reversals "
-                "(id, payment_id, amount_cents, version, booked_version, created_at, kind) "
-                "SELECT told.value ->> 'id', payments.id, told.value ->> 'cents', ?, "
-                "CASE WHEN refund_reason = 'currency' THEN ? ELSE 0 END, ?, told.value ->> 'kind' "
-                "FROM payments, json_each(?) AS told WHERE payments.id = ? AND known_version < ? "
-                "ON CONFLICT (id) DO UPDATE SET amount_cents = excluded.amount_cents, "
-                "version = excluded.version, booked_version = max(booked_version, excluded.booked_version), "
-                "try_at = 0, tries = 0 WHERE amount_cents <> excluded.amount_cents",
-                (version, version, now, told, payment_id, version),
-            ),
+            *summed(PAYMENTS, "id = ?1", (payment_id,), taken),
             (
                 "UPDATE payments SET known_version = ? WHERE id = ? AND known_version < ?",
                 (version, payment_id, version),

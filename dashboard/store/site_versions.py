@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from model.app import App, User
 from model.site import VERSIONS_KEPT
-from store.database import Database
+from store.database import Database, Statement
 from store.sites import IS_SERVING, UNENDED
+from store.sums import APPS, summed
 from store.suspensions import APP_SUSPENDED, SITE_SUSPENDED
 
 
@@ -126,7 +127,7 @@ class SiteVersions:
         Not those that serve a site, nor the one to go back to, nor those with an account of their own that
         somebody paid into. What they leave is removed by the upkeep.
         """
-        await self.database.execute(
+        retired: Statement = (
             "UPDATE apps SET status = 'deleted', deleted_at = ?1, changed_at = ?1, asked_at = ?1 "  # noqa: S608
             "WHERE id IN (SELECT app_id FROM site_versions JOIN apps ON apps.id = app_id WHERE site = ?2 "
             "AND status = 'deployed' ORDER BY max(site_versions.asked_at, coalesce((SELECT max(at) "
@@ -136,5 +137,7 @@ class SiteVersions:
             "AND NOT EXISTS (SELECT 1 FROM payments WHERE payments.app_id = apps.id "
             "AND payments.site IS NULL AND payments.status IN ('processing', 'paid', 'credited')) "
             f"AND NOT {IS_SERVING}",
-            *(now, name, VERSIONS_KEPT, previous),
+            (now, name, VERSIONS_KEPT, previous),
         )
+        versions = "id IN (SELECT app_id FROM site_versions WHERE site = ?1)"
+        await self.database.batch(*summed(APPS, versions, (name,), retired))

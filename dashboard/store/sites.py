@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from model.app import User
 from model.limits import DAY_MS
 from model.site import Event, Site, Switch
-from store.database import Database, Row, Value
+from store.database import Database, Row, Statement, Value
+from store.sums import SITE_OPENED, SITES, summed
 from store.suspensions import APP_SUSPENDED, SITE_SUSPENDED
 
 SELECT = (
@@ -66,17 +67,19 @@ class Sites:
 
         Names of deleted sites count: a name has one owner for ever.
         """
-        created, _ = await self.database.batch(
+        named: Statement = (
+            "INSERT INTO sites (name, user_id, repository, directory, branch, notice_ms, created_at, "
+            "changed_at, told_at, repository_id) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?7, ?9 "
+            "WHERE (SELECT count(*) FROM sites WHERE user_id = ?2) < ?8 "
+            "ON CONFLICT DO NOTHING RETURNING name",
             (
-                "INSERT INTO sites (name, user_id, repository, directory, branch, notice_ms, created_at, "
-                "changed_at, told_at, repository_id) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?7, ?9 "
-                "WHERE (SELECT count(*) FROM sites WHERE user_id = ?2) < ?8 "
-                "ON CONFLICT DO NOTHING RETURNING name",
-                (
-                    *(site.name, site.owner.id, site.repository, site.directory, site.branch),
-                    *(site.notice_ms, site.created_at, limit, site.repository_id),
-                ),
+                *(site.name, site.owner.id, site.repository, site.directory, site.branch),
+                *(site.notice_ms, site.created_at, limit, site.repository_id),
             ),
+        )
+        _, created, *_ = await self.database.batch(
+            *summed(SITES, "name = ?1", (site.name,), named),
+            (SITE_OPENED, (site.name, site.created_at)),
             (
                 "INSERT INTO site_events (site, at, kind, user_id, notice_ms) "
                 "SELECT name, created_at, 'creation', user_id, notice_ms FROM sites "

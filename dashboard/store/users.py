@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from model.app import User
 from store.causes import FORGETTING
-from store.database import Database
+from store.database import Database, Statement
+from store.sums import USERS, summed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,14 @@ class Users:
 
         Who had the login before has renamed their account, and has to log in under their new name.
         """
+        known: Statement = (
+            "INSERT INTO users (id, login, name, created_at, seen_at) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET login = excluded.login, name = excluded.name, "
+            "seen_at = excluded.seen_at",
+            (user.id, user.login, user.name, now, now),
+        )
         await self.database.batch(
-            (
-                "INSERT INTO users (id, login, name, created_at, seen_at) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET login = excluded.login, name = excluded.name, "
-                "seen_at = excluded.seen_at",
-                (user.id, user.login, user.name, now, now),
-            ),
+            *summed(USERS, "id = ?1", (user.id,), known),
             (
                 "DELETE FROM sessions WHERE user_id IN "
                 "(SELECT id FROM users WHERE login = ? COLLATE NOCASE AND id <> ?)",
@@ -89,7 +91,3 @@ class Users:
             ("UPDATE payments SET user_id = NULL WHERE user_id = ?", (user_id,)),
             ("UPDATE users SET login = 'ghost', name = NULL WHERE id = ?", (user_id,)),
         )
-
-    async def count(self) -> int:
-        ((row),) = await self.database.execute("SELECT count(*) AS users FROM users")
-        return row["users"]  # type: ignore[return-value]

@@ -49,15 +49,15 @@ async def metrics(request: Request) -> Response:
 
 async def families(services: Services) -> list[Family]:
     now, measures = services.now(), services.measures
-    deploys, payments = await measures.deploys(now), await measures.payments()
+    totals, deploys = await services.sums.totals(), await measures.deploys(now)
     backlog, alarms = await measures.backlog(now), await measures.alarms()
     waiting = {part: float(number(backlog[part])) for part in PARTS}
     ages = {part: number(backlog[f"{part}_age"]) / 1_000 for part in PARTS}
-    cents = await services.payments.total_cents()
+    ages["usage"] = await services.accounts.late(now) / 1_000
     return [
-        Family("codius_apps", "Apps by state.", "state", await services.apps.counts()),
-        single("codius_users", "Users.", await services.users.count()),
-        single("codius_sites", "Sites, deleted ones included.", number(alarms["sites"])),
+        Family("codius_apps", "Apps by state.", "state", totals.apps),
+        single("codius_users", "Users.", totals.users),
+        single("codius_sites", "Sites, deleted ones included.", totals.sites),
         Family("codius_deploys", "Deploys begun within a day.", "outcome", by(deploys, "outcome", "deploys")),
         Family(
             "codius_deploy_seconds",
@@ -65,8 +65,10 @@ async def families(services: Services) -> list[Family]:
             "outcome",
             {key: ms / 1_000 for key, ms in by(deploys, "outcome", "milliseconds").items()},
         ),
-        Family("codius_payments", "Payments by status.", "status", by(payments, "status", "payments")),
-        single("codius_paid_dollars", "Paid, less what was taken back.", cents / 100),
+        Family("codius_payments", "Payments by status.", "status", totals.payments),
+        single("codius_paid_dollars", "Paid, less what was taken back.", totals.paid_cents / 100),
+        single("codius_requests", "Used of all accounts, as seen within a day.", totals.requests),
+        single("codius_cost_dollars", "What these requests cost.", totals.cost_nano_usd / 10**9),
         Family("codius_waiting", "What upkeep has to finish.", "part", waiting),
         Family("codius_oldest_waiting_seconds", "How long the oldest of it has waited.", "part", ages),
         single("codius_differences", "Apps that are not what was signed.", number(alarms["differences"])),

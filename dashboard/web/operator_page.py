@@ -10,7 +10,7 @@ from starlette.responses import Response
 from model.app import STATES
 from model.limits import DAY_MS
 from model.payment import RefundReason
-from web.charts import apps_per_day
+from web.charts import apps_per_day, requests_per_day
 from web.operator_acts import require_operator
 from web.pages import FAR_FUTURE, page
 from web.services import services_of
@@ -36,26 +36,22 @@ async def operator(request: Request) -> Response:
     services = services_of(request)
     require_operator(request)
     now = services.now()
-    users, counts = await services.users.count(), await services.apps.counts()
+    totals, days = await services.sums.totals(), await services.sums.days(now, CHART_DAYS)
     latest = await services.apps.latest(APPS_SHOWN)
     accounts = await asyncio.gather(*(services.billing.known_account(app.id) for app in latest))
-    known = [account for account in accounts if account is not None]
     return page(
         request,
         "operator.html",
-        users=users,
-        apps_by_state={state: counts[state] for state in STATES if state in counts},
+        totals=totals,
+        apps_by_state={state: totals.apps[state] for state in STATES if state in totals.apps},
         apps=[{"app": app, "account": account} for app, account in zip(latest, accounts, strict=True)],
-        requests=sum(account.used_requests for account in known),
-        funding_nano_usd=sum(account.funding_nano_usd for account in known),
-        cost_nano_usd=sum(account.cost_nano_usd for account in known),
-        paid_cents=await services.payments.total_cents(),
+        usage_late=await services.accounts.late(now),
         reasons=REASONS,
         to_refund=await services.payments.to_refund(now - NOTHING_PAID_SHOWN_MS, FAILURES_SHOWN),
         unbooked_payments=await services.payments.failed(FAILURES_SHOWN),
         unbooked_reversals=await services.reversals.failed(FAILURES_SHOWN),
         differing=await services.checks.store.differing(FAILURES_SHOWN),
-        charts=[apps_per_day(await services.overview.apps_per_day(now, CHART_DAYS), now)],
+        charts=[apps_per_day(days.apps, now), requests_per_day(days.requests, now)],
         switches=await services.overrides.switches(),
         suspensions=await services.suspensions.latest(FAR_FUTURE, SUSPENSIONS_SHOWN),
         untold=await services.suspensions.untold(),

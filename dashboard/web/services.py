@@ -29,10 +29,12 @@ from hosting.signing_up import SigningUp
 from hosting.site_making import SiteMaking
 from hosting.sites import SiteHosting
 from hosting.suspending import Suspending
+from hosting.usage import Counting
 from model.checkout import PaymentsNotConfiguredError
 from model.rates import Rates
 from payments.fulfilment import Fulfilment
 from payments.taking_back import TakingBack
+from store.accounts import Accounts
 from store.apps import Apps
 from store.attestations import Attestations
 from store.database import Database
@@ -47,6 +49,7 @@ from store.payments import Payments
 from store.reversals import Reversals
 from store.site_versions import SiteVersions
 from store.sites import Sites
+from store.sums import Sums
 from store.suspensions import Suspensions
 from store.users import Users
 from upkeep import Upkeep
@@ -87,6 +90,8 @@ class Services:
     presence: Presence
     measures: Measures
     overview: Overview
+    sums: Sums
+    accounts: Accounts
     overrides: Overrides
     signing_up: SigningUp
     suspensions: Suspensions
@@ -189,6 +194,7 @@ class Services:
             ),
         )
         removals = Removals(apps, attestations, billing, actions, namespace)
+        sums, accounts = Sums(database), Accounts(database)
         notices = Notices(database)
         notifying = Notifying(
             notices,
@@ -228,6 +234,8 @@ class Services:
             presence=presence,
             measures=Measures(database),
             overview=Overview(database),
+            sums=sums,
+            accounts=accounts,
             overrides=overrides,
             signing_up=SigningUp(users, overrides, as_app),
             suspensions=suspensions,
@@ -255,6 +263,8 @@ class Services:
                 site_hosting,
                 following,
                 notifying,
+                Counting(accounts, billing),
+                sums,
             ),
             rates=rates,
             now=now,

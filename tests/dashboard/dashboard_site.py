@@ -26,6 +26,7 @@ from model.app import App, Source, User
 from model.limits import Limits
 from model.rates import Rates
 from pricing import Price
+from store.sums import APP_OPENED, APPS, summed
 from telling import Telling
 from tests.billing.sqlite_database import SqliteDatabase
 from tests.dashboard.sqlite_d1 import MOST_EXACT, SqliteD1, nothing
@@ -157,10 +158,12 @@ class Site:
     async def deployed_app(self, app_id: str, user: User = ALICE, source: Source = SOURCE) -> App:
         app = await self.add_app(app_id, user, source)
         await self.services.billing.open_account(app_id)
-        await self.database.execute(
+        deployed = (
             "UPDATE apps SET status = 'deployed', run_id = ?, run_ended = 1, deployed_at = ? WHERE id = ?",
-            *(zlib.crc32(app_id.encode()), self.now, app.id),
+            (zlib.crc32(app_id.encode()), self.now, app.id),
         )
+        opened = (APP_OPENED, (app.id, self.now))
+        await self.database.batch(*summed(APPS, "id = ?1", (app.id,), deployed), opened)
         return await self.app(app_id)
 
     async def app(self, app_id: str) -> App:

@@ -88,7 +88,7 @@ def test_a_repository_can_be_named_without_its_address(tmp_path: Path) -> None:
         commit = git(tmp_path / "hello", "rev-parse", "main")
         assert await deployed_source(site, "alice/hello") == Source("alice/hello", "main", commit, "")
         assert (await submit(site, "git@github.example:Alice/hello.git")).status_code == 303
-        assert sum((await site.services.apps.counts()).values()) == 1
+        assert sum((await site.services.sums.totals()).apps.values()) == 1
 
     with_github(tmp_path, work)
 
@@ -283,7 +283,7 @@ def test_trouble_with_github_is_said_at_the_field_and_leaves_nothing(
         else:
             github.rest.rate_limit.limits["app"] = 1
         assert says in error_of(await submit(site, f"{GITHUB}/alice/hello"))
-        assert await site.services.apps.counts() == {}
+        assert (await site.services.sums.totals()).apps == {}
 
     with_github(tmp_path, work)
 

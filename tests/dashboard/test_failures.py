@@ -54,7 +54,7 @@ def text_of(response: httpx.Response) -> str:
 
 def test_the_deployer_reads_what_failed_and_nobody_else_does() -> None:
     async def work(site: Site) -> None:
-        assert "It failed with nothing." in text_of(await site.visitor(ALICE).get(PAGE))
+        assert "No request failed in the last 30 days." in text_of(await site.visitor(ALICE).get(PAGE))
         message = "<script>alert(1)</script> of the token s3cret"
         await fail(site, message, message, path="/deep", request="8f0e-FRA")
         shown = await site.visitor(ALICE).get(PAGE)

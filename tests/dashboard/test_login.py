@@ -159,7 +159,7 @@ def test_a_name_follows_github_and_a_login_that_moved_takes_no_session_along(
         renamed, _ = await log_in(site, github, "retired")
         assert "retired" in (await renamed.get("/")).text
         assert (await renamed.get("/operator")).status_code == 200
-        assert await site.services.users.count() == 2
+        assert (await site.services.sums.totals()).users == 2
 
     with_github(tmp_path, work)
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from model.app import Source
+from store.sums import PAYMENTS, summed
 from tests.dashboard.dashboard_site import ALICE, OPERATOR, Site
 
 TOKEN = "the-metrics-token"
@@ -36,11 +37,12 @@ def test_it_tells_apps_deploys_payments_and_what_waits() -> None:
         await site.deployed_app(APP)
         site.now += 5_000
         await site.add_app(OTHER, ALICE, Source("alice/other", "main", "b" * 40, ""))
-        await site.database.execute(
+        paid = (
             "INSERT INTO payments (id, app_id, status, amount_cents, created_at, paid_at, failed_at) "
-            "VALUES ('cs_test_1', ?, 'paid', 250, ?, ?, 1)",
-            *(APP, site.now, site.now),
+            "VALUES ('cs_test_1', ?1, 'paid', 250, ?2, ?2, 1)",
+            (APP, site.now),
         )
+        await site.database.batch(*summed(PAYMENTS, "id = ?1", ("cs_test_1",), paid))
         site.now += 7_500
         text = await text_of(site)
         for line in (

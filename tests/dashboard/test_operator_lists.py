@@ -113,7 +113,7 @@ def test_nobody_else_learns_of_the_lists(path: str, user: User | None) -> None:
 def test_new_apps_are_counted_by_the_day() -> None:
     async def work(site: Site) -> None:
         site.now += DAY_MS
-        assert await site.services.overview.apps_per_day(site.now, 3) == [0, 2, 0]
+        assert (await site.services.sums.days(site.now, 3)).apps == [0, 2, 0]
         assert "New apps per day" in (await site.visitor(OPERATOR).get("/operator")).text
 
     run(work)

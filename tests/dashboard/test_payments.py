@@ -282,7 +282,7 @@ def test_what_is_paid_in_another_currency_is_told_and_refunded(
         assert f"{amount} was refunded" in (await shop.success(session)).text
         assert await shop.upkeep() == []
         assert await shop.funding() == 0
-        assert await shop.services.payments.total_cents() == 0
+        assert (await shop.services.sums.totals()).paid_cents == 0
 
     in_shop(tmp_path, work)
 

@@ -216,7 +216,7 @@ def test_a_refund_of_a_charge_that_is_not_of_here_changes_nothing(tmp_path: Path
     async def work(shop: Shop) -> None:
         event = {"type": "charge.refunded", "data": {"object": {"id": "ch_1", "payment_intent": "pi_1"}}}
         assert await shop.deliver(event) == 204
-        assert await shop.services.payments.total_cents() == 0
+        assert (await shop.services.sums.totals()).paid_cents == 0
 
     in_shop(tmp_path, work)
 

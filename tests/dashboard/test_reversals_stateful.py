@@ -224,7 +224,7 @@ class Payments(RuleBasedStateMachine):
             "SELECT count(*) AS rows FROM reversals WHERE booked_version < version"
         )
         assert rows == [{"rows": 0}]
-        assert await self.shop.services.payments.total_cents() == await self.shop.funding()
+        assert (await self.shop.services.sums.totals()).paid_cents == await self.shop.funding()
 
 
 def taken(dispute: Json) -> int:

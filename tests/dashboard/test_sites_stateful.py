@@ -21,8 +21,10 @@ from ledger import LEASE_MS, Lease
 from model.app import Source
 from model.site import NOTICES, WITHDRAW_MS, Event, SiteError
 from store.deploys import ForSite
+from store.sums import APPS, summed
 from tests.dashboard.dashboard_site import ALICE, GITHUB, UNLIMITED, Site
 from tests.dashboard.one_branch import Branch, github
+from tests.dashboard.test_sums import assert_right
 from tests.dashboard.turns import Actor, take_turns
 from upkeep import OnFailure
 
@@ -116,11 +118,12 @@ class Sites(RuleBasedStateMachine):
         if waiting is None:
             return
         outcome = "'deployed', deployed_at = 1" if succeeds else "'failed', failure = 'It failed.'"
-        self.site.database.connection.execute(
+        ended = (
             f"UPDATE apps SET status = {outcome}, run_ended = 1 WHERE id = ? AND run_ended = 0 "
-            "AND status <> 'deleted'",
-            (waiting.app_id,),
+            "AND status <> 'deleted'"
         )
+        one = (waiting.app_id,)
+        self.run(self.site.database.batch(*summed(APPS, "id = ?1", one, (ended, one))))
         if is_told:
             app = self.run(self.site.app(waiting.app_id))
             self.begin(self.site.services.following.follow_app(app, self.site.now), now)
@@ -283,6 +286,7 @@ class Sites(RuleBasedStateMachine):
         site = await self.hosting.sites.get(NAME)
         assert site is not None
         assert site.is_told
+        await assert_right(self.site)
         if site.follows and site.deleted_at is None:
             await self.require_newest()
 

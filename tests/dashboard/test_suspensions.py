@@ -77,7 +77,7 @@ def test_what_is_suspended_gets_no_lease_and_what_is_not_still_does(target: Targ
         assert isinstance(take(site, OTHER), Lease)
         assert (await site.app(APP)).state == "suspended"
         assert (await site.app(OTHER)).state == "deployed"
-        assert await site.services.apps.counts() == {"suspended": 1, "deployed": 1}
+        assert (await site.services.sums.totals()).apps == {"suspended": 1, "deployed": 1}
         await restore(site, target)
         assert isinstance(take(site, APP), Lease)
         assert (await site.app(APP)).state == "deployed"
