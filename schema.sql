@@ -442,3 +442,13 @@ CREATE TABLE accounts (
 
 CREATE INDEX accounts_by_turn ON accounts (look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX missing_apps ON apps (missing_since) WHERE status = 'deployed' AND missing_since IS NOT NULL;
+
+-- What limits have refused lately, by days (UTC; days since 1970); for the operator.
+CREATE TABLE refusals (
+    day     INTEGER NOT NULL,
+    limited TEXT    NOT NULL,                     -- the name of the setting
+    asker   TEXT    NOT NULL,                     -- a user's id, or of what kind an address was
+    times   INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (day, limited, asker)
+) STRICT, WITHOUT ROWID;

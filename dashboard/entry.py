@@ -12,6 +12,7 @@ from workers import Response, WorkerEntrypoint, asgi, wait_until
 from clients.rate_limit import RateLimit
 from clients.runtime_fetch import fetch
 from model.rates import Rates
+from model.refusals import Tally
 from store.d1 import D1
 from web import errors
 from web.application import application
@@ -19,10 +20,12 @@ from web.bodies import refusal_of_body, refusal_of_head
 from web.services import Services, now_ms
 from web.settings import Settings
 
+tally = Tally()  # of this instance
+
 
 def services_of(env: Any) -> Services:
     rates = Rates(RateLimit(env.REQUESTS), RateLimit(env.COSTLY))
-    return Services.make(Settings.read(env), D1(env.DB), env.BILLING, env.BILLING_WORKER, fetch, rates)
+    return Services.make(Settings.read(env), D1(env.DB), env.BILLING, env.BILLING_WORKER, fetch, rates, tally)
 
 
 app = application(lambda scope: services_of(scope["env"]), wait_until)

@@ -11,6 +11,7 @@ from clients.github_api import GitHubError, GitHubRateLimitedError
 from hosting.deployments import Deployments
 from hosting.following import LOOK_MS, Following
 from hosting.notices import Notifying
+from hosting.refusing import Refusing
 from hosting.removals import Removals
 from hosting.sites import SiteHosting
 from hosting.usage import Counting
@@ -54,6 +55,7 @@ class Upkeep:
     notifying: Notifying
     counting: Counting
     sums: Sums
+    refusing: Refusing
 
     async def run(self, now: int, on_failure: OnFailure) -> None:
         """Do what is due; what fails is tried again the next time, after all others."""
@@ -79,6 +81,7 @@ class Upkeep:
         await self.payments.forget_expired(now - EXPIRED_PAYMENT_MS)
         await self.payments.forget_ways_back(now - EXPIRED_PAYMENT_MS)
         await self.notifying.notices.forget_old(now)
+        await self.refusing.store.forget_old(now)
 
     async def _tell_deployers(self, now: int, on_failure: OnFailure) -> None:
         """Last, as others' servers may be slow."""
@@ -86,9 +89,10 @@ class Upkeep:
         await self.notifying.send()
 
     async def _count(self, now: int, on_failure: OnFailure) -> None:
-        """What all accounts have used, and once a day everything that there are sums of."""
+        """What all accounts have used, what this run refused, and once a day everything."""
         await self.sums.recount(now)
         await self.counting.look(now)
+        await self.refusing.write(now)
 
     async def _make_checks(self, now: int, on_failure: OnFailure) -> None:
         """Make those that are waited for, and that nobody came back for."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from clients.billing import Billing
 from clients.github_actions import GitHubActions
 from clients.github_api import GitHubError, GitHubUnreachableError
+from hosting.refusing import Refusing
 from hosting.signatures import Signatures
 from model.app import App, Source, User
 from model.limits import HOUR_MS, LimitReachedError, Limits, until
@@ -21,7 +22,7 @@ from model.progress import RunReport, follow
 from model.reasons import reasons_in
 from model.suspension import SuspendedError
 from store.apps import Apps
-from store.deploys import Deploys, ForSite
+from store.deploys import Deploys, ForSite, Use
 from store.overrides import Overrides
 from store.suspensions import Suspensions
 
@@ -51,6 +52,7 @@ class Deployments:
     signatures: Signatures
     billing: Billing
     actions: GitHubActions
+    refusing: Refusing
     namespace: str
     limits: Limits
 
@@ -86,6 +88,7 @@ class Deployments:
         """Count a look-up of a source at GitHub. Raises LimitReachedError."""
         if not await self.deploys.look_up(user, now, self.limits):
             ends = (now // HOUR_MS + 1) * HOUR_MS
+            self.refusing.note("LOOKUPS_PER_HOUR", user)
             raise until(f"You looked up {self.limits.lookups_per_hour} addresses within an hour.", ends, now)
 
     async def _limit(self, user: User, source: Source, now: int) -> LimitReachedError:
@@ -96,17 +99,9 @@ class Deployments:
             return SuspendedError(reason)
         if 0 in limits.on_deploys or not (await self.overrides.switches()).deploys:
             return LimitReachedError("This site allows no deploys now.")
-        use = await self.deploys.use(user, now, limits)
-        if use.all_day_ends:
-            return until("All deploys that this site allows in a day were begun.", use.all_day_ends, now)
-        if use.day_ends:
-            return until(f"You began {limits.deploys_per_day} deploys within a day.", use.day_ends, now)
-        if use.hour_ends:
-            return until(f"You began {limits.deploys_per_hour} deploys within an hour.", use.hour_ends, now)
-        if use.apps >= limits.apps:
-            return LimitReachedError(f"You have {limits.apps} apps. Delete one that nobody needs any more.")
-        words = f"{limits.deploys_at_once} of your deploys are under way."
-        return LimitReachedError(f"{words} Wait until one has ended.", 60)
+        limit, error = reached(await self.deploys.use(user, now, limits), limits, now)
+        self.refusing.note(limit, user)
+        return error
 
     async def _start(self, app: App, now: int) -> None:
         try:
@@ -194,6 +189,24 @@ class Deployments:
             reason = INTERRUPTED if app.awaits_run else VANISHED
             given_up = replace(given_up, status="failed", failure=reason)
         await self.apps.write_if_unchanged(app, given_up, now)
+
+
+def reached(use: Use, limits: Limits, now: int) -> tuple[str, LimitReachedError]:
+    """The limit that doesn't allow a deploy, as its setting is named, and that in words."""
+    if use.all_day_ends:
+        words = "All deploys that this site allows in a day were begun."
+        return "ALL_DEPLOYS_PER_DAY", until(words, use.all_day_ends, now)
+    if use.day_ends:
+        words = f"You began {limits.deploys_per_day} deploys within a day."
+        return "DEPLOYS_PER_DAY", until(words, use.day_ends, now)
+    if use.hour_ends:
+        words = f"You began {limits.deploys_per_hour} deploys within an hour."
+        return "DEPLOYS_PER_HOUR", until(words, use.hour_ends, now)
+    if use.apps >= limits.apps:
+        words = f"You have {limits.apps} apps. Delete one that nobody needs any more."
+        return "APPS_PER_USER", LimitReachedError(words)
+    words = f"{limits.deploys_at_once} of your deploys are under way. Wait until one has ended."
+    return "DEPLOYS_AT_ONCE", LimitReachedError(words, 60)
 
 
 def inputs_of(app: App, namespace: str) -> dict[str, str]:

@@ -67,6 +67,7 @@ class SiteMaking:
         if not await self.sites.create(site, self.deployments.limits.sites):
             if await self.sites.get(name) is not None:
                 raise SiteError(TAKEN)
+            self.deployments.refusing.note("SITES_PER_USER", owner)
             raise LimitReachedError(
                 f"You have had {self.deployments.limits.sites} sites. That is all there can be."
             )

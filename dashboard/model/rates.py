@@ -19,6 +19,7 @@ LONGEST_ADDRESS = 45
 # Whatever Workers of other zones ask comes from one address, with the name of their zone in a header that
 # nobody else can send ("CF-Connecting-IP in Worker subrequests" and "CF-Worker" of the same page).
 WORKERS, WORKERS_ZONE, LONGEST_ZONE = "2a0698c036000000/64", "cf-worker", 64
+OF_WORKERS = "Workers of "
 PERIOD_SECONDS = 60  # of both bindings, in wrangler.toml
 # A provider gives each customer at least so much of IPv6 (RFC 6177).
 NETWORK_BITS = 64
@@ -58,4 +59,11 @@ def network_of(headers: Mapping[str, str]) -> str | None:
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     network = f"{int(address) >> (128 - NETWORK_BITS):016x}/{NETWORK_BITS}"
-    return f"Workers of {headers.get(WORKERS_ZONE, '')[:LONGEST_ZONE]}" if network == WORKERS else network
+    return f"{OF_WORKERS}{headers.get(WORKERS_ZONE, '')[:LONGEST_ZONE]}" if network == WORKERS else network
+
+
+def kind_of(network: str) -> str:
+    """What can be told of a network without telling whose it is."""
+    if network.startswith(OF_WORKERS):
+        return "Workers"
+    return "IPv6" if "/" in network else "IPv4"

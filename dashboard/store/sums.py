@@ -42,6 +42,8 @@ OPENED = (
 )
 APP_OPENED = OPENED.format(key="id", at="?2", source="apps WHERE id = ?1 AND status = 'deployed'")
 SITE_OPENED = OPENED.format(key="name", at="?2", source="sites WHERE name = ?1")
+# What limits refused in all, by limit: nothing else has it, so it isn't counted anew.
+REFUSED = "refused "
 # What is deployed, and suspended or missing all the same: little beside all that is deployed.
 OUT = (
     "SELECT (SELECT count(*) FROM apps WHERE status = 'deployed' "
@@ -51,7 +53,7 @@ OUT = (
 )
 # All of it anew, at a time, ?1.
 RECOUNT = (
-    "UPDATE sums SET value = 0",
+    f"UPDATE sums SET value = 0 WHERE name NOT LIKE '{REFUSED}%'",  # noqa: S608
     OPENED.format(key="id", at="0", source="apps WHERE deployed_at IS NOT NULL"),
     OPENED.format(key="name", at="0", source="sites WHERE TRUE"),
     *(
@@ -80,12 +82,13 @@ def summed(
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How many apps there are of each state, payments of each status; what all accounts together have used,
-    as far as it was seen, and what was paid into them, less what was taken back.
+    """How many apps there are of each state, payments of each status, refusals of each limit; what all
+    accounts together have used, as far as it was seen; what was paid into them, less what was taken back.
     """
 
     apps: dict[str, int]
     payments: dict[str, int]
+    refusals: dict[str, int]
     users: int
     sites: int
     paid_cents: int
@@ -117,6 +120,7 @@ class Sums:
         return Totals(
             {state: number for state, number in apps.items() if number},
             part_of(sums, "payments "),
+            part_of(sums, REFUSED),
             *(sums.get(name, 0) for name in names),
         )
 

@@ -37,6 +37,7 @@ from web.access import LoginRequiredError, login_required
 from web.finishing import FinishingMiddleware, Keep
 from web.pages import page
 from web.rates import RateMiddleware
+from web.refusals import RefusalsMiddleware
 from web.security import SameOriginMiddleware, SecurityHeadersMiddleware
 from web.services import CALLBACK_PATH, Services
 from web.sessions import SessionMiddleware
@@ -112,6 +113,7 @@ def application(make_services: MakeServices, keep: Keep = lambda work: None) -> 
         ],
         middleware=[
             Middleware(ServicesMiddleware, make_services=make_services),
+            Middleware(RefusalsMiddleware),
             Middleware(RateMiddleware),
             Middleware(SameOriginMiddleware, refused=errors.from_elsewhere),
             Middleware(SessionMiddleware),

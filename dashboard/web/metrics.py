@@ -75,6 +75,7 @@ async def families(services: Services) -> list[Family]:
         single("codius_unbooked_payments", "Could not be booked.", number(alarms["unbooked_payments"])),
         single("codius_unbooked_reversals", "Could not be booked.", number(alarms["unbooked_reversals"])),
         single("codius_suspensions", "In force.", number(alarms["suspensions"])),
+        Family("codius_refusals", "By limits, as settings are named.", "limit", totals.refusals),
     ]
 
 

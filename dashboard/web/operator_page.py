@@ -19,6 +19,7 @@ APPS_SHOWN = 25
 FAILURES_SHOWN = 25
 SUSPENSIONS_SHOWN = 100
 ACTS_SHOWN = 10
+REFUSALS_SHOWN = 25
 CHART_DAYS = 30
 # How long a payment is listed of which there is nothing to refund.
 NOTHING_PAID_SHOWN_MS = 30 * DAY_MS
@@ -57,5 +58,6 @@ async def operator(request: Request) -> Response:
         untold=await services.suspensions.untold(),
         unusable=await services.suspending.unusable(),
         acts=await services.suspensions.acts(FAR_FUTURE, ACTS_SHOWN),
+        refused=await services.refusing.store.lately(now, REFUSALS_SHOWN),
         failures=await services.apps.latest_failed(FAILURES_SHOWN),
     )

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.limits import LimitReachedError
-from model.rates import PERIOD_SECONDS, Rate, UncountedError, network_of
+from model.rates import PERIOD_SECONDS, Rate, UncountedError, kind_of, network_of
 from web.errors import limit_reached, log_request
 from web.security import is_operators_webhook
 
@@ -15,9 +15,11 @@ TOO_MANY = "Too many requests came from your network. Try again in a minute."
 
 async def spend(request: Request, kind: str) -> None:
     """Count something costly, for who is logged in and for their network. Raises LimitReachedError."""
-    viewer, costly = request.state.viewer, request.state.services.rates.costly
-    for asker in (viewer and f"user {viewer.id}", network_of(request.headers)):
-        if asker and await is_too_much(request, costly, f"{kind} {asker}"):
+    services, viewer, network = request.state.services, request.state.viewer, network_of(request.headers)
+    for asker in (viewer and f"user {viewer.id}", network):
+        if asker and await is_too_much(request, services.rates.costly, f"{kind} {asker}"):
+            who = kind_of(asker) if asker == network else str(viewer.id)
+            services.refusing.tally.note(f"COSTLY {kind}", who)
             raise LimitReachedError(TOO_MANY, PERIOD_SECONDS)
 
 
@@ -40,7 +42,9 @@ class RateMiddleware:
         if scope["type"] == "http" and not is_operators_webhook(scope):
             request = Request(scope)
             network = network_of(request.headers)
-            if network and await is_too_much(request, request.state.services.rates.requests, network):
+            services = request.state.services
+            if network and await is_too_much(request, services.rates.requests, network):
+                services.refusing.tally.note("REQUESTS", kind_of(network))
                 response = await limit_reached(request, LimitReachedError(TOO_MANY, PERIOD_SECONDS))
                 return await response(scope, receive, send)
         return await self._app(scope, receive, send)

@@ -23,6 +23,7 @@ from hosting.following import Following
 from hosting.leaving import Leaving
 from hosting.notices import Notifying
 from hosting.presence import Presence
+from hosting.refusing import Refusing
 from hosting.removals import Removals
 from hosting.signatures import Signatures
 from hosting.signing_up import SigningUp
@@ -32,6 +33,7 @@ from hosting.suspending import Suspending
 from hosting.usage import Counting
 from model.checkout import PaymentsNotConfiguredError
 from model.rates import Rates
+from model.refusals import Tally
 from payments.fulfilment import Fulfilment
 from payments.taking_back import TakingBack
 from store.accounts import Accounts
@@ -46,6 +48,7 @@ from store.notices import Notices
 from store.overrides import Overrides
 from store.overview import Overview
 from store.payments import Payments
+from store.refusals import Refusals
 from store.reversals import Reversals
 from store.site_versions import SiteVersions
 from store.sites import Sites
@@ -107,6 +110,7 @@ class Services:
     stripe: Callable[[], StripeApi]
     upkeep: Upkeep
     rates: Rates
+    refusing: Refusing
     now: Callable[[], int]
 
     @classmethod
@@ -118,9 +122,13 @@ class Services:
         billing_worker: Any,
         fetch: Fetch,
         rates: Rates,
+        tally: Tally,
         now: Callable[[], int] = now_ms,
     ) -> Services:
-        """`objects` is the binding to the billing objects, `billing_worker` the one to their Worker."""
+        """`objects` is the binding to the billing objects, `billing_worker` the one to their Worker.
+
+        `tally` has what this instance refused.
+        """
         users, apps, billing = Users(database), Apps(database), Billing(objects, billing_worker)
         secrets = settings.secrets
         api_url = settings.github_api_url
@@ -149,6 +157,7 @@ class Services:
         signatures = Signatures(attestations, GitHubAttestations(as_operator, settings.github_repository))
         presence = Presence(apps, Looks(database), namespace)
         deploys, failures = Deploys(database), Failures(database)
+        refusing = Refusing(tally, Refusals(database))
         deployments = Deployments(
             apps,
             deploys,
@@ -157,6 +166,7 @@ class Services:
             signatures,
             billing,
             actions,
+            refusing,
             settings.dispatch_namespace,
             settings.limits,
         )
@@ -265,8 +275,10 @@ class Services:
                 notifying,
                 Counting(accounts, billing),
                 sums,
+                refusing,
             ),
             rates=rates,
+            refusing=refusing,
             now=now,
         )
 

@@ -25,6 +25,7 @@ from ledger import LEASE_MS, Lease, Ledger, Suspended
 from model.app import App, Source, User
 from model.limits import Limits
 from model.rates import Rates
+from model.refusals import Tally
 from pricing import Price
 from store.sums import APP_OPENED, APPS, summed
 from telling import Telling
@@ -112,7 +113,14 @@ class Site:
         settings = Settings.read(SimpleNamespace(**VARIABLES | SECRETS | env))
         settings = replace(settings, limits=limits or settings.limits)
         self.services = Services.make(
-            settings, self.database, self.billing, self.billing, self.fetch, self.rates, lambda: self.now
+            settings,
+            self.database,
+            self.billing,
+            self.billing,
+            self.fetch,
+            self.rates,
+            Tally(),
+            lambda: self.now,
         )
         self.application = application(lambda _: self.services)
 

@@ -49,6 +49,7 @@ async def change(site: Site, state: str) -> None:
             await site.services.suspending.suspend(target, "It imitates a bank.", by, site.now)
         return
     await site.database.execute("UPDATE apps SET " + CHANGES.get(state, f"status = '{state}'"))
+    await site.services.sums.recount(site.now)
 
 
 @pytest.mark.parametrize("state", STATES)
