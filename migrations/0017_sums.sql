@@ -31,5 +31,6 @@ INSERT INTO sums (name, value) SELECT 'paid_cents', coalesce(sum(amount_cents - 
     SELECT coalesce(sum(reversals.amount_cents), 0) FROM reversals WHERE payment_id = payments.id)), 0)
 FROM payments GROUP BY 1;
 INSERT INTO days (day, apps) SELECT created_at / 86400000, count(*) FROM apps GROUP BY created_at / 86400000;
-INSERT INTO accounts (account, changed_at, look_at) SELECT id, 0, 0 FROM apps WHERE deployed_at IS NOT NULL;
-INSERT INTO accounts (account, changed_at, look_at) SELECT name, 0, 0 FROM sites;
+INSERT INTO accounts (account, changed_at, look_at) SELECT id, 0, unixepoch() * 1000
+FROM apps WHERE deployed_at IS NOT NULL;
+INSERT INTO accounts (account, changed_at, look_at) SELECT name, 0, unixepoch() * 1000 FROM sites;

@@ -35,13 +35,15 @@ APP_MADE = (
     f"INSERT INTO days (day, apps) SELECT created_at / {DAY_MS}, 1 FROM apps WHERE id = ?1 "  # noqa: S608
     "AND created_at = ?2 ON CONFLICT (day) DO UPDATE SET apps = apps + 1"
 )
-# An account that is asked from a time on.
+# An account that is asked from a time on, and 0 where nobody knows when it was used.
 OPENED = (
-    "INSERT INTO accounts (account, changed_at, look_at) SELECT {key}, {at}, {at} FROM {source} "
+    "INSERT INTO accounts (account, changed_at, look_at) SELECT {key}, {since}, {now} FROM {source} "
     "ON CONFLICT DO NOTHING"
 )
-APP_OPENED = OPENED.format(key="id", at="?2", source="apps WHERE id = ?1 AND status = 'deployed'")
-SITE_OPENED = OPENED.format(key="name", at="?2", source="sites WHERE name = ?1")
+APP_OPENED = OPENED.format(
+    key="id", since="?2", now="?2", source="apps WHERE id = ?1 AND status = 'deployed'"
+)
+SITE_OPENED = OPENED.format(key="name", since="?2", now="?2", source="sites WHERE name = ?1")
 # What limits refused in all, by limit: nothing else has it, so it isn't counted anew.
 REFUSED = "refused "
 # What is deployed, and suspended or missing all the same: little beside all that is deployed.
@@ -54,8 +56,8 @@ OUT = (
 # All of it anew, at a time, ?1.
 RECOUNT = (
     f"UPDATE sums SET value = 0 WHERE name NOT LIKE '{REFUSED}%'",  # noqa: S608
-    OPENED.format(key="id", at="0", source="apps WHERE deployed_at IS NOT NULL"),
-    OPENED.format(key="name", at="0", source="sites WHERE TRUE"),
+    OPENED.format(key="id", since="0", now="?1", source="apps WHERE deployed_at IS NOT NULL"),
+    OPENED.format(key="name", since="0", now="?1", source="sites WHERE TRUE"),
     *(
         ADD.format(sign="", counted=counted.format(where=""))
         for counted in (APPS, USERS, SITES, PAYMENTS, ACCOUNTS)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from model.app import STATES
-from model.limits import DAY_MS
+from model.limits import DAY_MS, HOUR_MS
 from model.payment import RefundReason
 from web.charts import apps_per_day, requests_per_day
 from web.operator_acts import require_operator
@@ -46,7 +46,7 @@ async def operator(request: Request) -> Response:
         totals=totals,
         apps_by_state={state: totals.apps[state] for state in STATES if state in totals.apps},
         apps=[{"app": app, "account": account} for app, account in zip(latest, accounts, strict=True)],
-        usage_late=await services.accounts.late(now),
+        usage_hours_late=await services.accounts.late(now) // HOUR_MS,
         reasons=REASONS,
         to_refund=await services.payments.to_refund(now - NOTHING_PAID_SHOWN_MS, FAILURES_SHOWN),
         unbooked_payments=await services.payments.failed(FAILURES_SHOWN),

@@ -255,7 +255,7 @@ def test_no_run_asks_more_than_some_and_what_waits_is_told() -> None:
         site.now += HOUR_MS
         await site.services.upkeep.counting.look(site.now)
         assert await site.services.accounts.late(site.now) == HOUR_MS
-        assert "this is behind by 60 min" in (await site.visitor(OPERATOR).get("/operator")).text
+        assert "that is 1 hour behind" in (await site.visitor(OPERATOR).get("/operator")).text
         await site.services.upkeep.counting.look(site.now)
         assert await site.services.accounts.late(site.now) == 0
 

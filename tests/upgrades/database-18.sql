@@ -5,8 +5,8 @@ CREATE TABLE accounts (
     changed_at    INTEGER NOT NULL,               -- when it was last seen that they had changed
     look_at       INTEGER                         -- when it is to be asked next; NULL where it is closed
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "accounts" VALUES('bcdfghjkmnpq',0,0,0,0);
-INSERT INTO "accounts" VALUES('example',0,0,0,0);
+INSERT INTO "accounts" VALUES('bcdfghjkmnpq',42,0,4,5);
+INSERT INTO "accounts" VALUES('example',0,0,0,5);
 CREATE TABLE acts (
     at          INTEGER PRIMARY KEY,
     act         TEXT    NOT NULL,
