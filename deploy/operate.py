@@ -116,7 +116,7 @@ def wait_until_told(database: Database) -> None:
     while left := database.run((LEFT, ()))[0][0]["accounts"]:
         if time.monotonic() > until:
             raise DeployError(
-                f"{left} accounts don't know it yet. Billing tells them each minute: see its log."
+                f"Accounts that don't know it yet: {left}. Billing tells them each minute: see its log."
             )
         time.sleep(LOOK_SECONDS)
     print("All accounts know it: what was leased before is over within a minute.", flush=True)
