@@ -26,7 +26,7 @@ PERIOD_MS = 10_000
 LOST_MS = 30_000
 
 WORD_WITH_DIGIT = re.compile(r"\b[^\W\d]*+\d\w*")
-NOTHING = "(no message)"
+NOTHING = "(an error without a message)"
 TRACEBACK = "PythonError: Traceback"
 
 

@@ -120,7 +120,7 @@ class Sums:
         apps["deployed"] = apps.get("deployed", 0) - sum(out.values())
         names = ("users", "sites", "paid_cents", "requests", "cost_nano_usd")
         return Totals(
-            {state: number for state, number in apps.items() if number},
+            {state: number for state, number in apps.items() if number > 0},
             part_of(sums, "payments "),
             part_of(sums, REFUSED),
             *(sums.get(name, 0) for name in names),
@@ -149,5 +149,5 @@ class Sums:
 
 def part_of(sums: dict[str, int], prefix: str) -> dict[str, int]:
     """Those whose names begin so, without zeros."""
-    found = {name: value for name, value in sums.items() if name.startswith(prefix) and value}
+    found = {name: value for name, value in sums.items() if name.startswith(prefix) and value > 0}
     return {name.removeprefix(prefix): value for name, value in found.items()}

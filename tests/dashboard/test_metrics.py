@@ -15,7 +15,7 @@ from tests.dashboard.dashboard_site import ALICE, OPERATOR, Site
 TOKEN = "the-metrics-token"
 PATH = "/operator/metrics"
 APP, OTHER = "bcdfghjkmnpq", "bcdfghjkmnpr"
-LINE = re.compile(r'# (TYPE \w+ gauge|HELP \w+ .+|EOF)|\w+(\{\w+="\w+"\})? -?[0-9.e+-]+')
+LINE = re.compile(r'# (TYPE \w+ gauge|HELP \w+ .+|EOF)|\w+(\{\w+="[\w ]+"\})? -?[0-9.e+-]+')
 
 
 def run(work: Callable[[Site], Awaitable[None]], **env: str) -> None:
@@ -66,7 +66,10 @@ def test_it_tells_apps_deploys_payments_and_what_waits() -> None:
 
 def test_every_line_is_of_the_format_and_the_end_is_marked() -> None:
     async def work(site: Site) -> None:
+        site.services.refusing.tally.note("COSTLY unknown apps", "IPv4")
+        await site.services.refusing.write(site.now)
         lines = (await text_of(site)).split("\n")
+        assert 'codius_refusals{limit="COSTLY unknown apps"} 1' in lines
         assert lines[-2:] == ["# EOF", ""]
         assert all(LINE.fullmatch(line) for line in lines[:-1])
         names = [line.split()[2] for line in lines if line.startswith("# TYPE")]

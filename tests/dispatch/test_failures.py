@@ -72,7 +72,13 @@ def test_an_app_that_says_always_something_else_keeps_few_kinds_and_no_count_is_
     for number in range(1_000):
         failures.note("app", "x" * (number % 200), "/", str(number), NOW)
     found = taken(failures)
-    assert [failure["kind"] for failure in found] == ["(no message)", "x", "xx", "xxx", OTHERS]
+    assert [failure["kind"] for failure in found] == [
+        "(an error without a message)",
+        "x",
+        "xx",
+        "xxx",
+        OTHERS,
+    ]
     assert sum(failure["times"] for failure in found) == 1_000
     assert found[-1]["kind"] == OTHERS
     assert found[-1]["requests"].split() == [str(number) for number in range(999, 999 - MAX_REQUESTS, -1)]
