@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page
 
 from local.github.pages import page as local_page
-from model.app import Source
+from model.app import Source, User
 from tests.dashboard.dashboard_site import ALICE, OPERATOR, Site
 from tests.dashboard.test_sites import add_version, make_site
 from tests.system.running import ROOT
@@ -54,6 +54,9 @@ async def pages() -> dict[str, str]:
         assert (await operator.post("/operator/suspend", form)).status_code == 303
     await site.database.execute(PAYMENT, SUSPENDED, f"pi_{'3Q' * 20}")
     site.billing.getByName(SUSPENDED).pay("cs_test_1", 2500)
+    site.services.refusing.note("ALL_DEPLOYS_PER_DAY", User(10**15, "nobody-here", None))
+    await site.services.users.log_in(User(9, "l" * 39, None), "a" * 64, site.now, site.now + 1)
+    site.services.refusing.note("COSTLY unknown apps", User(9, "l" * 39, None))
     found = {path: await operator.get(path) for path in PATHS}
     found["/sites"] = await site.visitor(ALICE).get("/sites")
     assert {answer.status_code for answer in found.values()} == {200}
