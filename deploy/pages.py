@@ -6,24 +6,28 @@ import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
+from deploy.api import Account
 from deploy.configs import LOCAL, Installation, is_at
 from deploy.errors import DeployError
 from deploy.fingerprint import hash_of
 from deploy.wrangler import Wrangler
 
-COMMIT_SHOWN = 7  # of a deployment's commit, in wrangler's list
-# What wrangler's list shows in place of the time at which a deployment succeeded.
-NOT_SUCCEEDED = {"Idle", "Active", "Failure", "Canceled", "Skipped"}
+PRODUCTION_BRANCH = "main"
 
 
 @dataclass(frozen=True, slots=True)
 class PagesProject:
-    """That of an installation; each environment has a branch of it. Every call may raise DeployError."""
+    """That of an installation; each environment has a branch of it. Every call may raise DeployError.
+
+    After "Pages Projects" and "Pages Deployments" of Cloudflare's API reference.
+    """
 
     installation: Installation
     wrangler: Wrangler
+    account: Account
 
     @property
     def _name(self) -> str:
@@ -32,35 +36,31 @@ class PagesProject:
 
     @property
     def _branch(self) -> str:
-        return "main" if self.installation.environment == "production" else self.installation.environment
+        environment = self.installation.environment
+        return PRODUCTION_BRANCH if environment == "production" else environment
 
     def _hash(self) -> str:
-        """Looks like a commit's, as wrangler shows it in the list of deployments."""
+        """Looks like a commit's: a deployment is listed with its commit."""
         root = self.installation.root
         return hash_of(self._branch, root, [root / "pages", root / "dashboard" / "static"]).ljust(40, "0")
 
     def _domains(self) -> list[str] | None:
         """The project's, of which Cloudflare chose the first; None without a project."""
-        for item in self.wrangler.json("pages", "project", "list", "--json"):
-            if item["Project Name"] == self._name:
-                return str(item["Project Domains"]).split(", ")
-        return None
+        project = self.account.result(f"pages/projects/{self._name}")
+        return list(project["domains"]) if project else None
 
     def is_deployed(self) -> bool:
         """Whether the branch's latest deployment that succeeded has these files."""
-        if self._domains() is None:
-            return False
-        listed = self.wrangler.json("pages", "deployment", "list", "--project-name", self._name, "--json")
-        ours = (item for item in listed if item.get("Branch") == self._branch and has_succeeded(item))
-        latest: dict[str, str] = next(ours, {})
-        return str(latest.get("Source", "")).startswith(self._hash()[:COMMIT_SHOWN])
+        kind = "production" if self._branch == PRODUCTION_BRANCH else "preview"
+        listed = self.account.result(f"pages/projects/{self._name}/deployments?env={kind}") or []
+        commits = (commit for branch, commit in map(succeeded, listed) if branch == self._branch)
+        return next(commits, None) == self._hash()
 
     def deploy(self) -> str:
         """Make the project if need be, and deploy; return a word about it."""
         if self._domains() is None:
-            self.wrangler.run(
-                "pages", "project", "create", self._name, "--production-branch", "main", folder="pages"
-            )
+            create = ("pages", "project", "create", self._name)
+            self.wrangler.run(*create, "--production-branch", PRODUCTION_BRANCH, folder="pages")
         root = self.installation.root
         output = root / "pages" / "dist"
         shutil.rmtree(output, ignore_errors=True)
@@ -93,5 +93,10 @@ class PagesProject:
         )
 
 
-def has_succeeded(deployment: Mapping[str, str]) -> bool:
-    return deployment.get("Status") not in NOT_SUCCEEDED
+def succeeded(deployment: Mapping[str, Any]) -> tuple[str, str] | tuple[None, None]:
+    """The branch and the commit of a deployment that serves or has served."""
+    stage = deployment["latest_stage"]
+    if (stage["name"], stage["status"]) != ("deploy", "success"):
+        return None, None
+    metadata = deployment["deployment_trigger"]["metadata"]
+    return metadata["branch"], metadata["commit_hash"]

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from deploy.api import question
+from deploy.api import bearer, question
 from deploy.configs import Installation
 from deploy.errors import DeployError
 from deploy.platform import PLAIN, PlatformManifest, plain_variables
@@ -53,7 +53,7 @@ def problems_at_cloudflare(installation: Installation, manifest: PlatformManifes
 
 
 def answer_of(installation: Installation, path: str) -> Any:
-    request = question(installation, os.environ.get("CLOUDFLARE_API_TOKEN", ""), path)
+    request = question(installation, bearer(os.environ.get("CLOUDFLARE_API_TOKEN", "")), path)
     try:
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
             return answer.read()

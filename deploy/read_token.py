@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
-from deploy.api import question
+from deploy.api import bearer, question
 from deploy.configs import Installation
 from deploy.errors import DeployError
 from deploy.health import REQUEST_SECONDS
@@ -51,7 +51,7 @@ def problems_of_read_token(installation: Installation) -> Iterator[str]:
 
 def status_of(installation: Installation, token: str, method: str, path: str) -> int:
     """Raises DeployError where Cloudflare can't tell."""
-    request = question(installation, token, path, method)
+    request = question(installation, bearer(token), path, method)
     try:
         with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
             json.load(answer)

@@ -6,11 +6,11 @@ dispatch), and the database is migrated before the code that wants the new table
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.api import Account
 from deploy.configs import Installation, Worker, problems_of_shared_routes
 from deploy.errors import DeployError
 from deploy.fingerprint import fingerprint
@@ -19,11 +19,12 @@ from deploy.operators import problems_of_operators
 from deploy.pages import PagesProject
 from deploy.read_token import problems_of_read_token
 from deploy.versions import deployed_tag
-from deploy.wrangler import NotThereError, Wrangler
+from deploy.wrangler import Wrangler
 
 # The machine's own Node.js may be too old for wrangler.
 WITH_NODE = 'export PATH="$PWD/.venv/bin:$PATH"'
 
+MOST_LISTED = 100
 # The end of a version's tag whose upload was signed: the same code by hand isn't it.
 ATTESTED = "attested"
 
@@ -45,7 +46,8 @@ class Steps:
         self._messages = messages or {}
         self._installation = installation
         self._wrangler = Wrangler(installation)
-        self._pages = PagesProject(installation, self._wrangler)
+        self._account = Account(self._wrangler)
+        self._pages = PagesProject(installation, self._wrangler, self._account)
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -77,7 +79,7 @@ class Steps:
         if problems:
             raise DeployError("\n  ".join(["These settings must be put right:", *problems]))
         try:
-            self._wrangler.run("d1", "list", "--json")
+            self._has_database()
         except DeployError as error:
             hint = f"Log in with `{WITH_NODE} && npx wrangler login`, or set CLOUDFLARE_API_TOKEN."
             raise DeployError(f"Cloudflare can't be asked. {hint}\n  {error}") from error
@@ -92,30 +94,26 @@ class Steps:
         return "payments are on" if is_on else "payments are off: TOP_UP_LEAST_CENTS is 0"
 
     def _secrets(self) -> set[str]:
-        try:
-            dashboard = self._installation.dashboard
-            listed = self._wrangler.json_of(dashboard, "secret", "list", "--format", "json")
-        except NotThereError:
-            return set()
+        listed = self._account.result(f"workers/scripts/{self._installation.dashboard.script}/secrets") or []
         return {item["name"] for item in listed}
 
     # What the Workers need.
 
     def _has_database(self) -> bool:
-        listed = self._wrangler.json("d1", "list", "--json")
-        return any(item["name"] == self._installation.database for item in listed)
+        name = self._installation.database
+        # Cloudflare searches, and may find others, too.
+        listed = self._account.result(f"d1/database?name={name}&per_page={MOST_LISTED}")
+        return any(item["name"] == name for item in listed or [])
 
     def _create_database(self) -> str:
         self._wrangler.run("d1", "create", self._installation.database)
         return "created"
 
     def _is_migrated(self) -> bool:
-        try:
-            output = self._wrangler.of(
-                self._installation.dashboard, "d1", "migrations", "list", "DB", "--remote"
-            )
-        except NotThereError:
+        if not self._has_database():
             return False
+        dashboard = self._installation.dashboard
+        output = self._wrangler.of(dashboard, "d1", "migrations", "list", "DB", "--remote")
         return "No migrations to apply" in output
 
     def _migrate(self) -> str:
@@ -123,9 +121,8 @@ class Steps:
         return "applied"
 
     def _has_namespace(self) -> bool:
-        # Printed as JavaScript: namespace_name: 'testing'.
-        listed = self._wrangler.run("dispatch-namespace", "list")
-        return re.search(f"['\"]{re.escape(self._installation.namespace)}['\"]", listed) is not None
+        path = f"workers/dispatch/namespaces/{self._installation.namespace}"
+        return self._account.result(path) is not None
 
     def _create_namespace(self) -> str:
         self._wrangler.run("dispatch-namespace", "create", self._installation.namespace)
@@ -141,7 +138,7 @@ class Steps:
 
         def is_done() -> bool:
             # By hand, what was signed is left as it is; what is to be signed must have been.
-            deployed = deployed_tag(self._wrangler, worker)
+            deployed = deployed_tag(self._account, worker)
             return deployed == tag or deployed == f"{tag}-{ATTESTED}"
 
         def deploy() -> str:

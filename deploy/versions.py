@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.api import Account
 from deploy.configs import Worker
-from deploy.wrangler import NotThereError, Wrangler
 
 # What made the version of a `wrangler secret put`, which has the code and settings of the one before.
 SECRET_CHANGE = "secret"  # noqa: S105
@@ -39,28 +39,28 @@ class Version:
         )
 
 
-def deployed_tag(wrangler: Wrangler, worker: Worker) -> str | None:
+def deployed_tag(account: Account, worker: Worker) -> str | None:
     """The tag of the upload that serves; None where there is none, or several do. Raises DeployError."""
-    try:
-        serving = wrangler.json_of(worker, "deployments", "status", "--json")["versions"]
-    except NotThereError:
-        return None
+    script = f"workers/scripts/{worker.script}"
+    answer = account.result(f"{script}/deployments")
+    deployments = answer["deployments"] if answer else []
+    serving = deployments[0]["versions"] if deployments else []
     if len(serving) != 1:
         return None
-    version = view(wrangler, worker, serving[0]["version_id"])
+    version = view(account, script, serving[0]["version_id"])
     if version.trigger != SECRET_CHANGE:
         return version.tag
-    upload = upload_before(wrangler, worker, version)
+    upload = upload_before(account, script, version)
     return upload.tag if upload is not None and upload.etag == version.etag else None
 
 
-def upload_before(wrangler: Wrangler, worker: Worker, version: Version) -> Version | None:
+def upload_before(account: Account, script: str, version: Version) -> Version | None:
     """The newest version before one that was made otherwise than by a change of secrets."""
-    listed = map(Version.of, wrangler.json_of(worker, "versions", "list", "--json"))
+    listed = map(Version.of, account.result(f"{script}/versions?deployable=true")["items"])
     older = [item for item in listed if item.number < version.number and item.trigger != SECRET_CHANGE]
     newest = max(older, key=lambda item: item.number, default=None)
-    return view(wrangler, worker, newest.id) if newest else None
+    return view(account, script, newest.id) if newest else None
 
 
-def view(wrangler: Wrangler, worker: Worker, version_id: str) -> Version:
-    return Version.of(wrangler.json_of(worker, "versions", "view", version_id, "--json"))
+def view(account: Account, script: str, version_id: str) -> Version:
+    return Version.of(account.result(f"{script}/versions/{version_id}"))

@@ -15,19 +15,9 @@ from deploy.configs import Installation, Worker
 from deploy.errors import DeployError
 
 TIMEOUT_SECONDS = 600
-# What wrangler says of a Worker that was never deployed.
-NOT_THERE = (
-    *("10007", "10090", "not found", "could not be found", "does not exist"),
-    *("has no deployments", "Couldn't find"),
-)
-
 NOISE = ("If you think", "🪵")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 WARNING = re.compile(r"^.*\[WARNING\].*$", re.MULTILINE)
-
-
-class NotThereError(DeployError):
-    """What was asked about doesn't exist at Cloudflare yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +39,7 @@ class Wrangler:
         return parsed(self.run(*arguments))
 
     def run(self, *arguments: str, folder: str = ".") -> str:
-        """Return what it prints. Raises NotThereError and DeployError with its message."""
+        """Return what it prints. Raises DeployError with its message."""
         root = self.installation.root
         command = [str(root / "node_modules" / ".bin" / "wrangler"), *arguments]
         try:
@@ -68,8 +58,7 @@ class Wrangler:
             self.warnings.extend(text for text in warnings_of(done.stderr) if text not in self.warnings)
             return done.stdout
         message = message_of(done.stdout + done.stderr)
-        kind = NotThereError if any(part in message for part in NOT_THERE) else DeployError
-        raise kind(f"wrangler {' '.join(arguments[:3])} failed: {message}")
+        raise DeployError(f"wrangler {' '.join(arguments[:3])} failed: {message}")
 
     def _environment(self, root: Path) -> dict[str, str]:
         """Its Node.js, and the account that the settings name."""

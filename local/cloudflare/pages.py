@@ -85,7 +85,9 @@ class Pages:
         return envelope({})
 
     async def list_pages(self, request: Request) -> Response:
-        return envelope(self.deployments[self._project(request)["name"]])
+        listed = self.deployments[self._project(request)["name"]]
+        kind = request.query_params.get("env")
+        return envelope([item for item in listed if kind in (None, item["environment"])])
 
     async def create_page(self, request: Request) -> Response:
         self._changes.note(request)
@@ -93,10 +95,11 @@ class Pages:
         async with request.form(max_files=1000, max_fields=1000) as form:
             items = form.items()
             fields = {name: part if isinstance(part, str) else await part.read() for name, part in items}
-        deployment = {
+        is_production = fields.get("branch") == project["production_branch"]
+        deployment: dict[str, Any] = {
             "id": hashlib.sha256(repr(sorted(fields)).encode()).hexdigest()[:8],
             "url": f"https://{project['subdomain']}",
-            "environment": "production",
+            "environment": "production" if is_production else "preview",
             "aliases": [],
             "latest_stage": {"name": "deploy", "status": "success"},
             "created_on": timestamp(),

@@ -100,6 +100,7 @@ class Workers:
         script = "/workers/scripts/{name}"
         return [
             *collection("/workers/dispatch/namespaces", self.list_namespaces, self.create_namespace),
+            Route("/workers/dispatch/namespaces/{name}", self.get_namespace),
             Route("/workers/services/{name}", self.get_service),
             Route("/workers/workers/{name}", self.get_worker),
             Route("/workers/subdomain", self.get_subdomain),
@@ -302,6 +303,12 @@ class Workers:
 
     async def list_namespaces(self, request: Request) -> Response:
         return envelope([{"namespace_id": name, "namespace_name": name} for name in self.namespaces])
+
+    async def get_namespace(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self.namespaces:
+            raise ApiError(404, 100119, "The dispatch namespace was not found.")
+        return envelope({"namespace_id": name, "namespace_name": name})
 
     async def create_namespace(self, request: Request) -> Response:
         self._changes.note(request)

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.configs import SECRETS
 from local.staging import ROOT
-from tests.deploy.test_deploy import Operator, operator  # noqa: F401
+from tests.deploy.support import Operator
 
 RUN = {
     "ENV": "production",
@@ -71,7 +71,7 @@ def test_two_clones_of_one_commit_give_one_manifest(tmp_path: Path) -> None:
 
 
 def test_what_was_signed_is_deployed_and_read_back_and_nothing_else(
-    operator: Operator,  # noqa: F811
+    operator: Operator,
     tmp_path: Path,
 ) -> None:
     root, folder, statement = operator.root, tmp_path / "manifests", tmp_path / "statement"
