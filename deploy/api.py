@@ -1,6 +1,6 @@
 """Cloudflare's API (v4), asked about the installation's account.
 
-What is there is asked here: the answers are exact and quick. What changes it is left to wrangler.
+What is there is asked here: the answers are exact and quick. What is made is left to wrangler.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from deploy.wrangler import Wrangler
 
 SECONDS = 30
 NOT_FOUND = 404
+MOST_LISTED = 100
 
 
 class Account:
@@ -38,9 +39,15 @@ class Account:
             return {"x-auth-key": said["key"], "x-auth-email": said["email"]}
         return bearer(said["token"])
 
-    def result(self, path: str) -> Any:
-        """What is at a path below the account; None where nothing is. Raises DeployError."""
+    def result(self, path: str, content: object = None) -> Any:
+        """What is at a path below the account, or what content that is posted there gives.
+
+        None where nothing is. Raises DeployError.
+        """
         request = question(self._wrangler.installation, self._login, path)
+        if content is not None:
+            request.data, request.method = json.dumps(content).encode(), "POST"
+            request.add_header("content-type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
                 return json.load(answer)["result"]
@@ -51,6 +58,13 @@ class Account:
             raise DeployError(f"Cloudflare's API, asked for {path}, {said}") from error
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             raise DeployError(f"Cloudflare's API can't be asked for {path}: {error}") from error
+
+    def database_id(self) -> str | None:
+        """The installation's database; None where it isn't made yet. Raises DeployError."""
+        name = self._wrangler.installation.database
+        # Cloudflare searches, and may find others, too.
+        listed = self.result(f"d1/database?name={name}&per_page={MOST_LISTED}") or []
+        return next((item["uuid"] for item in listed if item["name"] == name), None)
 
 
 def bearer(token: str) -> dict[str, str]:

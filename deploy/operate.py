@@ -7,7 +7,7 @@
     suspensions                        what is suspended
     acts                               what operators did last
 
-It needs neither the dashboard nor GitHub: it writes into D1 with wrangler, whose login to Cloudflare says who
+It needs neither the dashboard nor GitHub: it writes into D1 with wrangler's login to Cloudflare, which says who
 may do that, and billing's cron trigger tells the objects within a minute. A token for it would be one more
 secret that can stop everybody's apps. ENV=staging is the other environment.
 """
@@ -22,9 +22,11 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from deploy.api import Account
 from deploy.configs import ENVIRONMENTS, Installation
 from deploy.errors import DeployError
 from deploy.wrangler import Wrangler
@@ -46,22 +48,27 @@ PATIENCE_SECONDS = 150
 
 
 class Database:
-    """The dashboard's, by wrangler."""
+    """The dashboard's, asked as `wrangler d1 execute --remote` asks it."""
 
     def __init__(self, installation: Installation) -> None:
-        self._installation, self._wrangler = installation, Wrangler(installation)
+        self._account = Account(Wrangler(installation))
+
+    @cached_property
+    def _path(self) -> str:
+        id_ = self._account.database_id()
+        if id_ is None:
+            raise DeployError("The account has no database of this installation: was it ever deployed?")
+        return f"d1/database/{id_}/query"
 
     def run(self, *statements: Statement) -> list[list[dict[str, Any]]]:
         """The rows of each; D1 runs them in one transaction. Raises DeployError."""
         sql = "; ".join(inlined(statement, values) for statement, values in statements)
-        answer = self._wrangler.json_of(
-            self._installation.dashboard, "d1", "execute", "DB", "--remote", "--json", "--command", sql
-        )
-        return [result["results"] for result in answer]
+        answer = self._account.result(self._path, {"sql": sql, "params": []})
+        return [result["results"] for result in answer or []]
 
 
 def inlined(sql: str, values: Sequence[Value]) -> str:
-    """A statement with its parameters, ?1 and so on, as literals: wrangler takes none."""
+    """A statement with its parameters, ?1 and so on, as literals: of several D1 takes none."""
     return PARAMETER.sub(lambda found: literal(values[int(found[1]) - 1]), sql)
 
 

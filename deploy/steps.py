@@ -24,7 +24,6 @@ from deploy.wrangler import Wrangler
 # The machine's own Node.js may be too old for wrangler.
 WITH_NODE = 'export PATH="$PWD/.venv/bin:$PATH"'
 
-MOST_LISTED = 100
 # The end of a version's tag whose upload was signed: the same code by hand isn't it.
 ATTESTED = "attested"
 
@@ -100,10 +99,7 @@ class Steps:
     # What the Workers need.
 
     def _has_database(self) -> bool:
-        name = self._installation.database
-        # Cloudflare searches, and may find others, too.
-        listed = self._account.result(f"d1/database?name={name}&per_page={MOST_LISTED}")
-        return any(item["name"] == name for item in listed or [])
+        return self._account.database_id() is not None
 
     def _create_database(self) -> str:
         self._wrangler.run("d1", "create", self._installation.database)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from local.cloudflare.permissions import READ_TOKEN
 from tests.deploy.support import Operator
 
 
@@ -72,6 +75,20 @@ def test_without_a_login_it_says_how_to_log_in(operator: Operator) -> None:
     status, output = operator.deploy(CLOUDFLARE_API_BASE_URL="http://127.0.0.1:9/client/v4")
     assert status == 1
     assert "npx wrangler login`, or set CLOUDFLARE_API_TOKEN." in output
+
+
+def test_wranglers_own_login_is_taken_and_what_it_may_not_do_is_told(
+    operator: Operator, tmp_path: Path
+) -> None:
+    login = tmp_path / "home" / ".config" / ".wrangler" / "config" / "default.toml"
+    login.parent.mkdir(parents=True)
+    login.write_text(f'oauth_token = "{READ_TOKEN}"\nexpiration_time = "2999-01-01T00:00:00Z"\n')
+    settings = {"CLOUDFLARE_API_TOKEN": "", "HOME": str(tmp_path / "home"), "DRY_RUN": "1"}
+    status, output = operator.deploy(STEP="billing", **settings)
+    assert status == 0, output
+    status, output = operator.deploy(STEP="database", **settings)
+    assert status == 1
+    assert "asked for d1/database?name=codius&per_page=100, said 403: Authentication error (10000)" in output
 
 
 def test_an_address_under_pages_dev_that_is_not_the_projects_is_refused(operator: Operator) -> None:
