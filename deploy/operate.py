@@ -7,9 +7,9 @@
     suspensions                        what is suspended
     acts                               what operators did last
 
-It needs neither the dashboard nor GitHub: it writes into D1 with wrangler's login to Cloudflare, which says who
-may do that, and billing's cron trigger tells the objects within a minute. A token for it would be one more
-secret that can stop everybody's apps. ENV=staging is the other environment.
+It needs neither the dashboard nor GitHub: it writes into D1 with wrangler's login to Cloudflare, which says
+who may do that, and billing's cron trigger tells the objects within a minute. A token for it would be one
+more secret that can stop everybody's apps. ENV=staging is the other environment.
 """
 
 from __future__ import annotations
