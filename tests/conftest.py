@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from local.staging import ROOT
-from tests.system.repositories import write_repositories
-from tests.system.running import RunningStack
 
 # How fast the machine is is nothing that a test says.
 settings.register_profile("plain", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,27 +50,6 @@ def soaks(item: pytest.Item) -> bool:
 def is_soak(request: pytest.FixtureRequest) -> bool:
     """Whether this is `make soak`: a test that is marked so takes its time."""
     return bool(request.config.getoption("--soak"))
-
-
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """One running local stack for all tests that only talk to it, each with apps of its own.
-
-    Its GitHub has some more repositories, and `hello` was uploaded by hand. Each process that
-    runs tests has one of its own.
-    """
-    limits = ("DEPLOYS_PER_HOUR", "DEPLOYS_PER_DAY", "LOOKUPS_PER_HOUR")
-    variables = {
-        "REPOSITORIES": write_repositories(tmp_path_factory.mktemp("repositories")),
-        **dict.fromkeys(limits, "1000"),  # the same few users deploy in all tests
-    }
-    running = RunningStack(tmp_path_factory.mktemp("state"), settings=variables)
-    try:
-        running.start()
-        running.deploy(ROOT / "examples" / "hello", "hello")
-        yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture
