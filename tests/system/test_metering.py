@@ -48,7 +48,7 @@ class Size:
 
 @pytest.fixture(scope="module")
 def size(is_soak: bool) -> Size:
-    return Size(5_000, 20_000, kills=5) if is_soak else Size(1_000, 4_000, kills=2)
+    return Size(5_000, 20_000, kills=5) if is_soak else Size(600, 2_400, kills=2)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +90,9 @@ def test_what_is_not_spent_goes_back(metered: RunningStack, tmp_path: Path):
     async def run() -> None:
         async with Witness() as witness:
             await asyncio.to_thread(deploy_counted, metered, tmp_path, "quiet", witness)
-            assert await hammer(metered.port, "quiet", 777, 20) == {200: 777}
-            assert await asyncio.to_thread(is_charged_in_the_end, metered, "quiet", 777)
-            assert witness.served == 777
+            assert await hammer(metered.port, "quiet", 377, 20) == {200: 377}
+            assert await asyncio.to_thread(is_charged_in_the_end, metered, "quiet", 377)
+            assert witness.served == 377
 
     asyncio.run(run())
 
