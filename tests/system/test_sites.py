@@ -28,9 +28,11 @@ SETTINGS = {
 }
 WORKER = 'export default {{ fetch: () => new Response("{name}") }};'
 APPS = ("first", "second")
-SWITCHES = 20
+SWITCHES = 12
 # Between two switches.
 PAUSE_MS = 1_500
+# Between an answer and the next request of a connection: more would only keep the processors busy.
+BREATH_SECONDS = 0.1
 TIMEOUT_SECONDS = 120
 
 
@@ -69,6 +71,7 @@ async def ask_until(port: int, site: str, is_over: asyncio.Event, least: int) ->
             writer.write(line)
             status, body = await asyncio.wait_for(answer(reader), TIMEOUT_SECONDS)
             served.append(Served(sent_at, now_ms(), status, body))
+            await asyncio.sleep(BREATH_SECONDS)
         writer.close()
 
     async with asyncio.TaskGroup() as clients:
