@@ -22,8 +22,10 @@ from deploy.wrangler import Wrangler
 from pipeline.errors import PipelineError
 from pipeline.upload_form import Part, UploadForm
 
-VERSION = 1
+VERSION = 2
 PLAIN = {"plain_text": "text", "json": "json"}
+# Settings that decide who is told of the Worker's requests, and what answers before it.
+SETTINGS = ("cache_options", "logpush", "observability", "streaming_tail_consumers", "tail_consumers")
 # Of a binding whose target wrangler finds when it deploys, here the database by its name.
 FOUND_LATER = "inherit"
 
@@ -91,6 +93,8 @@ def content_of(worker: Worker, form: UploadForm, commit: Commit) -> dict[str, An
         "compatibilityDate": metadata.get("compatibility_date", ""),
         "compatibilityFlags": sorted(metadata.get("compatibility_flags", [])),
         "vars": plain_variables(bindings),
+        "settings": {key: metadata[key] for key in SETTINGS if key in metadata},
+        "hasAssets": "assets" in worker.config,
         "bindings": sorted(
             (described(item, databases) for item in bindings if item["type"] not in PLAIN),
             key=lambda item: str(item["name"]),

@@ -16,7 +16,7 @@ from typing import Any
 from deploy.api import bearer, question
 from deploy.configs import Installation
 from deploy.errors import DeployError
-from deploy.platform import PLAIN, PlatformManifest, plain_variables
+from deploy.platform import PLAIN, SETTINGS, PlatformManifest, plain_variables
 from pipeline.upload_form import parse_parts
 
 SECONDS = 120
@@ -39,6 +39,9 @@ def problems_at_cloudflare(installation: Installation, manifest: PlatformManifes
         yield f"{signed['script']}: the compatibility date"
     if sorted(settings.get("compatibility_flags") or []) != signed["compatibilityFlags"]:
         yield f"{signed['script']}: the compatibility flags"
+    for key in SETTINGS:
+        if not is_as_signed(signed["settings"].get(key), settings.get(key)):
+            yield f"{signed['script']}: {key}"
     bindings = settings.get("bindings") or []
     if json.dumps(plain_variables(bindings), sort_keys=True) != json.dumps(signed["vars"], sort_keys=True):
         yield f"{signed['script']}: the variables"
@@ -50,6 +53,15 @@ def problems_at_cloudflare(installation: Installation, manifest: PlatformManifes
         told = {key: present.get(name, {}).get(key) for key in binding}
         if not binding or told != binding:
             yield f"{signed['script']}: the binding {name}"
+
+
+def is_as_signed(signed: Any, told: Any) -> bool:
+    """Whether a setting is the one that was signed, as far as Cloudflare tells; it adds its defaults."""
+    if isinstance(signed, dict) and isinstance(told, dict):
+        return all(is_as_signed(value, told[key]) for key, value in signed.items() if key in told)
+    # Where nothing was signed nothing may be on, be it told as null, false, an empty list or `enabled`.
+    is_off = isinstance(told, dict) and told.get("enabled") is False
+    return signed == told or (not signed and (not told or is_off))
 
 
 def answer_of(installation: Installation, path: str) -> Any:

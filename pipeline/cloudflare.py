@@ -22,6 +22,8 @@ from pipeline.upload_form import Part, parse_parts
 API_URL = "https://api.cloudflare.com/client/v4"
 TIMEOUT_SECONDS = 60
 RETRY_SECONDS = (1, 5)
+# Settings by which somebody is told of an app's requests, or answers in its place.
+OFF = ("cache_options", "logpush", "observability", "streaming_tail_consumers", "tail_consumers")
 Answer = tuple[Mapping[str, str], bytes]
 
 
@@ -130,4 +132,10 @@ def compared(settings: Mapping[str, Any], artifact: Artifact) -> list[tuple[str,
             sorted(settings.get("compatibility_flags") or []) == sorted(artifact.compatibility_flags),
         ),
         ("the variables", same(variables, dict(artifact.variables)) and len(variables) == len(bindings)),
+        *((key.replace("_", " "), is_off(settings.get(key))) for key in OFF),
     ]
+
+
+def is_off(setting: Any) -> bool:
+    """Whether it is null, false, empty, or says that it isn't enabled."""
+    return not (setting.get("enabled", True) if isinstance(setting, dict) and setting else setting)

@@ -34,6 +34,8 @@ from pipeline.manifest import Manifest
 UPLOAD_SECONDS = 240
 # How wrangler reports a page (403) in the place of the API's answer.
 FIREWALL = re.compile(r"WAF block page|malformed response from the API.*?-> 403\b", re.DOTALL)
+# Of an app's requests; said, because what is left out may stay as somebody set it.
+NOBODY_IS_TOLD = {"logpush": False, "observability": {"enabled": False}, "tail_consumers": []}
 RAY = re.compile(r"Ray ID: ([0-9a-f]{1,32})\b")
 
 
@@ -82,6 +84,7 @@ def stage(artifact: Artifact, cpu_ms: int, folder: Path) -> None:
         "find_additional_modules": True,
         "python_modules": {"exclude": []},
         "limits": {"cpu_ms": cpu_ms},
+        **NOBODY_IS_TOLD,
         # Wrangler would send a source map among the modules once more, rewritten.
         "upload_source_maps": False,
     }

@@ -87,6 +87,7 @@ def compare_script(document: Document, script: Script) -> None:
     """Raise CheckFailedError for what isn't as the manifest says, or may not be what answers."""
     found = differences(document.manifest, script.deployed)
     found += [f"it was given the binding {item.get('name')} ({item.get('type')})" for item in script.bindings]
+    found += [f"it was given {item}" for item in script.given]
     found += [] if script.problem is None else [script.problem]
     signed = {f"commit-{document.source.commit}", f"manifest-{document.manifest_sha256}"}
     found += [f"its tag {tag} is of another upload" for tag in script.tags if tag not in signed]

@@ -1,7 +1,8 @@
 """What Cloudflare itself says of a script, by the token that an operator publishes.
 
-After Cloudflare's API reference, "Workers for Platforms: Dispatch namespace scripts" (settings, content,
-deployments, versions, tags). Only Cloudflare's own API is asked, or the one that the visitor names.
+After Cloudflare's API reference, "Workers for Platforms": dispatch namespaces, and their scripts (details,
+settings, content, deployments, versions, tags). Only Cloudflare's own API is asked, or the one that the
+visitor names.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codius.errors import CheckFailedError, GoneError, UncheckableError
+from codius.given import STATIC_FILES, given
 from codius.jsontext import parse, read_json
 from codius.web import Answer, Web
 
@@ -53,11 +55,13 @@ class Access:
 class Script:
     """`deployed` is in the manifest's words, `bindings` are all that aren't plain variables.
 
-    `problem` is why what was read may not be what answers; `messages` are of its versions, newest first.
+    `given` is what else it has that no app's manifest names; `problem` is why what was read may not be what
+    answers; `messages` are of its versions, newest first.
     """
 
     deployed: dict[str, Any]
     bindings: list[dict[str, Any]]
+    given: list[str]
     tags: list[str]
     problem: str | None
     messages: list[str] = field(default_factory=list)
@@ -84,25 +88,32 @@ class Cloudflare:
 
     def app(self, name: str) -> Script:
         """An app's script. Raises GoneError where there is none, CheckFailedError and UncheckableError."""
-        path = f"workers/dispatch/namespaces/{self.access.namespace}/scripts/{name}"
+        namespace = f"workers/dispatch/namespaces/{self.access.namespace}"
+        path = f"{namespace}/scripts/{name}"
         script = self._script(path, f"{path}/content")
-        return replace(script, tags=tags_of(result_of(self._ask(f"{path}/tags"))))
+        details = mapping_of(result_of(self._ask(path, absent=())), "description of the script").get("script")
+        # Then its Workers have one cache together ("Worker isolation" in "Workers for Platforms").
+        described = mapping_of(result_of(self._ask(namespace, absent=())), "description of the namespace")
+        shared = ["a cache shared with other apps"] if described.get("trusted_workers") else []
+        tags = tags_of(result_of(self._ask(f"{path}/tags")))
+        return replace(script, tags=tags, given=script.given + assets_of(details) + shared)
 
-    def worker(self, name: str) -> Script:
-        """One of the account's own Workers. Raises as `app` does."""
+    def worker(self, name: str, details: Any) -> Script:
+        """One of the account's own Workers, as it is listed. Raises as `app` does."""
         if not NAME.fullmatch(name):
             raise CheckFailedError("there is no such Worker: dispatch has no binding to it")
         path = f"workers/scripts/{name}"
         script = self._script(path, f"{path}/content/v2")
-        return replace(script, messages=messages_of(result_of(self._ask(f"{path}/versions"))))
+        messages = messages_of(result_of(self._ask(f"{path}/versions")))
+        return replace(script, messages=messages, given=script.given + assets_of(details))
 
-    def worker_names(self) -> list[str]:
-        """Those of the account. Raises UncheckableError, also for more than can be looked into."""
+    def workers(self) -> dict[str, Any]:
+        """Those of the account, by name. Raises UncheckableError, also for more than can be looked into."""
         match result_of(self._ask("workers/scripts", absent=())):
             case [*items] if len(items) > MAX_WORKERS:
                 raise UncheckableError(f"the account has more than {MAX_WORKERS} Workers")
             case [*items]:
-                return [worker_name(item) for item in items]
+                return {worker_name(item): item for item in items}
         raise UncheckableError("Cloudflare's list of Workers can't be read")
 
     def bindings_of(self, name: str) -> list[dict[str, Any]]:
@@ -203,6 +214,19 @@ def items_of(content: Any, key: str, of: str) -> list[dict[str, Any]]:
     return items
 
 
+def mapping_of(content: Any, of: str) -> dict[str, Any]:
+    """Raises UncheckableError."""
+    if not isinstance(content, dict):
+        raise UncheckableError(f"Cloudflare's {of} can't be read")
+    return content
+
+
+def assets_of(details: Any) -> list[str]:
+    """What answers before a script. Raises UncheckableError."""
+    has_assets = mapping_of(details, "description of the script").get("has_assets")
+    return [STATIC_FILES] if has_assets else []
+
+
 def worker_name(item: Any) -> str:
     """Raises UncheckableError."""
     match item:
@@ -236,6 +260,6 @@ def script_of(settings: Any, main: str | None, modules: Any, problem: str | None
             "modules": modules,
         }
         others = [item for item in bindings if item.get("type") not in PLAIN]
-        return Script(deployed, others, [], problem)
+        return Script(deployed, others, given(settings), [], problem)
     except (AttributeError, KeyError, TypeError) as error:
         raise UncheckableError("Cloudflare's description of the script can't be read") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -42,6 +42,7 @@ class Platform:
     report: Report
     document: Document
     cloudflare: Cloudflare
+    workers: dict[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
         report, found = self.report, dict[str, Found]()
@@ -70,10 +71,10 @@ class Platform:
 
     def _name_of_dispatch(self) -> str:
         """The one Worker of the account that can call the namespace."""
-        namespace = self.cloudflare.access.namespace
+        namespace, self.workers = self.cloudflare.access.namespace, self.cloudflare.workers()
         callers = [
             name
-            for name in self.cloudflare.worker_names()
+            for name in self.workers
             if any(
                 item.get("type") == "dispatch_namespace" and item.get("namespace") == namespace
                 for item in self.cloudflare.bindings_of(name)
@@ -87,7 +88,7 @@ class Platform:
 
     def _found(self, part: str, name: str) -> Found:
         """Raises CheckFailedError for what isn't as it was signed, and UncheckableError."""
-        script = self.cloudflare.worker(name)
+        script = self.cloudflare.worker(name, self.workers.get(name, {}))
         digest = next((found[1] for text in script.messages if (found := MESSAGE.fullmatch(text))), None)
         if digest is None:
             raise CheckFailedError(f"{name} was deployed from a clone: nothing was signed of it")

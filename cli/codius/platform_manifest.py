@@ -9,13 +9,14 @@ from typing import Any
 
 from codius.cloudflare import Script
 from codius.document import COMMIT, REPOSITORY, Json, canonical, differences, mapping, text
-from codius.errors import CheckFailedError
+from codius.errors import CheckFailedError, UncheckableError
+from codius.given import not_signed
 from codius.jsontext import parse
 from codius.provenance import PREDICATE, STATEMENT
 from codius.signatures import Signed
 
 PARTS = ("dispatch", "billing", "dashboard")
-VERSION = 1
+VERSION = 2
 OF = "the platform's manifest"
 IDS = ("id", "database_id", "namespace_id")
 
@@ -34,13 +35,20 @@ class PlatformManifest:
     variables: Json
     bindings: dict[str, Any]
     secrets: list[str]
+    settings: Json
+    has_assets: bool
 
     @classmethod
     def read(cls, encoded: bytes) -> PlatformManifest:
-        """Raises CheckFailedError."""
+        """Raises CheckFailedError, and UncheckableError for one of another version."""
         content = parse(encoded)
         try:
-            if content["version"] != VERSION or canonical(content, "the manifest") != encoded:
+            if content["version"] != VERSION:
+                raise UncheckableError(
+                    "it was signed in a form that this version of codius doesn't know: the platform must be "
+                    "deployed by its workflow once more"
+                )
+            if canonical(content, "the manifest") != encoded:
                 raise CheckFailedError("a manifest of the platform is of another form")
             return cls(
                 content=content,
@@ -53,6 +61,8 @@ class PlatformManifest:
                 variables=mapping(content["vars"], f"{OF}'s vars"),
                 bindings={item["name"]: dict(item) for item in content["bindings"]},
                 secrets=[str(name) for name in content["secrets"]],
+                settings=mapping(content["settings"], f"{OF}'s settings"),
+                has_assets=content["hasAssets"] is True,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckFailedError("a manifest of the platform is of another form") from error
@@ -61,7 +71,7 @@ class PlatformManifest:
 def signed_manifests(signed: Signed, account: str) -> dict[str, PlatformManifest]:
     """The manifests of a statement, by part: all of the run's own commit, and for this account.
 
-    Raises CheckFailedError.
+    Raises CheckFailedError and UncheckableError.
     """
     statement, signer = signed.statement, signed.signer
     if statement.get("_type") != STATEMENT or statement.get("predicateType") != PREDICATE:
@@ -102,6 +112,8 @@ def compare(script: Script, manifest: PlatformManifest, name: str, part: str) ->
     for key in sorted(present.keys() | manifest.bindings.keys()):
         if not is_same(manifest.bindings.get(key), present.get(key)):
             found.append(f"the binding {key} is another")
+    given = not_signed(manifest.settings, script.given, manifest.has_assets)
+    found += [f"it was given {item}, which was not signed" for item in given]
     if script.problem is not None:
         found.append(script.problem)
     if found:

@@ -26,8 +26,8 @@ from store.apps import Apps
 from store.attestations import Attestations, Budget, Check, Signed
 
 ISSUER = "https://token.actions.githubusercontent.com"
-# A check asks Cloudflare four times, who answers 1,200 questions in five minutes ("Rate limits" of its API).
-# Even where the checks of two periods come together, half is left for looks, deploys and deletions.
+# A check asks Cloudflare five times, who answers 1,200 questions in five minutes ("Rate limits" of its API).
+# Even where the checks of two periods come together, a quarter is left for looks, deploys and deletions.
 BUDGET = Budget(app_ms=60_000, period_ms=60_000, checks=30)
 # Told what went wrong with which app's check.
 OnFailure = Callable[[str, Exception], None]
@@ -118,7 +118,8 @@ class Checks:
         elif signed is None or signed.manifest is None:
             found = ["No attestation of this app is known."]
         else:
-            found = differences(signed.manifest, deployed, script.bindings)
+            bindings = [f"the binding {binding}" for binding in script.bindings]
+            found = differences(signed.manifest, deployed, bindings + script.given)
             found += differences_of_deployment(script.deployment)
         return {
             "appId": app.id,

@@ -57,10 +57,10 @@ def size(value: Any) -> int:
     return len(text.encode(errors="replace"))
 
 
-def differences(manifest: dict[str, Any], deployed: dict[str, Any], bindings: list[str]) -> list[str]:
+def differences(manifest: dict[str, Any], deployed: dict[str, Any], given: list[str]) -> list[str]:
     """What of a deployed Worker isn't as its manifest says, in words; nothing when all is.
 
-    `bindings` are those that an app can't have been given. What Cloudflare leaves out (the main module's
+    `given` is what an app can't have been given by its deploy. What Cloudflare leaves out (the main module's
     name, a module's type) is not compared.
     """
     changed = [
@@ -77,7 +77,7 @@ def differences(manifest: dict[str, Any], deployed: dict[str, Any], bindings: li
     ]
     if len(found) != len(deployed["modules"]):
         modules.append("Two modules have the same name.")
-    return changed + modules + [f"It was given the binding {binding}." for binding in bindings]
+    return changed + modules + [f"It was given {item}." for item in given]
 
 
 def differences_of_deployment(deployment: Deployment | None) -> list[str]:

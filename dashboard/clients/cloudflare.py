@@ -1,17 +1,18 @@
 """Cloudflare's API, as far as the dashboard needs it: the dispatch namespace's scripts.
 
-After Cloudflare's API reference, "Workers for Platforms: Dispatch namespace scripts" (script, content,
-settings).
+After Cloudflare's API reference, "Workers for Platforms: Dispatch namespace scripts" (details, content,
+settings, deployments, versions).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
+from clients.given import given
 from clients.http import TIMEOUT_SECONDS, USER_AGENT, Answer, Fetch, Receive, UnreachableError
 from clients.multipart import HashingParser, NotMultipartError, Part, parameter
 
@@ -49,16 +50,18 @@ class Namespace:
         """What is deployed of an app now; None where there is nothing. Raises CloudflareError."""
         path, content = f"/scripts/{quote(script)}", Content()
         settings = await self._ask("GET", f"{path}/settings", "describe the Worker")
+        details = await self._ask("GET", path, "list the Worker")
         verb = "return the Worker"
         answer = await self._ask("GET", f"{path}/content", verb, content.receive, seconds=CONTENT_SECONDS)
-        if settings is None or answer is None:
+        if settings is None or details is None or answer is None:
             await self.require()
             return None
         deployment = await self._deployment(path)
-        match settings.json():
-            case {"result": {**found}}:
-                modules = content.modules(answer)
-                return deployed_script(found, answer.headers.get(ENTRYPOINT), modules, deployment)
+        match [settings.json(), details.json()]:
+            case [{"result": {**found}}, {"result": {"script": {**listed}}}]:
+                main, modules = answer.headers.get(ENTRYPOINT), content.modules(answer)
+                deployed = deployed_script(found, main, modules, deployment)
+                return replace(deployed, given=given(found, has_assets=bool(listed.get("has_assets"))))
         raise CloudflareError("Cloudflare's description of the Worker could not be read.")
 
     async def _deployment(self, path: str) -> Deployment | None:
@@ -113,7 +116,10 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class DeployedScript:
-    """`main` is None where Cloudflare doesn't tell. `bindings` are all but plain variables: "NAME (type)"."""
+    """`main` is None where Cloudflare doesn't tell. `bindings` are all but plain variables: "NAME (type)".
+
+    `given` is what else it was given that no manifest has, in words.
+    """
 
     main: str | None
     compatibility_date: str
@@ -122,6 +128,7 @@ class DeployedScript:
     bindings: list[str]
     modules: list[Part]
     deployment: Deployment | None
+    given: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

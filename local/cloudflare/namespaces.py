@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from local.cloudflare import versions
+from local.cloudflare import script_settings, versions
 from local.cloudflare.answers import (
     EXCEPTION_HANDLERS,
     ApiError,
@@ -29,7 +30,7 @@ from local.cloudflare.compatibility import check_compatibility
 from local.cloudflare.d1 import Databases
 from local.cloudflare.namespace_store import NamespaceStore, Script
 from local.cloudflare.permissions import ACCOUNT_MIDDLEWARE
-from local.cloudflare.upload import MAX_UPLOAD_BYTES, read_form, script_from
+from local.cloudflare.upload import MAX_UPLOAD_BYTES, parse_metadata, read_form, script_from
 
 WORKER_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,62}")
 MAX_TAGS = 8  # "Tags" in "Workers for Platforms"
@@ -50,6 +51,8 @@ def summary(namespace: str, name: str, script: Script) -> dict[str, Any]:
         "modified_on": script["modified_on"],
         "dispatch_namespace": namespace,
         "tags": script["tags"],
+        "has_assets": script.get("has_assets", False),
+        **script_settings.told(script.get("settings", {})),
         "startup_time_ms": 1,
         "deployment_id": script["etag"][:32],
     }
@@ -59,7 +62,7 @@ class DispatchNamespaces:
     """The routes of the stand-in, over a store; `namespaces` are the ones that exist.
 
     Without `has_versions` it is as it was before a namespace's scripts had versions. `databases` are the
-    account's.
+    account's, `workers` the names of its own Workers.
     """
 
     def __init__(
@@ -69,7 +72,10 @@ class DispatchNamespaces:
         on_change: OnChange,
         has_versions: bool = True,
         databases: Databases | None = None,
+        workers: Container[str] = (),
     ) -> None:
+        self._workers = workers
+        self._trusted: set[str] = set()
         self._has_versions = has_versions
         self._databases = databases
         self._store = store
@@ -80,14 +86,16 @@ class DispatchNamespaces:
         script = "/workers/dispatch/namespaces/{namespace}/scripts/{name}"
         account = [
             Route("/workers/dispatch/namespaces", self.list_namespaces),
-            Route("/workers/dispatch/namespaces/{namespace}", self.get_namespace),
+            Route("/workers/dispatch/namespaces/{namespace}", self.get_namespace, methods=["GET"]),
+            Route("/workers/dispatch/namespaces/{namespace}", self.patch_namespace, methods=["PATCH"]),
             Route("/workers/dispatch/namespaces/{namespace}/scripts", self.list_scripts),
             Route(script, self.get_script, methods=["GET"]),
             Route(script, self.put_script, methods=["PUT"]),
             Route(script, self.delete_script, methods=["DELETE"]),
             Route(f"{script}/assets-upload-session", self.refuse_assets, methods=["POST"]),
             Route(f"{script}/content", self.get_content),
-            Route(f"{script}/settings", self.get_settings),
+            Route(f"{script}/settings", self.get_settings, methods=["GET"]),
+            Route(f"{script}/settings", self.patch_settings, methods=["PATCH"]),
             Route(f"{script}/tags", self.get_tags, methods=["GET"]),
             Route(f"{script}/tags", self.put_tags, methods=["PUT"]),
             *(self._version_routes(script) if self._has_versions else ()),
@@ -129,11 +137,20 @@ class DispatchNamespaces:
 
     async def list_namespaces(self, request: Request) -> Response:
         self._require_token(request)
-        return envelope([{"namespace_id": name, "namespace_name": name} for name in self._namespaces])
+        return envelope([self._described(name) for name in self._namespaces])
 
     async def get_namespace(self, request: Request) -> Response:
+        return envelope(self._described(self._namespace(request)))
+
+    def _described(self, name: str) -> dict[str, Any]:
+        return {"namespace_id": name, "namespace_name": name, "trusted_workers": name in self._trusted}
+
+    async def patch_namespace(self, request: Request) -> Response:
+        """Whether its Workers are trusted is described; the local ones run untrusted all the same."""
         namespace = self._namespace(request)
-        return envelope({"namespace_id": namespace, "namespace_name": namespace})
+        self._trusted.discard(namespace)
+        self._trusted |= {namespace} if (await request.json())["trusted_workers"] else set()
+        return await self.get_namespace(request)
 
     async def list_scripts(self, request: Request) -> Response:
         namespace = self._namespace(request)
@@ -164,10 +181,13 @@ class DispatchNamespaces:
         return envelope(summary(namespace, name, script))
 
     async def _uploaded(self, request: Request, before: Script | None) -> Script:
-        now = timestamp()
-        script = script_from(*await read_form(request), now)
+        now, before = timestamp(), before or {}
+        metadata, parts = await read_form(request)
+        script = script_from(metadata, parts, now)
         await check_compatibility(script["compatibility_date"], script["compatibility_flags"])
-        return {**script, "created_on": before["created_on"] if before else now}
+        given = parse_metadata(metadata)
+        settings = script_settings.changed(before.get("settings", {}), given, self._workers)
+        return {**script, "settings": settings, "created_on": before.get("created_on", now)}
 
     async def list_versions(self, request: Request) -> Response:
         return envelope({"items": versions.described_versions(self._script(request)[2])})
@@ -175,6 +195,7 @@ class DispatchNamespaces:
     async def create_version(self, request: Request) -> Response:
         namespace, name, before = self._script(request)
         upload = await self._uploaded(request, before)
+        upload["settings"] = before.get("settings", {})  # which are no version's
         self._store.put(namespace, name, versions.with_version(before, upload))
         return envelope({"version_id": versions.version_id(upload), **summary(namespace, name, upload)})
 
@@ -219,8 +240,18 @@ class DispatchNamespaces:
             }
             for binding in script["bindings"]
         ]
-        kept = {key: script[key] for key in ("compatibility_date", "compatibility_flags", "tags")}
-        return envelope({**kept, "bindings": hidden})
+        kept = {key: script[key] for key in ("compatibility_date", "compatibility_flags", "limits", "tags")}
+        return envelope({**script_settings.told(script.get("settings", {})), **kept, "bindings": hidden})
+
+    async def patch_settings(self, request: Request) -> Response:
+        """Changes those that no version has, of the form's part `settings`."""
+        namespace, name, script = self._script(request)
+        async with request.form() as form:
+            part = form.get("settings")
+            given = parse_metadata(await part.read() if isinstance(part, UploadFile) else part)
+        settings = script_settings.changed(script.get("settings", {}), given, self._workers)
+        self._store.put(namespace, name, {**script, "settings": settings})
+        return await self.get_settings(request)
 
     async def get_tags(self, request: Request) -> Response:
         _, _, script = self._script(request)

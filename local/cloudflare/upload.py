@@ -65,6 +65,7 @@ def script_from(metadata: str | bytes | None, parts: list[Part], now: str) -> Sc
         "bindings": check_bindings(list_of(dict, settings, "bindings")),
         "tags": list_of(str, settings, "tags"),
         "limits": settings.get("limits") or {},
+        "has_assets": bool(settings.get("assets")),
         "modified_on": now,
         "modules": [
             {

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.cloudflare.answers import ApiError, accept, collection, envelope, timestamp, token
+from local.cloudflare import script_settings
+from local.cloudflare.answers import ApiError, collection, envelope, timestamp, token
 from local.cloudflare.changes import Changes
 from local.cloudflare.upload import Part, read_form
 
@@ -56,7 +57,10 @@ class Version:
 
 @dataclass(slots=True)
 class Script:
-    """A Worker: its versions, oldest first, of which the last deployed one serves."""
+    """A Worker: its versions, oldest first, of which the last deployed one serves.
+
+    `settings` are those that no version has.
+    """
 
     name: str
     versions: list[Version] = field(default_factory=list)
@@ -64,6 +68,7 @@ class Script:
     secrets: set[str] = field(default_factory=set)
     routes: list[dict[str, Any]] = field(default_factory=list)
     schedules: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
     migration_tag: str | None = None
 
     @property
@@ -110,7 +115,7 @@ class Workers:
             Route(f"{script}/settings", self.get_settings),
             Route(f"{script}/content/v2", self.get_content),
             Route("/workers/scripts", self.list_scripts),
-            Route(f"{script}/script-settings", accept, methods=["PATCH", "GET"]),
+            Route(f"{script}/script-settings", self.patch_settings, methods=["PATCH"]),
             Route(f"{script}/subdomain", self.subdomain, methods=["GET", "POST"]),
             Route(f"{script}/secrets", self.list_secrets),
             Route(f"{script}/secrets", self.put_secret, methods=["PUT"]),
@@ -159,6 +164,7 @@ class Workers:
         self._changes.note(request)
         script = self.scripts.setdefault(request.path_params["name"], Script(request.path_params["name"]))
         version = self._add_version(script, *await read_form(request))
+        script.settings = script_settings.changed(script.settings, version.metadata, self.scripts)
         script.deploy(version)
         return envelope(self._uploaded(script, version))
 
@@ -248,8 +254,15 @@ class Workers:
                 "compatibility_flags": settings.get("compatibility_flags", []),
                 "migration_tag": script.migration_tag,
                 "tags": [],
+                **script_settings.told(script.settings),
             }
         )
+
+    async def patch_settings(self, request: Request) -> Response:
+        """How wrangler sets what no version has, when it deploys a Worker that is there already."""
+        script = self._script(request)
+        script.settings = script_settings.changed(script.settings, await request.json(), self.scripts)
+        return envelope(script_settings.told(script.settings))
 
     async def get_content(self, request: Request) -> Response:
         """The newest upload's modules, as multipart/form-data."""
@@ -259,7 +272,7 @@ class Workers:
         return Response(form_of(version.parts, version.etag), headers=headers, media_type=kind)
 
     async def list_scripts(self, request: Request) -> Response:
-        return envelope([{"id": name} for name in self.scripts])
+        return envelope([listed(name, script) for name, script in self.scripts.items()])
 
     async def list_secrets(self, request: Request) -> Response:
         script = self._script(request)
@@ -317,6 +330,11 @@ class Workers:
             raise ApiError(409, 100122, "This namespace name is already in use.")
         self.namespaces.append(name)
         return envelope({"namespace_id": name, "namespace_name": name})
+
+
+def listed(name: str, script: Script) -> dict[str, Any]:
+    has_assets = bool(script.deployments) and "assets" in script.active.metadata
+    return {"id": name, "has_assets": has_assets, **script_settings.told(script.settings)}
 
 
 def form_of(parts: list[Part], boundary: str) -> bytes:

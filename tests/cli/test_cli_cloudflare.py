@@ -26,6 +26,7 @@ from local.cloudflare.permissions import READ_TOKEN
 from tests.cli.conftest import ACCOUNT, APP, ARTIFACT, MANIFEST, Internet, Signer, statement_of
 from tests.cli.test_cli_verdicts import SCHEMA
 from tests.cli.test_cli_verify import flip, require_error, require_failure, verify
+from tests.given_settings import GIVEN, HARMLESS, LISTENER
 from tests.pipeline.support import served
 
 NAMESPACE = "testing"
@@ -54,12 +55,15 @@ class Account:
     def options(self) -> tuple[str, ...]:
         return ("--cloudflare-api", self.api, "--require-cloudflare")
 
-    def upload(self, modules: dict[str, bytes], path: str = "", bindings: tuple[Any, ...] = ()) -> Any:
+    def upload(
+        self, modules: dict[str, bytes], path: str = "", bindings: tuple[Any, ...] = (), **more: Any
+    ) -> Any:
         """Upload a Worker with the app's settings; return what the API says."""
         metadata = {
             "main_module": "index.js",
             "compatibility_date": ARTIFACT.compatibility_date,
             "bindings": [{"type": "plain_text", "name": "A", "text": "1"}, *bindings],
+            **more,
         }
         files = [("metadata", (None, json.dumps(metadata), "application/json"))]
         parts = [(name, (name, content, TYPES[name])) for name, content in modules.items()]
@@ -72,12 +76,15 @@ class Account:
         assert answer.status_code == 200, answer.text
         return answer.json()["result"]
 
+    def give(self, settings: dict[str, Any]) -> None:
+        self.ask("PATCH", "/settings", files={"settings": (None, json.dumps(settings), "application/json")})
+
 
 @pytest.fixture
 def account(internet: Internet, tmp_path: Path) -> Iterator[Account]:
     """The app is deployed there as it was signed, and its document tells how to ask."""
-    application = DispatchNamespaces(NamespaceStore(tmp_path), (NAMESPACE,), nothing).application()
-    with served(application) as address:
+    namespaces = DispatchNamespaces(NamespaceStore(tmp_path), (NAMESPACE,), nothing, workers=(LISTENER,))
+    with served(namespaces.application()) as address:
         account = Account(f"{address}/client/v4")
         account.upload(GOOD)
         tags = [f"commit-{'a' * 40}", f"manifest-{MANIFEST.sha256}"]
@@ -116,6 +123,27 @@ def test_an_operator_who_serves_other_code_than_the_dashboard_says_is_caught(
     require_failure(internet, signer, "cloudflare", words, options=account.options)
     account.upload(GOOD | {"text.txt": b"other"})
     require_failure(internet, signer, "cloudflare", "the module text.txt changed", options=account.options)
+
+
+@pytest.mark.parametrize(("settings", "words"), GIVEN)
+def test_whoever_else_is_told_of_an_app_s_requests_is_named(
+    internet: Internet, signer: Signer, account: Account, settings: dict[str, Any], words: str
+) -> None:
+    account.give(settings)
+    require_failure(internet, signer, "cloudflare", f"it was given {words}", options=account.options)
+
+
+def test_what_answers_before_an_app_is_named(internet: Internet, signer: Signer, account: Account) -> None:
+    account.give(HARMLESS)
+    assert verify(internet, signer, *account.options)[0] == 0
+    account.upload(GOOD, assets={"jwt": "of an upload of static files"})
+    require_failure(internet, signer, "cloudflare", "it was given static files", options=account.options)
+    account.upload(GOOD)
+    namespace = account.script.partition("/scripts/")[0]
+    headers = {"authorization": "Bearer local", "user-agent": "test"}
+    assert httpx.patch(namespace, headers=headers, json={"trusted_workers": True}).is_success
+    words = "it was given a cache shared with other apps"
+    require_failure(internet, signer, "cloudflare", words, options=account.options)
 
 
 def test_the_attested_code_as_a_newer_version_that_does_not_serve_is_caught(
@@ -244,6 +272,7 @@ def test_the_published_token_reads_scripts_and_nothing_else(account: Account) ->
         ("PUT", account.script),
         ("DELETE", account.script),
         ("PUT", f"{account.script}/tags"),
+        ("PATCH", f"{account.script}/settings"),
         ("GET", f"{account.api}/accounts/{ACCOUNT}/d1/database"),
     ):
         answer = httpx.request(method, url, headers=headers)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from codius.given import given, not_signed
 from codius.main import main
 from deploy.attested import predicate
 from deploy.configs import Installation
@@ -18,11 +19,14 @@ from deploy.platform import Commit, PlatformManifest, manifest_of
 from deploy.read_back import problems_at_cloudflare
 from local.cloudflare.account import CloudflareAccount
 from local.cloudflare.permissions import READ_TOKEN
+from local.cloudflare.script_settings import told
+from local.cloudflare.workers import Script, Version
 from local.staging import ROOT
 from pipeline.upload_form import Part, UploadForm
 from tests.cli.conftest import ACCOUNT, OPERATOR, RUN, Internet, Signer
 from tests.cli.test_cli_verdicts import SCHEMA
 from tests.cli.test_cli_verify import verify
+from tests.given_settings import GIVEN, HARMLESS, LISTENER
 from tests.pipeline.support import served
 
 FORK = "d" * 40
@@ -57,7 +61,11 @@ def form_of(part: str, content: bytes = b"def fetch(): ...\n", more: Any = ()) -
         "bindings": [*BINDINGS[part], *more],
         "compatibility_date": "2026-11-01",
         "compatibility_flags": ["python_workers"],
+        # As in the three configs.
+        "observability": {"enabled": True, "redact_query_string": True},
     }
+    if part == "dashboard":
+        metadata["assets"] = {"jwt": "of an upload of static files"}
     return UploadForm(metadata, (Part("entry.py", "text/x-python", content),))
 
 
@@ -68,6 +76,14 @@ def signed_form(form: UploadForm) -> UploadForm:
         for item in form.metadata["bindings"]
     ]
     return UploadForm({**form.metadata, "bindings": bindings}, form.modules)
+
+
+def uploaded(name: str) -> Script:
+    """Another Worker of the account, with nothing in it."""
+    version = Version("1", {"bindings": [], "main_module": "index.js"}, [], "now")
+    script = Script(name, [version])
+    script.deploy(version)
+    return script
 
 
 @dataclass
@@ -117,6 +133,13 @@ class Fork:
         )
         assert answer.status_code == 200, answer.text
 
+    def give(self, part: str, settings: dict[str, Any]) -> None:
+        """As wrangler sets what no version has."""
+        url = f"{self.api}/accounts/{ACCOUNT}/workers/scripts/codius-{part}/script-settings"
+        headers = {"authorization": "Bearer local", "user-agent": "test"}
+        answer = httpx.patch(url, headers=headers, json=settings)
+        assert answer.status_code == 200, answer.text
+
     def verify(self, *options: str) -> tuple[int, dict[str, tuple[str, str]]]:
         trusted = ("--signer-repo", OPERATOR, "--cloudflare-api", self.api)
         status, report = verify(self.internet, self.signer, "--platform", *trusted, *options)
@@ -136,6 +159,7 @@ def fork(internet: Internet, signer: Signer, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{internet.port}")
     account = CloudflareAccount(ACCOUNT)
     account.workers.namespaces.append("testing")
+    account.workers.scripts[LISTENER] = uploaded(LISTENER)
     account.databases.by_id["database"] = object()  # type: ignore[assignment]
     with served(account.application()) as address:
         fork = Fork(f"{address}/client/v4", account, internet, signer)
@@ -284,7 +308,10 @@ def test_a_binding_that_leads_elsewhere_is_read_back_as_such(
         for item in form.metadata["bindings"]
     ]
     fork.upload("dispatch", form)
+    fork.give("dispatch", {"logpush": True, "observability": {"enabled": True}})
     assert list(problems_at_cloudflare(INSTALLATION, signed)) == [
+        "codius-dispatch: logpush",
+        "codius-dispatch: observability",
         "codius-dispatch: the binding DASHBOARD",
         "codius-dispatch: the binding X",
     ]
@@ -295,6 +322,55 @@ def test_a_secret_that_was_not_signed_is_caught(fork: Fork) -> None:
     assert fork.verify()[0] == 0
     fork.account.workers.scripts["codius-dashboard"].secrets.add("BACKDOOR")
     fork.require_failure("dashboard", "it has the secret BACKDOOR")
+
+
+ON = {"enabled": True, "redact_query_string": True}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        *((settings, words) for settings, words in GIVEN if words != "logs"),
+        ({"observability": {"enabled": True}}, "logs with query strings"),
+        ({"observability": {**ON, "logs": {"enabled": True, "destinations": ["x"]}}}, "the destination x"),
+    ],
+)
+def test_whoever_is_told_of_requests_and_was_not_signed_is_named(
+    fork: Fork, settings: dict[str, Any], words: str
+) -> None:
+    """Of dispatch it is each app's requests: a tail Worker of a dispatcher is told of what it dispatches."""
+    fork.give("dispatch", settings)
+    fork.require_failure("dispatch", f"it was given {words}, which was not signed")
+
+
+def test_less_than_was_signed_is_told_to_nobody(fork: Fork) -> None:
+    fork.give("billing", HARMLESS)
+    assert fork.verify()[0] == 0
+
+
+def test_logs_of_each_request_are_more_than_logs() -> None:
+    """Dispatch's config has them off."""
+    quiet = {**ON, "logs": {"enabled": True, "invocation_logs": False}}
+    known = not_signed({"observability": quiet}, given(told({"observability": quiet})), False)
+    more = not_signed({"observability": quiet}, given(told({"observability": ON})), False)
+    assert (known, more) == ([], ["logs of each request"])
+
+
+def test_static_files_before_dispatch_are_caught(fork: Fork) -> None:
+    form = form_of("dispatch")
+    fork.upload("dispatch", UploadForm({**form.metadata, "assets": {"jwt": "x"}}, form.modules))
+    fork.require_failure("dispatch", "it was given static files, which was not signed")
+
+
+def test_what_was_signed_before_settings_were_is_not_called_wrong(
+    fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.platform.VERSION", 1)
+    fork.sign()
+    fork.upload("dispatch")
+    status, checks = fork.verify()
+    assert (status, checks["dispatch"][0]) == (2, "error")
+    assert "must be deployed by its workflow once more" in checks["dispatch"][1]
 
 
 def test_a_second_worker_that_can_call_the_apps_is_caught(fork: Fork) -> None:

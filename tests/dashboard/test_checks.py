@@ -39,6 +39,7 @@ from pipeline.manifest import Manifest
 from store.attestations import encoded
 from tests.dashboard.canned import CannedServer
 from tests.dashboard.dashboard_site import CLOUDFLARE, GITHUB, OPERATOR, SOURCE, Site, signed
+from tests.given_settings import GIVEN, HARMLESS, LISTENER
 from upkeep import CHECKS_AT_ONCE, OVERDUE_MS
 from web.attestation_pages import verify_command
 
@@ -65,7 +66,8 @@ class Attested:
     def __init__(self, folder: Path) -> None:
         self.store = NamespaceStore(folder)
         self.github = CannedServer()
-        cloudflare = DispatchNamespaces(self.store, ("testing",), self.on_change).application()
+        namespaces = DispatchNamespaces(self.store, ("testing",), self.on_change, workers=(LISTENER,))
+        cloudflare = namespaces.application()
         self.site = Site({CLOUDFLARE: cloudflare, GITHUB: self.github})
 
     async def on_change(self, name: str) -> None:
@@ -262,6 +264,7 @@ TAMPERED: list[tuple[Callable[[Script], object], str]] = [
         lambda script: script["bindings"].append({"name": "KEY", "type": "secret_text", "text": "s"}),
         "It was given the binding KEY (secret_text).",
     ),
+    (lambda script: script.update(has_assets=True), "It was given static files."),
 ]
 
 
@@ -275,6 +278,20 @@ def test_what_was_changed_behind_the_platform_s_back_is_named(
         assert (document["agrees"], document["differences"]) == (False, [sentence])
         page = (await app.site.visitor().get(PAGE)).text
         assert sentence in page
+
+    with_app(tmp_path, work)
+
+
+@pytest.mark.parametrize(("settings", "words"), [*GIVEN, (HARMLESS, "")])
+def test_whoever_else_is_told_of_an_app_s_requests_is_named(
+    tmp_path: Path, settings: dict[str, Any], words: str
+) -> None:
+    async def work(app: Attested) -> None:
+        await app.ask("PATCH", "/settings", files={"settings": (None, json.dumps(settings))})
+        document = await app.document()
+        told = [f"It was given {words}."] if words else []
+        assert document["differences"][:1] == told
+        assert document["agrees"] is not bool(words)
 
     with_app(tmp_path, work)
 

@@ -580,11 +580,15 @@ def test_what_arrives_otherwise_than_built_is_deleted_again(examples: Build, clo
     def tamper(script: Script) -> None:
         script["modules"][0]["content"] = base64.b64encode(b"export default {}").decode()
         script["bindings"].append({"type": "plain_text", "name": "MORE", "text": "x"})
+        script["settings"] = {"logpush": True, "observability": {"enabled": True}}
 
     cloudflare.store.tamper = tamper
     done = run_job("deploy", examples.artifact, env=signed(examples) | credentials(cloudflare))
     assert done.returncode == 1
-    assert "differs from what was built: the module index.js, the variables. " in done.stdout
+    assert (
+        "differs from what was built: the module index.js, the variables, logpush, observability. "
+        in done.stdout
+    )
     assert "Nothing of it is deployed." in done.stdout
     assert cloudflare.store.list("testing") == []
 
@@ -650,4 +654,6 @@ def test_a_deployed_script_is_tagged_with_what_it_is(examples: Build, cloudflare
     script = cloudflare.store.get("testing", "abc")
     assert script is not None
     assert script["limits"] == {"cpu_ms": 50}
+    # Said even where it is the default: nobody is told of an app's requests.
+    assert script["settings"] == {"logpush": False, "observability": {"enabled": False}, "tail_consumers": []}
     assert script["tags"] == [f"commit-{env['COMMIT']}", f"manifest-{env['MANIFEST_SHA256']}"]

@@ -1,0 +1,51 @@
+"""What a Worker was given by settings that are in no app's manifest: who is told of requests, what answers.
+
+After Cloudflare's API reference ("Workers: Scripts", settings), and of its documentation "Tail Workers",
+"Workers Logs", "Workers Logpush", "Workers Cache" and "Static Assets". Where a Worker runs (`placement`), how
+it is billed (`usage_model`) and when a request is ended (`limits`) changes neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+CONSUMERS = {"tail_consumers": "the tail Worker", "streaming_tail_consumers": "the streaming tail Worker"}
+OBSERVERS = ("logs", "traces", "issues")
+STATIC_FILES = "static files"
+
+
+def given(settings: Mapping[str, Any]) -> list[str]:
+    """In words, in order. Raises AttributeError or TypeError for settings that aren't Cloudflare's."""
+    found = [
+        f"{words} {item.get('service')}"
+        for key, words in CONSUMERS.items()
+        for item in settings.get(key) or []
+    ]
+    found += ["Logpush"] if settings.get("logpush") else []
+    found += observers(settings.get("observability") or {})
+    return found + (["a cache"] if (settings.get("cache_options") or {}).get("enabled") else [])
+
+
+def observers(observability: Mapping[str, Any]) -> list[str]:
+    """What the operator may read at Cloudflare, and where it is sent to."""
+    parts = {name: observability.get(name) or {} for name in OBSERVERS}
+    is_on = {name: bool(part.get("enabled")) for name, part in parts.items()}
+    # Logs are on and off with the whole where they say nothing themselves.
+    is_on["logs"] = bool(parts["logs"].get("enabled", observability.get("enabled")))
+    found = [name for name, on in is_on.items() if on]
+    if is_on["logs"] and parts["logs"].get("invocation_logs") is True:
+        found.append("logs of each request")
+    if any(is_on.values()) and observability.get("redact_query_string") is False:
+        found.append("logs with query strings")
+    places = [place for part in parts.values() for place in part.get("destinations") or []]
+    return found + [f"the destination {place}" for place in places]
+
+
+def not_signed(signed: Mapping[str, Any], present: list[str], has_assets: bool) -> list[str]:
+    """What is present and isn't among the settings that were signed."""
+    # What wrangler.toml means where it says nothing.
+    observability = {"redact_query_string": False, **(signed.get("observability") or {})}
+    observability["logs"] = {"invocation_logs": True, **(observability.get("logs") or {})}
+    known = given({**signed, "observability": observability}) + ([STATIC_FILES] if has_assets else [])
+    return [item for item in present if item not in known]

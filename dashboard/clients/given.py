@@ -1,0 +1,36 @@
+"""What an app was given by settings that no manifest has: who is told of its requests, what answers first.
+
+After Cloudflare's API reference ("Workers: Scripts", settings), and of its documentation "Tail Workers",
+"Workers Logs", "Workers Logpush", "Workers Cache" and "Static Assets". `codius verify` reads them alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+CONSUMERS = {"tail_consumers": "the tail Worker", "streaming_tail_consumers": "the streaming tail Worker"}
+OBSERVERS = ("logs", "traces", "issues")
+
+
+def given(settings: Mapping[Any, Any], has_assets: bool) -> list[str]:
+    """In words, in order."""
+    found = [
+        f"{words} {item.get('service')}"
+        for key, words in CONSUMERS.items()
+        for item in settings.get(key) or []
+    ]
+    found += ["Logpush"] if settings.get("logpush") else []
+    found += observers(settings.get("observability") or {})
+    found += ["a cache"] if (settings.get("cache_options") or {}).get("enabled") else []
+    return found + (["static files"] if has_assets else [])
+
+
+def observers(observability: Mapping[str, Any]) -> list[str]:
+    """What the operator may read at Cloudflare, and where it is sent to."""
+    parts = {name: observability.get(name) or {} for name in OBSERVERS}
+    is_on = {name: bool(part.get("enabled")) for name, part in parts.items()}
+    # Logs are on and off with the whole where they say nothing themselves.
+    is_on["logs"] = bool(parts["logs"].get("enabled", observability.get("enabled")))
+    places = [place for part in parts.values() for place in part.get("destinations") or []]
+    return [name for name, on in is_on.items() if on] + [f"the destination {place}" for place in places]
