@@ -1,7 +1,8 @@
 """`make lock`: resolve dependencies anew and pin them, with hashes, in `locks/`.
 
 Sources are the files that name them: pyproject.toml (the tools, dispatch), billing/pyproject.toml,
-dashboard/pyproject.toml and the Python example's. (npm locks package.json by itself.)
+dashboard/pyproject.toml, the Python example's, and cli/pyproject.toml (for the GitHub Action, in the versions
+that it is tested with). (npm locks package.json by itself.)
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def compile_lock(name: str, *arguments: str) -> None:
 def main() -> None:
     for group in ("dev", "pipeline"):
         compile_lock(group, "--universal", "--python-version", TOOLS_PYTHON, "--group", group)
+    tools = ("--constraint", "locks/dev.txt")
+    compile_lock("cli", "--universal", "--python-version", TOOLS_PYTHON, *tools, "cli/pyproject.toml")
     for name, source in WORKERS.items():
         overrides = ROOT / name / "overrides.txt"
         more = ("--override", str(overrides)) if overrides.exists() else ()

@@ -7,11 +7,15 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from local.staging import NODE_BIN, ROOT
 from tests.cli.conftest import Internet, Signer
@@ -42,6 +46,7 @@ class Runner:
             env={
                 "PATH": f"{self.folder}{os.pathsep}{os.environ['PATH']}",
                 "RUNNER_TEMP": str(self.folder),
+                "GITHUB_ACTION_PATH": str(ROOT / "cli"),
                 **{key: str(path) for key, path in files.items()},
                 **env,
             },
@@ -58,12 +63,9 @@ class Runner:
 
 @pytest.fixture
 def runner(internet: Internet, signer: Signer, tmp_path: Path) -> Runner:
-    program = tmp_path / "codius" / "bin" / "codius"
+    program = tmp_path / "codius" / "bin" / "python"
     program.parent.mkdir(parents=True)
-    program.write_text(
-        f'#!/bin/sh\nPYTHONPATH={ROOT / "cli"} exec {sys.executable} -m codius "$@" '
-        f"--trusted-root {signer.trusted_root}\n"
-    )
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@" --trusted-root {signer.trusted_root}\n')
     (tmp_path / "open").write_text("")
     (tmp_path / "codius.toml").write_text(
         f'signer-repo = "operator/platform"\n[[app]]\nurl = "{internet.app_url}"\n'
@@ -114,6 +116,42 @@ def test_what_could_not_be_checked_opens_none(internet: Internet, runner: Runner
     internet.answers["/.well-known/codius"] = (503, {"message": "later"})
     assert runner.verify() == "status=2"
     assert STEPS["Open an issue"]["if"].startswith("steps.verify.outputs.status == '1'")
+
+
+def test_modules_of_the_workspace_are_not_the_command_s(runner: Runner) -> None:
+    for name in ("codius", "secrets", "sigstore", "urllib3"):
+        (runner.folder / f"{name}.py").write_text("raise SystemExit(0)")
+    done = runner.run("Verify", POLICY="codius.toml")
+    assert "VERIFIED" in done.stdout.upper()
+    assert len(done.stdout.splitlines()[0].removeprefix("::stop-commands::")) == 64
+
+
+def locked(name: str) -> dict[str, str]:
+    """What a lock says of each package: its version, where it is needed, and its hashes."""
+    items = re.split(r"\n(?=\w)", (ROOT / "locks" / f"{name}.txt").read_text().strip())
+    return {re.split("[=<>]", item)[0]: item for item in items}
+
+
+def test_the_action_installs_what_the_command_is_tested_with_by_hashes_and_nothing_else() -> None:
+    script = STEPS["Install codius"]["run"]
+    assert "--no-deps --require-hashes --only-binary" in " ".join(script.replace("\\", "").split())
+    assert script.count("pip install") == script.count("--requirement") == 1
+    assert '--requirement "$GITHUB_ACTION_PATH/../locks/cli.txt"' in script
+    action, tools = locked("cli"), locked("dev")
+    assert action.items() <= tools.items()
+    assert all("==" in item and "--hash=sha256:" in item for item in action.values())
+    # Nothing that the command needs is missing, as pip does not look for it.
+    project = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())["project"]
+    needed = {Requirement(text).name for text in project["dependencies"]}
+    known = set[str]()
+    while needed - known:
+        name = min(needed - known)
+        known.add(name)
+        wanted = map(Requirement, metadata.requires(name) or [])
+        needed |= {
+            canonicalize_name(item.name) for item in wanted if not item.marker or item.marker.evaluate()
+        }
+    assert known <= action.keys()
 
 
 def test_scripts_have_no_expressions() -> None:
