@@ -25,6 +25,7 @@ from local.cloudflare.changes import Changes
 from local.cloudflare.d1 import Databases
 from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
+from local.cloudflare.running import Running, RunningWorkers
 from local.control import Control, ControlError
 from local.example import ExampleError, deploy_example
 from local.github.repositories import GitError
@@ -173,7 +174,21 @@ class Stack:
             Changes(self._addresses.secrets["CLOUDFLARE_ACCOUNT_ID"]),
             {database["database_name"]: self._run_in_database},
         )
-        api = DispatchNamespaces(self._store, (self._namespace,), self._on_script_change, databases=databases)
+        running = {
+            staging.read_config(worker)["name"]: Running(
+                self._staged / worker.name / staging.DESCRIBED,
+                staging.secret_names(worker, self._addresses),
+            )
+            for worker in staging.WORKERS
+        }
+        api = DispatchNamespaces(
+            self._store,
+            (self._namespace,),
+            self._on_script_change,
+            databases=databases,
+            workers=running,
+            account=RunningWorkers(running, self._dry_run).routes(),
+        )
         self._github = await self._start_github()
         config = uvicorn.Config(
             others(api.application(), self._github.application(), self._start_stripe().application()),
@@ -353,6 +368,9 @@ class Stack:
             self._example = await deploy_example(self._addresses.dashboard, self._state)
         except ExampleError as error:  # an edited dashboard, for one: the rest is there to find out why
             print(f"  {error}", flush=True)
+
+    async def _dry_run(self, config: Path, outfile: Path) -> None:
+        await self._wrangler_command("deploy", "--dry-run", "--config", config, "--outfile", outfile)
 
     async def _wrangler_command(self, *arguments: str | Path) -> None:
         group = await ProcessGroup.start(WRANGLER, *arguments, env=self._environment(), cwd=self._state)

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ DEVELOPMENT_FLAGS = ["python_workers_development", "experimental"]
 OPERATOR_REPOSITORY = "codius/codius-workers"
 TOP_UP_LEAST_CENTS = 100
 BILLING_OBJECT = {"name": "BILLING", "class_name": "BillingDurableObject", "script_name": "codius-billing"}
+# Of what the account has: nobody runs it.
+DESCRIBED = "cloudflare.json"
 NAMESPACE_SERVICE = {"binding": "NAMESPACE", "service": "local-namespace", "entrypoint": "Namespace"}
 
 Config = dict[str, Any]
@@ -180,6 +182,20 @@ def namespace_config(addresses: Addresses) -> Config:
     }
 
 
+def as_at_cloudflare(worker: Worker, config: Config, secrets: Collection[str]) -> Config:
+    """A staged config as an account has it: with the namespace, and of secrets nothing."""
+    described = config | {"vars": {key: value for key, value in config["vars"].items() if key not in secrets}}
+    if is_dispatch(worker):
+        services = [item for item in config["services"] if item != NAMESPACE_SERVICE]
+        described |= {"services": services, "dispatch_namespaces": read_config(worker)["dispatch_namespaces"]}
+    return described
+
+
+def secret_names(worker: Worker, addresses: Addresses) -> set[str]:
+    """Which of the dashboard's values are secrets: those that its committed config hasn't."""
+    return set(addresses.secrets) - read_config(worker)["vars"].keys() if worker is DASHBOARD else set()
+
+
 def stage(folder: Path, addresses: Addresses) -> list[Path]:
     """Write every Worker's staged folder; return their configs, the front Worker's first."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -203,6 +219,9 @@ def stage(folder: Path, addresses: Addresses) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(config, indent=2))
         paths.append(path)
+    for worker in WORKERS:
+        described = as_at_cloudflare(worker, configs[worker.name], secret_names(worker, addresses))
+        (folder / worker.name / DESCRIBED).write_text(json.dumps(described, indent=2))
     return paths
 
 

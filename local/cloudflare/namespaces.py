@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -62,7 +62,7 @@ class DispatchNamespaces:
     """The routes of the stand-in, over a store; `namespaces` are the ones that exist.
 
     Without `has_versions` it is as it was before a namespace's scripts had versions. `databases` are the
-    account's, `workers` the names of its own Workers.
+    account's, `workers` the names of its own Workers, `account` the routes that tell of them.
     """
 
     def __init__(
@@ -73,8 +73,9 @@ class DispatchNamespaces:
         has_versions: bool = True,
         databases: Databases | None = None,
         workers: Container[str] = (),
+        account: Sequence[Route] = (),
     ) -> None:
-        self._workers = workers
+        self._workers, self._account = workers, account
         self._trusted: set[str] = set()
         self._has_versions = has_versions
         self._databases = databases
@@ -99,6 +100,7 @@ class DispatchNamespaces:
             Route(f"{script}/tags", self.get_tags, methods=["GET"]),
             Route(f"{script}/tags", self.put_tags, methods=["PUT"]),
             *(self._version_routes(script) if self._has_versions else ()),
+            *self._account,
             # Wrangler looks for an ordinary Worker of the same name before it uploads to a namespace.
             Route("/workers/scripts/{name}/{rest:path}", self.no_ordinary_script),
             *(self._databases.routes() if self._databases else ()),

@@ -132,7 +132,7 @@ class Workers:
             Route("/zones/{zone}/workers/routes", self.list_zone_routes),
         ]
 
-    def _script(self, request: Request) -> Script:
+    async def _script(self, request: Request) -> Script:
         script = self.scripts.get(request.path_params["name"])
         if script is None:
             raise ApiError(404, SCRIPT_NOT_FOUND, "This Worker does not exist on your account.")
@@ -150,14 +150,14 @@ class Workers:
         return envelope({"id": script.name, "default_environment": environment})
 
     async def get_worker(self, request: Request) -> Response:
-        script = self._script(request)
+        script = await self._script(request)
         return envelope({"id": f"tag-{script.name}", "name": script.name, "subdomain": {"enabled": False}})
 
     async def get_subdomain(self, request: Request) -> Response:
         return envelope({"subdomain": "operator"})
 
     async def subdomain(self, request: Request) -> Response:
-        self._script(request)
+        await self._script(request)
         return envelope({"enabled": False, "previews_enabled": False})
 
     async def put_script(self, request: Request) -> Response:
@@ -170,7 +170,7 @@ class Workers:
 
     async def create_version(self, request: Request) -> Response:
         self._changes.note(request)
-        script = self._script(request)
+        script = await self._script(request)
         return envelope(self._uploaded(script, self._add_version(script, *await read_form(request))))
 
     def _add_version(self, script: Script, metadata: bytes | None, parts: list[Part]) -> Version:
@@ -222,29 +222,29 @@ class Workers:
         }
 
     async def list_versions(self, request: Request) -> Response:
-        script = self._script(request)
+        script = await self._script(request)
         items = [version.described(number) for number, version in enumerate(script.versions, 1)]
         return envelope({"items": items[::-1]})
 
     async def get_version(self, request: Request) -> Response:
-        script = self._script(request)
+        script = await self._script(request)
         for number, version in enumerate(script.versions, 1):
             if version.id == request.path_params["version"]:
                 return envelope(version.described(number))
         raise ApiError(404, 10092, "Version not found.")
 
     async def list_deployments(self, request: Request) -> Response:
-        return envelope({"deployments": self._script(request).deployments})
+        return envelope({"deployments": (await self._script(request)).deployments})
 
     async def create_deployment(self, request: Request) -> Response:
         self._changes.note(request)
-        script = self._script(request)
+        script = await self._script(request)
         wanted = (await request.json())["versions"][0]["version_id"]
         script.deploy(next(version for version in script.versions if version.id == wanted))
         return envelope(script.deployments[0])
 
     async def get_settings(self, request: Request) -> Response:
-        script = self._script(request)
+        script = await self._script(request)
         settings = script.active.metadata
         secrets = [{"name": name, "type": "secret_text"} for name in sorted(script.secrets)]
         return envelope(
@@ -260,13 +260,13 @@ class Workers:
 
     async def patch_settings(self, request: Request) -> Response:
         """How wrangler sets what no version has, when it deploys a Worker that is there already."""
-        script = self._script(request)
+        script = await self._script(request)
         script.settings = script_settings.changed(script.settings, await request.json(), self.scripts)
         return envelope(script_settings.told(script.settings))
 
     async def get_content(self, request: Request) -> Response:
         """The newest upload's modules, as multipart/form-data."""
-        version = self._script(request).versions[-1]
+        version = (await self._script(request)).versions[-1]
         headers = {"cf-entrypoint": version.metadata["main_module"]}
         kind = f"multipart/form-data; boundary={version.etag}"
         return Response(form_of(version.parts, version.etag), headers=headers, media_type=kind)
@@ -275,25 +275,25 @@ class Workers:
         return envelope([listed(name, script) for name, script in self.scripts.items()])
 
     async def list_secrets(self, request: Request) -> Response:
-        script = self._script(request)
+        script = await self._script(request)
         return envelope([{"name": name, "type": "secret_text"} for name in sorted(script.secrets)])
 
     async def put_secret(self, request: Request) -> Response:
         """A secret's value is taken and forgotten; it makes a version of its own, which serves at once."""
         self._changes.note(request)
         content = await request.json()
-        script = self._script(request)
+        script = await self._script(request)
         script.secrets.add(content["name"])
         script.deploy(self._add_secret_version(script))
         return envelope({"name": content["name"], "type": "secret_text"})
 
     async def put_routes(self, request: Request) -> Response:
-        script = self._script(request)
+        script = await self._script(request)
         script.routes = await request.json()
         return envelope([{"id": str(number), **route} for number, route in enumerate(script.routes)])
 
     async def put_schedules(self, request: Request) -> Response:
-        self._script(request).schedules = await request.json()
+        (await self._script(request)).schedules = await request.json()
         return envelope({"schedules": []})
 
     async def list_zones(self, request: Request) -> Response:

@@ -172,14 +172,18 @@ def fork(internet: Internet, signer: Signer, monkeypatch: pytest.MonkeyPatch) ->
             "namespace": "testing",
             "token": READ_TOKEN,
         }
-        repos = f"/repos/{OPERATOR}"
-        internet.answers[f"{repos}/compare/main...{FORK}?per_page=1"] = {"status": "behind"}
-        internet.answers[repos] = {"source": {"full_name": "project/codius-workers"}}
-        internet.answers[f"{repos}/commits/{FORK}"] = {"commit": {"tree": {"sha": "1" * 40}}}
-        upstream = "/repos/project/codius-workers"
-        internet.answers[f"{upstream}/releases/latest"] = {"tag_name": "v1.0"}
-        internet.answers[f"{upstream}/commits/v1.0"] = {"commit": {"tree": {"sha": "1" * 40}}}
+        publish_commits(internet)
         yield fork
+
+
+def publish_commits(internet: Internet) -> None:
+    """What GitHub says of the fork's commit: it is on the branch, and has the files of a release."""
+    repos, upstream = f"/repos/{OPERATOR}", "/repos/project/codius-workers"
+    internet.answers[f"{repos}/compare/main...{FORK}?per_page=1"] = {"status": "behind"}
+    internet.answers[repos] = {"source": {"full_name": "project/codius-workers"}}
+    internet.answers[f"{repos}/commits/{FORK}"] = {"commit": {"tree": {"sha": "1" * 40}}}
+    internet.answers[f"{upstream}/releases/latest"] = {"tag_name": "v1.0"}
+    internet.answers[f"{upstream}/commits/v1.0"] = {"commit": {"tree": {"sha": "1" * 40}}}
 
 
 def test_the_platform_is_what_was_signed_of_the_fork_s_commit(fork: Fork) -> None:

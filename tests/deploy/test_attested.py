@@ -1,4 +1,7 @@
-"""What deploy-platform.yml does: two clones of a commit give one manifest, and nothing else is deployed."""
+"""What deploy-platform.yml does: two clones of a commit give one manifest, and nothing else is deployed.
+
+Its own commands are run, with the real wrangler, and what they leave is checked as a visitor does.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from deploy.configs import SECRETS
+from local.cloudflare.permissions import READ_TOKEN
 from local.staging import ROOT
-from tests.deploy.support import Operator
+from tests.cli.conftest import APP, Internet, Signer, internet, signer  # noqa: F401
+from tests.cli.test_cli_platform import publish_commits
+from tests.cli.test_cli_verify import verify
+from tests.deploy.support import ACCOUNT, DOMAIN, Operator
 
 RUN = {
     "ENV": "production",
@@ -25,6 +34,18 @@ RUN = {
     "GITHUB_EVENT_NAME": "workflow_dispatch",
 }
 PARTS = ("billing", "dashboard", "dispatch")
+JOBS = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy-platform.yml").read_text())["jobs"]
+
+
+def step_of(job: str, key: str, words: str) -> Any:
+    (found,) = (step for step in JOBS[job]["steps"] if words in step.get(key, ""))
+    return found
+
+
+def command(job: str) -> list[str]:
+    """The arguments that a job of the workflow gives."""
+    run: str = step_of(job, "run", "deploy.attested")["run"]
+    return run.partition("python -m deploy.attested ")[2].split()
 
 
 def attested(root: Path, *arguments: str, **env: str) -> tuple[int, str]:
@@ -72,23 +93,30 @@ def test_two_clones_of_one_commit_give_one_manifest(tmp_path: Path) -> None:
 
 def test_what_was_signed_is_deployed_and_read_back_and_nothing_else(
     operator: Operator,
+    internet: Internet,  # noqa: F811
+    signer: Signer,  # noqa: F811
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    root, folder, statement = operator.root, tmp_path / "manifests", tmp_path / "statement"
+    root, folder = operator.root, operator.root / "manifests"
+    # Where names lead to this machine, the visitor's too.
+    for path in ("wrangler.toml", "dashboard/wrangler.toml"):
+        operator.change(path, DOMAIN, "apps.localhost")
     for name in ("pipeline", "local"):
         (root / name).symlink_to(ROOT / name)
     env = {**operator.environment, "http_proxy": operator.address, "no_proxy": "127.0.0.1"}
-    status, output = attested(root, "build", str(folder), **env)
+    status, output = attested(root, *command("build"), **env)
     assert status == 0, output
     outputs = {"GITHUB_OUTPUT": str(tmp_path / "outputs")}
-    status, output = attested(root, "statement", str(folder), str(statement), **env, **outputs)
+    status, output = attested(root, *command("attest"), **env, **outputs)
     assert status == 0, output
     digests = (tmp_path / "outputs").read_text().strip().removeprefix("manifests=")
-    assert len(digests.split()) == len((statement / "subjects.sha256").read_text().splitlines()) == 3
+    signed = statement_of(root)
+    assert [item["digest"]["sha256"] for item in signed["subject"]] == digests.split()
     # The secrets are there already: `make deploy` has said which are missing, once.
     operator.put_secret("dashboard", SECRETS[0])
     operator.account.workers.scripts["codius-dashboard"].secrets |= set(SECRETS)
-    status, output = attested(root, "deploy", str(folder), **env, MANIFESTS_SHA256=digests)
+    status, output = attested(root, *command("deploy"), **env, MANIFESTS_SHA256=digests)
     assert status == 0, output
     assert "Read back: Cloudflare has what was signed." in output
     for part in PARTS:
@@ -96,18 +124,53 @@ def test_what_was_signed_is_deployed_and_read_back_and_nothing_else(
         manifest = json.loads((folder / f"{part}.json").read_bytes())
         assert serving.annotations["workers/message"].startswith("manifest-"), manifest["script"]
         assert serving.annotations["workers/tag"].endswith("-attested")
+    # A visitor finds it so.
+    monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{internet.port}")
+    workflow = {"job_workflow_uri": f"{RUN['GITHUB_SERVER_URL']}/{RUN['GITHUB_WORKFLOW_REF']}"}
+    publish(internet, operator.address, signed, signer.sign(signed, claims=workflow))
+    options = ("--signer-repo", "operator/platform", "--cloudflare-api", f"{operator.address}/client/v4")
+    url = f"http://{APP}.apps.localhost:{internet.port}"
+    status, report = verify(internet, signer, "--platform", *options, url=url)
+    assert status == 0, report
+    assert report["checks"][4]["detail"].endswith("this billing and this dashboard, for apps.localhost")
     # What was signed is left as it is by hand.
     assert operator.is_done("dispatch")
     operator.take_changes()
     # One byte that isn't what was signed, in one of the Workers, stops it before anything is changed.
     with open(root / "dispatch" / "answers.py", "a") as file:
         file.write("\n")
-    status, output = attested(root, "deploy", str(folder), **env, MANIFESTS_SHA256=digests)
+    status, output = attested(root, *command("deploy"), **env, MANIFESTS_SHA256=digests)
     assert status == 1
     assert "Built once more, dispatch is not what was signed." in output
-    status, output = attested(root, "deploy", str(folder), **env, MANIFESTS_SHA256="0" * 64)
+    status, output = attested(root, *command("deploy"), **env, MANIFESTS_SHA256="0" * 64)
     assert "What was built is not what was signed." in output
     assert operator.take_changes() == []
+
+
+def statement_of(root: Path) -> dict[str, Any]:
+    """What the workflow's action signs of what it is given."""
+    given = step_of("attest", "uses", "actions/attest@")["with"]
+    lines = (root / given["subject-checksums"]).read_text().splitlines()
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": line.split()[1], "digest": {"sha256": line.split()[0]}} for line in lines],
+        "predicateType": given["predicate-type"],
+        "predicate": json.loads((root / given["predicate-path"]).read_text()),
+    }
+
+
+def publish(visited: Internet, address: str, statement: dict[str, Any], bundle: Any) -> None:
+    """GitHub gives out what was signed, and an app's document tells how to ask Cloudflare."""
+    for subject in statement["subject"]:
+        path = f"/repos/operator/platform/attestations/sha256:{subject['digest']['sha256']}"
+        visited.answers[path] = {"attestations": [{"bundle": bundle}]}
+    publish_commits(visited)
+    visited.document["cloudflare"] = {
+        "api": f"{address}/client/v4",
+        "account": ACCOUNT,
+        "namespace": "testing",
+        "token": READ_TOKEN,
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
+from local.cloudflare.permissions import READ_TOKEN
 from local.stack import NODE_BIN
 from local.staging import ROOT
 from tests.system.conftest import NewPage
@@ -33,13 +35,17 @@ def deploy_example(new_page: NewPage, stack: RunningStack, path: str, status: st
 
 
 def verify(stack: RunningStack, app: str, *options: str) -> tuple[int, dict[str, Any]]:
+    return codius(stack, app, "--require-cloudflare", *options)
+
+
+def codius(stack: RunningStack, app: str, *options: str) -> tuple[int, dict[str, Any]]:
     """Run the command as a visitor does; return its status and its report."""
     root = stack.state / "sigstore" / "trusted_root.json"
     done = subprocess.run(
         [
             *(sys.executable, "-m", "codius", "verify", f"http://{app}.localhost:{stack.port}", "--json"),
             *("--trusted-root", root, "--signer-repo", "codius/codius-workers"),
-            *("--cloudflare-api", f"http://127.0.0.1:{stack.port}/client/v4", "--require-cloudflare"),
+            *("--cloudflare-api", f"http://127.0.0.1:{stack.port}/client/v4"),
             *options,
         ],
         env={**os.environ, "PATH": f"{NODE_BIN}{os.pathsep}{os.environ['PATH']}"},
@@ -85,6 +91,29 @@ def test_a_deploy_is_attested_and_verified_by_a_visitor(stack: RunningStack, new
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Verified: http://{app}.localhost:{stack.port} runs what was built from " in done.stdout
+    check_platform(stack, app)
+
+
+def check_platform(stack: RunningStack, app: str) -> None:
+    """The platform runs from a clone here, of which nothing was signed: that is what the command tells."""
+    status, report = codius(stack, app, "--platform")
+    words = "codius-dispatch was deployed from a clone: nothing was signed of it"
+    assert (status, failed(report)) == (1, {"dispatch": words})
+    # Whoever asks is told of what runs, and of no secret.
+    account = f"http://127.0.0.1:{stack.port}/client/v4/accounts/local/workers/scripts"
+    headers = {"authorization": f"Bearer {READ_TOKEN}"}
+    listed = httpx.get(account, headers=headers, timeout=60).json()["result"]
+    has_assets = {item["id"]: item["has_assets"] for item in listed}
+    assert has_assets == {"codius-dispatch": False, "codius-billing": False, "codius-dashboard": True}
+    staged = stack.state / "staged"
+    content = httpx.get(f"{account}/codius-dispatch/content/v2", headers=headers, timeout=60).content
+    assert (staged / "dispatch" / "src" / "entry.py").read_bytes() in content
+    told = httpx.get(f"{account}/codius-dashboard/settings", headers=headers, timeout=60)
+    values = json.loads((staged / "dashboard" / "wrangler.json").read_text())["vars"]
+    secrets = [item["name"] for item in told.json()["result"]["bindings"] if item["type"] == "secret_text"]
+    assert set(secrets) >= {"GITHUB_TOKEN", "CLOUDFLARE_API_TOKEN", "STRIPE_SECRET_KEY"}
+    # The token that deploys is "local" here, as much else is.
+    assert not [name for name in secrets if values[name] != "local" and values[name] in told.text]
 
 
 def test_a_python_worker_is_verified_by_building_it_anew(stack: RunningStack, new_page: NewPage) -> None:
