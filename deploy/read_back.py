@@ -40,7 +40,7 @@ def problems_at_cloudflare(installation: Installation, manifest: PlatformManifes
     if sorted(settings.get("compatibility_flags") or []) != signed["compatibilityFlags"]:
         yield f"{signed['script']}: the compatibility flags"
     for key in SETTINGS:
-        if not is_as_signed(signed["settings"].get(key), settings.get(key)):
+        if key in settings and not is_as_signed(signed["settings"].get(key), settings[key]):
             yield f"{signed['script']}: {key}"
     bindings = settings.get("bindings") or []
     if json.dumps(plain_variables(bindings), sort_keys=True) != json.dumps(signed["vars"], sort_keys=True):

@@ -10,6 +10,10 @@ LISTENER = "listener"
 GIVEN: list[tuple[dict[str, Any], str]] = [
     ({"tail_consumers": [{"service": LISTENER}]}, "the tail Worker listener"),
     ({"streaming_tail_consumers": [{"service": LISTENER}]}, "the streaming tail Worker listener"),
+    (
+        {"tail_consumers": [{"service": LISTENER, "namespace": "testing", "environment": "production"}]},
+        "the tail Worker testing/listener",
+    ),
     ({"logpush": True}, "Logpush"),
     ({"observability": {"enabled": True}}, "logs"),
     ({"observability": {"enabled": False, "logs": {"enabled": True, "invocation_logs": False}}}, "logs"),

@@ -18,13 +18,17 @@ STATIC_FILES = "static files"
 def given(settings: Mapping[str, Any]) -> list[str]:
     """In words, in order. Raises AttributeError or TypeError for settings that aren't Cloudflare's."""
     found = [
-        f"{words} {item.get('service')}"
-        for key, words in CONSUMERS.items()
-        for item in settings.get(key) or []
+        f"{words} {place_of(item)}" for key, words in CONSUMERS.items() for item in settings.get(key) or []
     ]
     found += ["Logpush"] if settings.get("logpush") else []
     found += observers(settings.get("observability") or {})
     return found + (["a cache"] if (settings.get("cache_options") or {}).get("enabled") else [])
+
+
+def place_of(consumer: Mapping[str, Any]) -> str:
+    """A Worker of the account, or of a namespace or an environment of it; `production` is where all are."""
+    names = (consumer.get("namespace"), consumer.get("environment"), consumer.get("service"))
+    return "/".join(str(name) for name in names if name not in (None, "", "production"))
 
 
 def observers(observability: Mapping[str, Any]) -> list[str]:

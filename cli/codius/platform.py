@@ -214,8 +214,9 @@ def called_by(dispatch: Script) -> dict[str, str]:
 
 
 def said(found: Found) -> str:
-    manifest = found.manifest
-    return f"{manifest.script}: {counted(found.script.deployed)}, signed of {manifest.commit[:12]}"
+    manifest, given = found.manifest, ", ".join(found.script.given)
+    more = f"; its config gives it {given}" if given else ""
+    return f"{manifest.script}: {counted(found.script.deployed)}, signed of {manifest.commit[:12]}{more}"
 
 
 def tree_of(commit: Any) -> str:

@@ -16,14 +16,18 @@ OBSERVERS = ("logs", "traces", "issues")
 def given(settings: Mapping[Any, Any], has_assets: bool) -> list[str]:
     """In words, in order."""
     found = [
-        f"{words} {item.get('service')}"
-        for key, words in CONSUMERS.items()
-        for item in settings.get(key) or []
+        f"{words} {place_of(item)}" for key, words in CONSUMERS.items() for item in settings.get(key) or []
     ]
     found += ["Logpush"] if settings.get("logpush") else []
     found += observers(settings.get("observability") or {})
     found += ["a cache"] if (settings.get("cache_options") or {}).get("enabled") else []
     return found + (["static files"] if has_assets else [])
+
+
+def place_of(consumer: Mapping[str, Any]) -> str:
+    """A Worker of the account, or of a namespace or an environment of it; `production` is where all are."""
+    names = (consumer.get("namespace"), consumer.get("environment"), consumer.get("service"))
+    return "/".join(str(name) for name in names if name not in (None, "", "production"))
 
 
 def observers(observability: Mapping[str, Any]) -> list[str]:

@@ -191,6 +191,8 @@ def test_the_platform_is_what_was_signed_of_the_fork_s_commit(fork: Fork) -> Non
     assert status == 0, checks
     assert list(checks) == ["document", "dispatch", "billing", "dashboard", "wiring", "commit", "release"]
     assert checks["dispatch"][1].startswith("codius-dispatch: 1 module, those of the manifest")
+    # What it is told of its visitors' requests is signed, and is said all the same.
+    assert checks["dispatch"][1].endswith("; its config gives it logs, logs of each request")
     assert checks["commit"][1] == f"{FORK} is on the branch main of {OPERATOR}"
     assert checks["release"][1] == "the same files as project/codius-workers at v1.0"
 
@@ -358,6 +360,14 @@ def test_logs_of_each_request_are_more_than_logs() -> None:
     known = not_signed({"observability": quiet}, given(told({"observability": quiet})), False)
     more = not_signed({"observability": quiet}, given(told({"observability": ON})), False)
     assert (known, more) == ([], ["logs of each request"])
+
+
+def test_a_tail_worker_that_was_signed_is_not_another_of_its_name() -> None:
+    signed = {"tail_consumers": [{"service": LISTENER}]}
+    known = [{"service": LISTENER, "environment": "production"}]
+    assert not_signed(signed, given({"tail_consumers": known}), False) == []
+    other = [{"service": LISTENER, "namespace": "testing"}]
+    assert not_signed(signed, given({"tail_consumers": other}), False) == ["the tail Worker testing/listener"]
 
 
 def test_static_files_before_dispatch_are_caught(fork: Fork) -> None:
