@@ -360,6 +360,9 @@ def test_logs_of_each_request_are_more_than_logs() -> None:
     known = not_signed({"observability": quiet}, given(told({"observability": quiet})), False)
     more = not_signed({"observability": quiet}, given(told({"observability": ON})), False)
     assert (known, more) == ([], ["logs of each request"])
+    # What a config leaves out is signed as wrangler means it.
+    plain = {"observability": {"enabled": True}}
+    assert not_signed(plain, given(told(plain)), False) == []
 
 
 def test_a_tail_worker_that_was_signed_is_not_another_of_its_name() -> None:
