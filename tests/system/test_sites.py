@@ -52,9 +52,13 @@ def now_ms() -> int:
 
 @pytest.fixture(scope="module")
 def switching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """With an app of each name of APPS, which answers it."""
     running = RunningStack(tmp_path_factory.mktemp("switching"), settings=SETTINGS)
     try:
-        yield running.start()
+        running.start()
+        for name in APPS:
+            deploy_named(running, tmp_path_factory.mktemp(name), name)
+        yield running
     finally:
         running.stop()
 
@@ -93,16 +97,15 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, str]:
     return int(head.split(" ", 2)[1]), body.decode()
 
 
-def deploy_apps(stack: RunningStack, folder: Path) -> None:
+def deploy_named(stack: RunningStack, folder: Path, name: str) -> None:
     (folder / "wrangler.toml").write_text('main = "index.js"\ncompatibility_date = "2026-11-01"\n')
-    for name in APPS:
-        (folder / "index.js").write_text(WORKER.format(name=name))
-        stack.deploy(folder, name)
+    (folder / "index.js").write_text(WORKER.format(name=name))
+    stack.deploy(folder, name)
 
 
 @pytest.mark.soak
 def test_no_request_fails_or_is_served_by_a_version_that_is_not_its_times(
-    switching: RunningStack, tmp_path: Path, is_soak: bool
+    switching: RunningStack, is_soak: bool
 ) -> None:
     """In each of three instances: a lease ends at a switch that is known beforehand, and one that is made at
     once is over with the leases from before it.
@@ -110,7 +113,6 @@ def test_no_request_fails_or_is_served_by_a_version_that_is_not_its_times(
     requests = 20_000 if is_soak else 2_000
 
     async def run() -> None:
-        await asyncio.to_thread(deploy_apps, switching, tmp_path)
         begins_at = now_ms() + PAUSE_MS
         schedule: list[tuple[int, str]] = [(0, APPS[0])]
         schedule += [(begins_at + PAUSE_MS * number, APPS[(number + 1) % 2]) for number in range(SWITCHES)]
@@ -151,26 +153,23 @@ def test_no_request_fails_or_is_served_by_a_version_that_is_not_its_times(
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("account", ["first", "kept"], ids=["an app", "a site"])
 def test_what_is_suspended_is_refused_by_every_instance_within_a_leases_life_and_nothing_is_charged(
-    switching: RunningStack, tmp_path: Path, account: str
+    switching: RunningStack,
 ) -> None:
-    """Under load in three instances: what is asked for after that is answered 403, until it is restored."""
-    version = {"first": 0, "kept": 10}[account]
+    """An app and a site under load in three instances: what is asked for after that is answered 403, until
+    it is restored.
+    """
 
-    async def call(method: str, *parameters: object) -> dict[str, int]:
-        return await asyncio.to_thread(switching.billing, account, method, *parameters)
+    async def suspended(account: str, version: int) -> None:
+        async def call(method: str, *parameters: object) -> dict[str, int]:
+            return await asyncio.to_thread(switching.billing, account, method, *parameters)
 
-    async def run() -> None:
-        await asyncio.to_thread(deploy_apps, switching, tmp_path)
-        if account != "first":
-            await call("set_schedule", 1, [(0, "first")])
         before = int((await call("get_worker_billing"))["requests"])
         is_over = asyncio.Event()
 
         async def suspend() -> int:
             await asyncio.sleep(PAUSE_MS / 1_000)
-            answer = await call("set_suspension", version + 1, [["", "It imitates a bank."]])
+            answer = await call("set_suspension", version, [["", "It imitates a bank."]])
             refused_from = now_ms() + answer["milliseconds"]
             await asyncio.sleep(answer["milliseconds"] / 1_000 + PAUSE_MS / 1_000)
             is_over.set()
@@ -187,9 +186,13 @@ def test_what_is_suspended_is_refused_by_every_instance_within_a_leases_life_and
         assert (problem["title"], problem["reason"]) == ("Suspended", "It imitates a bank.")
         answered = sum(one.status == 200 for one in served)
         assert await asyncio.to_thread(is_charged, switching, before + answered, account)
-        await call("set_suspension", version + 2, [])
+        await call("set_suspension", version + 1, [])
         again = await asyncio.to_thread(lambda: soon(lambda: switching.get(account).status_code == 200))
         assert again
+
+    async def run() -> None:
+        await asyncio.to_thread(switching.billing, "kept", "set_schedule", 1, [(0, "second")])
+        await asyncio.gather(suspended("first", 1), suspended("kept", 11))
 
     asyncio.run(run())
 
@@ -222,9 +225,8 @@ def test_the_command_suspends_and_restores_without_the_dashboard(
     switching: RunningStack, tmp_path: Path
 ) -> None:
     """By wrangler, D1 and billing's cron trigger alone: the dashboard is asked for nothing."""
-    deploy_apps(switching, tmp_path)
     app = "bcdfghjkmnpq"
-    switching.deploy(tmp_path, app)
+    deploy_named(switching, tmp_path, app)
     query(
         switching,
         "INSERT INTO users VALUES (7, 'mallory', NULL, 1, 1)",
