@@ -20,9 +20,12 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from clients.given import given as dashboard_given
+from codius.given import given as settings_given
 from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
 from local.cloudflare.permissions import READ_TOKEN
+from local.cloudflare.script_settings import told
 from tests.cli.conftest import ACCOUNT, APP, ARTIFACT, MANIFEST, Internet, Signer, statement_of
 from tests.cli.test_cli_verdicts import SCHEMA
 from tests.cli.test_cli_verify import flip, require_error, require_failure, verify
@@ -125,12 +128,20 @@ def test_an_operator_who_serves_other_code_than_the_dashboard_says_is_caught(
     require_failure(internet, signer, "cloudflare", "the module text.txt changed", options=account.options)
 
 
-@pytest.mark.parametrize(("settings", "words"), GIVEN)
 def test_whoever_else_is_told_of_an_app_s_requests_is_named(
-    internet: Internet, signer: Signer, account: Account, settings: dict[str, Any], words: str
+    internet: Internet, signer: Signer, account: Account
 ) -> None:
-    account.give(settings)
-    require_failure(internet, signer, "cloudflare", f"it was given {words}", options=account.options)
+    account.give({"tail_consumers": [{"service": LISTENER}], "logpush": True})
+    words = "it was given the tail Worker listener; it was given Logpush"
+    require_failure(internet, signer, "cloudflare", words, options=account.options)
+
+
+@pytest.mark.parametrize(("settings", "words"), [*GIVEN, (HARMLESS, "")])
+def test_the_command_and_the_dashboard_name_it_alike(settings: dict[str, Any], words: str) -> None:
+    """The command also tells kinds of logs apart, which of an app are too much all the same."""
+    found = settings_given(told(settings))
+    assert found[:1] == ([words] if words else [])
+    assert dashboard_given(told(settings), False) == [item for item in found if not item.startswith("logs ")]
 
 
 def test_what_answers_before_an_app_is_named(internet: Internet, signer: Signer, account: Account) -> None:

@@ -26,7 +26,7 @@ from pipeline.upload_form import Part, UploadForm
 from tests.cli.conftest import ACCOUNT, OPERATOR, RUN, Internet, Signer
 from tests.cli.test_cli_verdicts import SCHEMA
 from tests.cli.test_cli_verify import verify
-from tests.given_settings import GIVEN, HARMLESS, LISTENER
+from tests.given_settings import HARMLESS, LISTENER
 from tests.pipeline.support import served
 
 FORK = "d" * 40
@@ -336,7 +336,7 @@ ON = {"enabled": True, "redact_query_string": True}
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        *((settings, words) for settings, words in GIVEN if words != "logs"),
+        ({"streaming_tail_consumers": [{"service": LISTENER}]}, "the streaming tail Worker listener"),
         ({"observability": {"enabled": True}}, "logs with query strings"),
         ({"observability": {**ON, "logs": {"enabled": True, "destinations": ["x"]}}}, "the destination x"),
     ],
