@@ -8,20 +8,25 @@ wrapping them costs more than all the rest.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from at_once import called_at_once
 from dispatcher import Dispatcher
 
 _dispatchers: list[Dispatcher] = []
 
 
-def on_fetch(request: Any, env: Any, ctx: Any) -> Any:
+def begin(env: Any, main: str) -> Dispatcher:
+    """This instance's dispatcher, which has all further requests of the Worker with this main module."""
     # Not made at import: what that would hold of JavaScript can't be kept in a memory snapshot.
     if not _dispatchers:
-        _dispatchers.append(Dispatcher(env))
-    return _dispatchers[0].handle(request)
+        dispatcher = Dispatcher(env)
+        _dispatchers.append(dispatcher)
+        sys.modules[main].on_fetch = called_at_once(lambda request, *_: dispatcher.handle(request))  # type: ignore[attr-defined]
+    return _dispatchers[0]
 
 
-# Pyodide binds the arguments of each call to the handler's signature, in Python, which takes a tenth of the
-# whole request. A function whose signature can't be read is called as it is.
-on_fetch.__signature__ = 0  # type: ignore[attr-defined]
+def on_fetch(request: Any, env: Any, ctx: Any) -> Any:
+    """Handle the first request."""
+    return begin(env, __name__).handle(request)

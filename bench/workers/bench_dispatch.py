@@ -2,7 +2,9 @@
 
 # mypy: ignore-errors
 
+import local_dispatch
 from local_dispatch import on_fetch
+from pyodide.ffi import can_run_sync
 from workers import WorkerEntrypoint
 
 import calls
@@ -11,6 +13,7 @@ import settlement
 
 __all__ = ["Leases", "Memory", "on_fetch"]
 
+local_dispatch.main = __name__
 LOOK_SECONDS = settlement.LOOK_SECONDS
 real_time = calls.time
 
@@ -26,6 +29,8 @@ class PacedTime:
 
 
 class Leases(WorkerEntrypoint):
+    stopping = False
+
     async def pace(self, step_ms, requests_per_second):
         """Begin to move the clock by so much with each request; `forget` ends it."""
         (dispatcher,) = entry._dispatchers
@@ -36,9 +41,14 @@ class Leases(WorkerEntrypoint):
 
         def handle_at_pace(request):
             clock.now += clock.step
+            Leases.stopping |= can_run_sync()
             return handle(dispatcher, request)
 
         dispatcher.handle = handle_at_pace
+
+    async def is_stopping(self):
+        """Whether the runtime called it, while it was paced, so that it could stop and wait."""
+        return Leases.stopping
 
     async def forget(self):
         """Settle all leases and forget all apps, as of a new instance."""

@@ -8,21 +8,10 @@ from workers.utils import import_sdk_javascript_module_async
 
 import entry
 
-_envs = []
+main = __name__
 
 
-async def _first(request, env, ctx):
+async def on_fetch(request, env, ctx):
     module = await import_sdk_javascript_module_async("local_namespace.js")
-    if not _envs:
-        _envs.append(module.withNamespace(env))
-    result = entry.on_fetch(request, _envs[0], ctx)
-    return await result if hasattr(result, "__await__") else result
-
-
-def on_fetch(request, env, ctx):
-    if not _envs:
-        return _first(request, env, ctx)
-    return entry.on_fetch(request, _envs[0], ctx)
-
-
-on_fetch.__signature__ = entry.on_fetch.__signature__
+    answer = entry.begin(module.withNamespace(env), main).handle(request)
+    return await answer if hasattr(answer, "__await__") else answer
