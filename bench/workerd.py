@@ -83,6 +83,11 @@ class Workerd:
         found: dict[str, list[int]] = (await self._get("methods")).json()
         return found
 
+    async def stopping(self) -> dict[str, bool | list[str]]:
+        """What the runtime called so that it could stop and wait: paced, dispatch; the object's methods."""
+        found: dict[str, bool | list[str]] = (await self._get("stopping")).json()
+        return found
+
     def processor_seconds(self) -> float:
         """The processor time that workerd has used ("proc(5)": utime and stime)."""
         stat = Path(f"/proc/{self._group.process.pid}/stat").read_text().rpartition(")")[2].split()

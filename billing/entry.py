@@ -17,6 +17,7 @@ from typing import Any
 
 from workers import DurableObject, Response, WorkerEntrypoint
 
+from at_once import call_methods_at_once
 from d1 import D1
 from ledger import LEASE_MS, Lease, Ledger, Suspended
 from pricing import Price
@@ -44,29 +45,32 @@ def grant(result: Lease | Suspended | str) -> Json | str:
 
 
 class BillingDurableObject(DurableObject):
+    """Its methods are no coroutines, so that the runtime can call them at once (`at_once.py`)."""
+
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
+        call_methods_at_once(BillingDurableObject)
         self.price = Price.read(env)
         self.ledger = Ledger(ObjectStorage(ctx.storage), self.price)
 
-    async def open_account(self) -> str:
+    def open_account(self) -> str:
         return self.ledger.open(now_ms())
 
-    async def close_account(self) -> str:
+    def close_account(self) -> str:
         return self.ledger.close(now_ms())
 
-    async def set_schedule(self, version: int, schedule: list[list[Any]]) -> Json | str:
+    def set_schedule(self, version: int, schedule: list[list[Any]]) -> Json | str:
         """Return for how long, in milliseconds, earlier leases may go on; or that the account is closed."""
         planned = [(since, worker) for since, worker in schedule]
         result = self.ledger.set_schedule(now_ms(), version, planned)
         return {"milliseconds": LEASE_MS} if result == "set" else result
 
-    async def set_suspension(self, version: int, reasons: list[list[str]]) -> Json:
+    def set_suspension(self, version: int, reasons: list[list[str]]) -> Json:
         """`reasons` are [Worker, reason]. Return for how long, in milliseconds, earlier leases may go on."""
         self.ledger.set_suspension(version, dict(reasons))
         return {"milliseconds": LEASE_MS}
 
-    async def get_worker_billing(self) -> Json | None:
+    def get_worker_billing(self) -> Json | None:
         billing = self.ledger.billing(now_ms())
         if billing is None:
             return None
@@ -74,31 +78,31 @@ class BillingDurableObject(DurableObject):
         prices = {name: str(value) for name, value in asdict(self.price).items()}
         return amounts | prices
 
-    async def increment_worker_requests(self) -> str:
+    def increment_worker_requests(self) -> str:
         return self.ledger.increment_requests(now_ms())
 
-    async def add_worker_funds(self, payment: str, amount_cents: int) -> str:
+    def add_worker_funds(self, payment: str, amount_cents: int) -> str:
         return self.ledger.add_funds(now_ms(), payment, amount_cents)
 
-    async def set_reversal(self, reversal: str, cents: int, version: int) -> str:
+    def set_reversal(self, reversal: str, cents: int, version: int) -> str:
         return self.ledger.set_reversal(now_ms(), reversal, cents, version)
 
-    async def list_payments(self) -> list[Json]:
+    def list_payments(self) -> list[Json]:
         return [asdict(payment) for payment in self.ledger.payments()]
 
-    async def take_lease(self, wanted: int) -> Json | str:
+    def take_lease(self, wanted: int) -> Json | str:
         return grant(self.ledger.take_lease(now_ms(), wanted))
 
-    async def renew_lease(self, lease: int, used: int, wanted: int) -> Json | str:
+    def renew_lease(self, lease: int, used: int, wanted: int) -> Json | str:
         return grant(self.ledger.renew_lease(now_ms(), lease, used, wanted))
 
-    async def settle_lease(self, lease: int, used: int) -> None:
+    def settle_lease(self, lease: int, used: int) -> None:
         self.ledger.settle_lease(now_ms(), lease, used)
 
-    async def release_requests(self, count: int) -> None:
+    def release_requests(self, count: int) -> None:
         self.ledger.release_requests(count)
 
-    async def get_usage(self, hours: int, days: int) -> Json:
+    def get_usage(self, hours: int, days: int) -> Json:
         now = now_ms()
         return {"hours": self.ledger.usage_per_hour(now, hours), "days": self.ledger.usage_per_day(now, days)}
 

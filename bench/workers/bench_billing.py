@@ -5,6 +5,7 @@
 import functools
 import inspect
 
+from pyodide.ffi import can_run_sync
 from workers import WorkerEntrypoint
 
 import entry
@@ -12,6 +13,8 @@ import entry
 counts = {"calls": 0, "rows_read": 0, "rows_written": 0}
 # Of each method: [calls, statements, rows written].
 methods = {}
+# Those that the runtime called so that they could stop and wait.
+stopping = set()
 
 
 class CountedSql:
@@ -39,10 +42,12 @@ class CountedSql:
 
 def counted(method):
     @functools.wraps(method)
-    async def call(self, *arguments):
+    def call(self, *arguments):
         counts["calls"] += 1
+        if can_run_sync():
+            stopping.add(method.__name__)
         try:
-            return await method(self, *arguments)
+            return method(self, *arguments)
         finally:
             self.sql.count(method.__name__)
 
@@ -57,7 +62,7 @@ class BillingDurableObject(entry.BillingDurableObject):
 
 
 for name, method in vars(entry.BillingDurableObject).items():
-    if inspect.iscoroutinefunction(method) and not name.startswith("_"):
+    if inspect.isfunction(method) and not name.startswith("_"):
         setattr(BillingDurableObject, name, counted(method))
 
 
@@ -67,6 +72,9 @@ class Counts(WorkerEntrypoint):
 
     async def methods(self):
         return methods
+
+    async def stopping(self):
+        return sorted(stopping)
 
 
 Default = entry.Default

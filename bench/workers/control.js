@@ -23,6 +23,9 @@ const systems = {
 const asked = {
   "/memory": async (env) => Response.json(await env.DISPATCH_MEMORY.read()),
   "/methods": async (env) => Response.json(await env.COUNTS.methods()),
+  async "/stopping"(env) {
+    return Response.json({ dispatch: await env.LEASES.is_stopping(), methods: await env.COUNTS.stopping() });
+  },
   async "/charged"(env, parameters) {
     const { requests } = await env.BILLING.getByName(parameters.get("app")).get_worker_billing();
     return new Response(requests);

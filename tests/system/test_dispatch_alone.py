@@ -76,6 +76,21 @@ def test_many_requests_leave_memory_as_it_was_and_none_fails(tmp_path: Path, is_
     with_workerd(tmp_path, soak)
 
 
+def test_the_runtime_calls_dispatch_and_the_object_at_once(tmp_path: Path):
+    async def ask(workerd: Workerd) -> None:
+        await workerd.open_accounts("ours", ["hello"])
+        async with httpx.AsyncClient(timeout=60) as client:
+            for _ in range(3):
+                url, headers = f"http://127.0.0.1:{workerd.ports['ours']}/", {"host": "hello.localhost"}
+                assert (await client.get(url, headers=headers)).status_code == 200
+                await workerd.pace(1_000, 1)
+        assert await workerd.charged("hello") >= 3
+        assert "take_lease" in await workerd.methods()
+        assert await workerd.stopping() == {"dispatch": False, "methods": []}
+
+    with_workerd(tmp_path, ask)
+
+
 def test_nothing_is_served_while_billing_fails(tmp_path: Path):
     async def ask(workerd: Workerd) -> None:
         url, headers = f"http://127.0.0.1:{workerd.ports['ours']}/", {"host": "hello.localhost"}
