@@ -34,7 +34,7 @@ from paths import PLATFORM_PATH, may_be_platforms, platform_path
 from promises import Promises, lasting_callback
 from settings import Settings
 from settlement import Settlement
-from visitors import TooManyInVainError, Visitors, network_of
+from visitors import WORKERS, TooManyInVainError, Visitors, network_of, workers_of
 
 # What Cloudflare says when there is no such Worker. An app can say so, too.
 NO_WORKER = "Worker not found"
@@ -234,7 +234,8 @@ class Dispatcher:
 
 
 def visitor_of(request: Any) -> str:
-    return network_of(header_of(request, ADDRESS_HEADER), header_of(request, WORKERS_ZONE_HEADER))
+    network = network_of(header_of(request, ADDRESS_HEADER))
+    return workers_of(header_of(request, WORKERS_ZONE_HEADER)) if network == WORKERS else network
 
 
 def respond_with_document(document: Document, request_id: str) -> Any:

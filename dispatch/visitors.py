@@ -32,18 +32,24 @@ class TooManyInVainError(Exception):
     """The question isn't asked: its network has asked for too many apps that aren't there."""
 
 
-def network_of(address: str | None, zone: str | None = None) -> str:
+def network_of(address: str | None) -> str:
     """Whom an address belongs to: itself, or of IPv6 its first 64 bits, as a visitor has all of the rest.
 
-    Of a Worker's it is the Worker's zone.
+    WORKERS is no visitor's: see `workers_of`.
     """
     if not address:
         return ""
+    if ":" not in address:  # to find that out by an exception takes longer than all else here
+        return address[:MAX_LENGTH]
     try:
-        network = IPv6Address(address).packed[:8].hex(":", 2)
+        return IPv6Address(address).packed[:8].hex(":", 2)
     except ValueError:
         return address[:MAX_LENGTH]
-    return f"Workers of {(zone or '')[:MAX_LENGTH]}" if network == WORKERS else network
+
+
+def workers_of(zone: str | None) -> str:
+    """The network of a zone's Workers."""
+    return f"Workers of {(zone or '')[:MAX_LENGTH]}"
 
 
 class Visitors:
