@@ -16,7 +16,7 @@ from inspect import isfunction, signature
 from typing import Any
 
 import js
-from pyodide.ffi import create_proxy, to_js
+from pyodide.ffi import create_proxy, jsnull, to_js
 from workers import python_from_rpc
 
 RUNTIMES_MODULE, NAME = "_cloudflare.introspection_", "wrapper_func"
@@ -37,10 +37,18 @@ def call_methods_at_once(kind: type) -> None:
     def call(relaxed: bool, inst: Any, prop: str, *args: Any, **kwargs: Any) -> Any:
         if relaxed or kwargs or not isinstance(inst, kind):
             return runtimes(relaxed, inst, prop, *args, **kwargs)
-        return to_js(getattr(inst, prop)(*map(python_from_rpc, args)), dict_converter=from_entries)
+        result = with_nulls(getattr(inst, prop)(*map(python_from_rpc, args)))
+        return to_js(result, dict_converter=from_entries)
 
     from_entries = js.Object.fromEntries
     wrapper = create_proxy(call)
     # JavaScript's `call` takes its first argument, the options, for `this`, which Python is not given.
     wrapper.callWithOptions = js.Function.prototype.call.bind(create_proxy(call))
     setattr(found[0], NAME, wrapper)
+
+
+def with_nulls(result: Any) -> Any:
+    """As the runtime's function does: None is null, also in an object. JSON would drop `undefined`."""
+    if isinstance(result, dict):
+        return {name: jsnull if value is None else value for name, value in result.items()}
+    return jsnull if result is None else result

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from deploy.configs import Installation
 from deploy.errors import DeployError
@@ -21,7 +22,8 @@ from deploy.wrangler import Wrangler
 
 SECONDS = 30
 NOT_FOUND = 404
-MOST_LISTED = 100
+# Of a 404 for a path that leads nowhere, as with an account's id that is none.
+NO_ROUTE = {7000, 7003}
 
 
 class Account:
@@ -33,10 +35,11 @@ class Account:
     @cached_property
     def _login(self) -> dict[str, str]:
         """After "Create API token" of Cloudflare's documentation and wrangler's `auth token`."""
-        token = os.environ.get("CLOUDFLARE_API_TOKEN")
+        # Wrangler takes a key before a token.
+        token = None if os.environ.get("CLOUDFLARE_API_KEY") else os.environ.get("CLOUDFLARE_API_TOKEN")
         said = {"token": token} if token else self._wrangler.json("auth", "token", "--json")
         if "key" in said:
-            return {"x-auth-key": said["key"], "x-auth-email": said["email"]}
+            return {"x-auth-key": in_header(said["key"]), "x-auth-email": in_header(said["email"])}
         return bearer(said["token"])
 
     def result(self, path: str, content: object = None) -> Any:
@@ -52,23 +55,46 @@ class Account:
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
                 return json.load(answer)["result"]
         except urllib.error.HTTPError as error:
-            if error.code == NOT_FOUND:
+            errors = errors_of(error)
+            if error.code == NOT_FOUND and errors and not NO_ROUTE & errors.keys():
                 return None
-            said = f"said {error.code}: {said_by(error)}"
+            words = "; ".join(f"{message} ({code})" for code, message in errors.items())[:300]
+            said = f"said {error.code}: {words or error.reason}"
             raise DeployError(f"Cloudflare's API, asked for {path}, {said}") from error
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             raise DeployError(f"Cloudflare's API can't be asked for {path}: {error}") from error
 
+    def required(self, path: str, content: object = None) -> Any:
+        """As `result`, of what is there for sure. Raises DeployError."""
+        found = self.result(path, content)
+        if found is None:
+            raise DeployError(f"Cloudflare's API has nothing at {path}. Run it again.")
+        return found
+
     def database_id(self) -> str | None:
-        """The installation's database; None where it isn't made yet. Raises DeployError."""
-        name = self._wrangler.installation.database
-        # Cloudflare searches, and may find others, too.
-        listed = self.result(f"d1/database?name={name}&per_page={MOST_LISTED}") or []
-        return next((item["uuid"] for item in listed if item["name"] == name), None)
+        """The installation's database, looked for as wrangler does: by its id where the config has it.
+
+        None where it isn't made yet. Raises DeployError.
+        """
+        described = self._wrangler.installation.dashboard.config["d1_databases"][0]
+        wanted = described.get("database_id") or described["database_name"]
+        found = self.result(f"d1/database/{quote(wanted, safe='')}?fields=uuid,name")
+        return str(found["uuid"]) if found else None
 
 
 def bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
+    """Raises DeployError."""
+    return {"authorization": f"Bearer {in_header(token)}"}
+
+
+def in_header(secret: str) -> str:
+    """Without spaces around it, as wrangler sends it.
+
+    Raises DeployError that doesn't tell it; http.client quotes a header that it refuses.
+    """
+    if not secret.strip().isprintable() or not secret.isascii():
+        raise DeployError("The token or key for Cloudflare has a character that none has: set it once more.")
+    return secret.strip()
 
 
 def question(
@@ -82,10 +108,9 @@ def question(
     return urllib.request.Request(url, headers={**HEADERS, **login}, method=method)  # noqa: S310
 
 
-def said_by(error: urllib.error.HTTPError) -> str:
-    """The messages of an answer that is an error, or its reason."""
+def errors_of(answer: urllib.error.HTTPError) -> dict[int, str]:
+    """The messages of an answer that is an error, by their codes; none where it isn't the API's."""
     try:
-        errors = json.load(error)["errors"]
-        return "; ".join(f"{item['message']} ({item['code']})" for item in errors)[:300] or error.reason
+        return {item["code"]: item["message"] for item in json.load(answer)["errors"]}
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-        return error.reason
+        return {}

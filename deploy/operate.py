@@ -63,8 +63,8 @@ class Database:
     def run(self, *statements: Statement) -> list[list[dict[str, Any]]]:
         """The rows of each; D1 runs them in one transaction. Raises DeployError."""
         sql = "; ".join(inlined(statement, values) for statement, values in statements)
-        answer = self._account.result(self._path, {"sql": sql, "params": []})
-        return [result["results"] for result in answer or []]
+        answer = self._account.required(self._path, {"sql": sql, "params": []})
+        return [result["results"] for result in answer]
 
 
 def inlined(sql: str, values: Sequence[Value]) -> str:

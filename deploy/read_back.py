@@ -59,6 +59,8 @@ def is_as_signed(signed: Any, told: Any) -> bool:
     """Whether a setting is the one that was signed, as far as Cloudflare tells; it adds its defaults."""
     if isinstance(signed, dict) and isinstance(told, dict):
         return all(is_as_signed(value, told[key]) for key, value in signed.items() if key in told)
+    if isinstance(signed, list) and isinstance(told, list) and len(signed) == len(told):
+        return all(map(is_as_signed, signed, told))
     # Where nothing was signed nothing may be on, be it told as null, false, an empty list or `enabled`.
     is_off = isinstance(told, dict) and told.get("enabled") is False
     return signed == told or (not signed and (not told or is_off))

@@ -56,11 +56,11 @@ def deployed_tag(account: Account, worker: Worker) -> str | None:
 
 def upload_before(account: Account, script: str, version: Version) -> Version | None:
     """The newest version before one that was made otherwise than by a change of secrets."""
-    listed = map(Version.of, account.result(f"{script}/versions?deployable=true")["items"])
+    listed = map(Version.of, account.required(f"{script}/versions?deployable=true")["items"])
     older = [item for item in listed if item.number < version.number and item.trigger != SECRET_CHANGE]
     newest = max(older, key=lambda item: item.number, default=None)
     return view(account, script, newest.id) if newest else None
 
 
 def view(account: Account, script: str, version_id: str) -> Version:
-    return Version.of(account.result(f"{script}/versions/{version_id}"))
+    return Version.of(account.required(f"{script}/versions/{version_id}"))

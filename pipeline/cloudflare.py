@@ -43,7 +43,7 @@ class DeployedScript:
         base = credentials.get("CLOUDFLARE_API_BASE_URL", API_URL)
         account = credentials["CLOUDFLARE_ACCOUNT_ID"]
         url = f"{base}/accounts/{account}/workers/dispatch/namespaces/{namespace}/scripts/{name}"
-        return cls(url, credentials["CLOUDFLARE_API_TOKEN"])
+        return cls(url, credentials["CLOUDFLARE_API_TOKEN"].strip())
 
     def tag(self, tags: Sequence[str]) -> None:
         """Set its tags. Raises PipelineError."""

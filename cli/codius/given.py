@@ -36,11 +36,13 @@ def observers(observability: Mapping[str, Any]) -> list[str]:
     parts = {name: observability.get(name) or {} for name in OBSERVERS}
     is_on = {name: bool(part.get("enabled")) for name, part in parts.items()}
     # Logs are on and off with the whole where they say nothing themselves.
-    is_on["logs"] = bool(parts["logs"].get("enabled", observability.get("enabled")))
+    if parts["logs"].get("enabled") is None:
+        is_on["logs"] = bool(observability.get("enabled"))
     found = [name for name, on in is_on.items() if on]
-    if is_on["logs"] and parts["logs"].get("invocation_logs") is True:
+    # These are on where nothing is said of them, as wrangler reads it, too.
+    if is_on["logs"] and parts["logs"].get("invocation_logs") is not False:
         found.append("logs of each request")
-    if any(is_on.values()) and observability.get("redact_query_string") is False:
+    if any(is_on.values()) and observability.get("redact_query_string") is not True:
         found.append("logs with query strings")
     places = [place for part in parts.values() for place in part.get("destinations") or []]
     return found + [f"the destination {place}" for place in places]
@@ -48,8 +50,5 @@ def observers(observability: Mapping[str, Any]) -> list[str]:
 
 def not_signed(signed: Mapping[str, Any], present: list[str], has_assets: bool) -> list[str]:
     """What is present and isn't among the settings that were signed."""
-    # What wrangler.toml means where it says nothing.
-    observability = {"redact_query_string": False, **(signed.get("observability") or {})}
-    observability["logs"] = {"invocation_logs": True, **(observability.get("logs") or {})}
-    known = given({**signed, "observability": observability}) + ([STATIC_FILES] if has_assets else [])
+    known = given(signed) + ([STATIC_FILES] if has_assets else [])
     return [item for item in present if item not in known]

@@ -10,7 +10,7 @@ from typing import Any
 from codius.cloudflare import Script
 from codius.document import COMMIT, REPOSITORY, Json, canonical, differences, mapping, text
 from codius.errors import CheckFailedError, UncheckableError
-from codius.given import not_signed
+from codius.given import given, not_signed
 from codius.jsontext import parse
 from codius.provenance import PREDICATE, STATEMENT
 from codius.signatures import Signed
@@ -50,6 +50,7 @@ class PlatformManifest:
                 )
             if canonical(content, "the manifest") != encoded:
                 raise CheckFailedError("a manifest of the platform is of another form")
+            given(content["settings"])  # which raises where they are of no form that can be compared
             return cls(
                 content=content,
                 sha256=hashlib.sha256(encoded).hexdigest(),

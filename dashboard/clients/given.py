@@ -35,6 +35,7 @@ def observers(observability: Mapping[str, Any]) -> list[str]:
     parts = {name: observability.get(name) or {} for name in OBSERVERS}
     is_on = {name: bool(part.get("enabled")) for name, part in parts.items()}
     # Logs are on and off with the whole where they say nothing themselves.
-    is_on["logs"] = bool(parts["logs"].get("enabled", observability.get("enabled")))
+    if parts["logs"].get("enabled") is None:
+        is_on["logs"] = bool(observability.get("enabled"))
     places = [place for part in parts.values() for place in part.get("destinations") or []]
     return [name for name, on in is_on.items() if on] + [f"the destination {place}" for place in places]

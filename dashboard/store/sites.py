@@ -78,7 +78,7 @@ class Sites:
             ),
         )
         _, created, *_ = await self.database.batch(
-            *summed(SITES, "name = ?1", (site.name,), named),
+            *summed(SITES, "name = ?1 AND created_at = ?2", (site.name, site.created_at), named),
             (SITE_OPENED, (site.name, site.created_at)),
             (
                 "INSERT INTO site_events (site, at, kind, user_id, notice_ms) "

@@ -34,7 +34,8 @@ class Users:
             (user.id, user.login, user.name, now, now),
         )
         await self.database.batch(
-            *summed(USERS, "id = ?1", (user.id,), known),
+            # Who is known has another time: a login writes no sum.
+            *summed(USERS, "id = ?1 AND created_at = ?2", (user.id, now), known),
             (
                 "DELETE FROM sessions WHERE user_id IN "
                 "(SELECT id FROM users WHERE login = ? COLLATE NOCASE AND id <> ?)",

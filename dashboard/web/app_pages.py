@@ -104,6 +104,7 @@ async def is_missing(services: Services, app_id: str, app: App | None) -> bool:
 async def retry(request: Request) -> Response:
     services = services_of(request)
     found = await own_app(request)
+    await spend(request, "retries")
     await services.deployments.retry(found, services.now())
     return see_app(found.id)
 

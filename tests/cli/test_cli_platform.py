@@ -373,6 +373,12 @@ def test_a_tail_worker_that_was_signed_is_not_another_of_its_name() -> None:
     assert not_signed(signed, given({"tail_consumers": other}), False) == ["the tail Worker testing/listener"]
 
 
+def test_what_cloudflare_does_not_tell_of_logs_is_taken_as_on() -> None:
+    signed = {"observability": {**ON, "logs": {"enabled": True, "invocation_logs": False}}}
+    told = given({"observability": {"enabled": True, "logs": {"enabled": None}}})
+    assert not_signed(signed, told, False) == ["logs of each request", "logs with query strings"]
+
+
 def test_static_files_before_dispatch_are_caught(fork: Fork) -> None:
     form = form_of("dispatch")
     fork.upload("dispatch", UploadForm({**form.metadata, "assets": {"jwt": "x"}}, form.modules))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from hosting.usage import CLOSED_MS, LOOKS_AT_ONCE, next_look
 from model.app import User
 from model.checkout import Checkout, Refund
 from model.limits import DAY_MS, HOUR_MS
+from store import sums
 from store.sums import ACCOUNTS, APPS, PAYMENTS, SITES, USERS
 from tests.dashboard.dashboard_site import ALICE, BOB, NOW, OPERATOR, SOURCE, UNLIMITED, Site
 
@@ -164,6 +166,31 @@ async def upkept(site: Site, after: int) -> tuple[int, int]:
 
 def ignored(subject: str, error: Exception) -> None:
     raise AssertionError(subject) from error
+
+
+def test_a_recount_that_fails_is_not_tried_each_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        site = Site()
+        failed: list[str] = []
+        monkeypatch.setattr(sums, "RECOUNT", (*sums.RECOUNT, "SELECT * FROM too_much"))
+        for _ in range(3):
+            await site.services.upkeep.run(site.now, lambda part, error: failed.append(part))
+            site.now += HOUR_MS
+        assert failed == ["count"]
+
+    asyncio.run(work())
+
+
+def test_who_is_known_logs_in_without_writing_a_sum() -> None:
+    async def work() -> None:
+        site = Site()
+        await site.log_in(ALICE)
+        before = site.database.connection.total_changes
+        site.now += 1
+        await site.log_in(ALICE)
+        assert site.database.connection.total_changes - before == 3  # user and session
+
+    asyncio.run(work())
 
 
 def test_what_all_accounts_have_used_is_added_up_once() -> None:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from deploy.configs import SECRETS
+from deploy.read_back import is_as_signed
 from local.cloudflare.permissions import READ_TOKEN
 from local.staging import ROOT
 from tests.cli.conftest import APP, Internet, Signer, internet, signer  # noqa: F401
@@ -201,3 +202,9 @@ def test_what_is_no_job_is_told(arguments: list[str], env: str) -> None:
     status, output = attested(ROOT, *arguments, ENV=env)
     assert status == 2
     assert output.endswith("ENV must be one of production, staging.\n")
+
+
+def test_what_cloudflare_adds_to_a_tail_worker_is_no_difference() -> None:
+    assert is_as_signed([{"service": "t"}], [{"service": "t", "environment": "production"}])
+    assert not is_as_signed([{"service": "t"}], [{"service": "other"}])
+    assert not is_as_signed([{"service": "t"}], [{"service": "t"}, {"service": "other"}])

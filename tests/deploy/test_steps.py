@@ -88,7 +88,42 @@ def test_wranglers_own_login_is_taken_and_what_it_may_not_do_is_told(
     assert status == 0, output
     status, output = operator.deploy(STEP="database", **settings)
     assert status == 1
-    assert "asked for d1/database?name=codius&per_page=100, said 403: Authentication error (10000)" in output
+    assert "asked for d1/database/codius?fields=uuid,name, said 403: Authentication error (10000)" in output
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("token-of-the-operator\n", "These secrets are missing"),
+        ("token-of-the\n-operator", "has a character that none has: set it once more."),
+    ],
+)
+def test_a_token_that_was_pasted_with_a_line_break_is_not_told(
+    operator: Operator, token: str, words: str
+) -> None:
+    status, output = operator.deploy(STEP="check", CLOUDFLARE_API_TOKEN=token)
+    assert status == 1
+    assert words in output
+    assert "token-of-the" not in output
+
+
+def test_a_path_that_leads_nowhere_is_not_taken_for_what_is_not_there_yet(operator: Operator) -> None:
+    status, output = operator.deploy(STEP="check", CLOUDFLARE_API_BASE_URL=f"{operator.address}/client/v5")
+    assert status == 1
+    assert "Cloudflare can't be asked." in output
+    assert "(7003)" in output
+
+
+def test_a_database_that_the_config_names_by_its_id_is_looked_for_by_it(operator: Operator) -> None:
+    assert operator.is_done("database") is False
+    (database,) = operator.account.databases.by_id.values()
+    database.name = "another"
+    operator.change(
+        "dashboard/wrangler.toml",
+        'name = "codius"\nmigrations',
+        f'name = "codius"\ndatabase_id = "{database.id}"\nmigrations',
+    )
+    assert operator.is_done("database") is True
 
 
 def test_an_address_under_pages_dev_that_is_not_the_projects_is_refused(operator: Operator) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.dashboard.with_github import git
+from tests.pipeline.support import git
 
 CONFIG = 'name = "app"\nmain = "index.js"\ncompatibility_date = "2026-11-01"\n'
 BINDING = '[[kv_namespaces]]\nbinding = "STORE"\nid = "0123456789abcdef0123456789abcdef"\n'
