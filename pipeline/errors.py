@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -23,7 +24,12 @@ class PipelineError(Exception):
 
 
 def run_job(job: Callable[[], None]) -> None:
-    """Run a job; an error becomes an annotation of the run (`::error::`) and exit code 1."""
+    """Run a job; an error becomes an annotation of the run (`::error::`) and exit code 1.
+
+    One that is ended from outside still ends what it began.
+    """
+    # How GitHub ends a job whose run was cancelled, after an interrupt.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         job()
     except PipelineError as error:

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from local.github.workflow import Workflow
 from local.sigstore.authority import Authority
 from local.staging import ROOT
 from tests.pipeline.conftest import Cloudflare, cloudflare  # noqa: F401
-from tests.pipeline.support import commit_all, copy_examples, git, git_server
+from tests.pipeline.support import commit_all, copy_examples, git, git_server, is_running
 
 DEPLOY = ROOT / ".github" / "workflows" / "deploy-worker.yml"
 
@@ -388,11 +387,6 @@ def test_what_a_job_says_to_people_is_kept_within_githubs_limits(trial: Trial) -
 
 
 # The end of a run.
-
-
-def is_running(process_id: int) -> bool:
-    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(process_id)], capture_output=True, text=True)
-    return shown.stdout.strip()[:1] not in ("", "Z")
 
 
 LONG = """

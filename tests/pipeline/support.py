@@ -182,6 +182,11 @@ class Build:
         return errors[0].removeprefix(ERROR)
 
 
+def is_running(process_id: int) -> bool:
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(process_id)], capture_output=True, text=True)
+    return shown.stdout.strip()[:1] not in ("", "Z")
+
+
 def write(folder: Path, files: Mapping[str, str]) -> None:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,18 @@ from pipeline.errors import PipelineError
 from pipeline.inputs import Source
 from pipeline.manifest import Manifest
 from tests.pipeline.conftest import Cloudflare
-from tests.pipeline.support import ERROR, Build, commit_all, copy_examples, inputs, run_job, start_job, write
+from tests.pipeline.support import (
+    ERROR,
+    Build,
+    commit_all,
+    copy_examples,
+    inputs,
+    is_running,
+    run_job,
+    start_job,
+    write,
+)
+from tests.system.running import soon
 
 Project = Callable[[dict[str, str | bytes]], Path]
 CONFIG = 'main = "index.js"\ncompatibility_date = "2026-11-01"\n'
@@ -102,6 +113,18 @@ def test_what_is_left_out_is_printed_and_signed(build: Build) -> None:
     assert Artifact.read(build.artifact).variables == {"A": "x"}
     manifest = json.loads((build.artifact / "manifest.json").read_text())
     assert manifest["leftOut"] == [{"name": name, "kind": kind} for name, kind in named]
+
+
+def test_a_build_that_is_ended_ends_what_it_started(build: Build) -> None:
+    slow = '[build]\ncommand = "echo of process $$; sleep 600"\n'
+    write(build.checkout, {"wrangler.toml": CONFIG + slow, "index.js": WORKER})
+    env = inputs(commit_all(build.checkout))
+    with start_job("build", build.checkout, build.artifact, env=env) as process:
+        assert process.stdout is not None
+        said = next(found for line in process.stdout if (found := re.search(r"of process (\d+)$", line)))
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert soon(lambda: not is_running(int(said[1])))
 
 
 def where_commands_count(output: str) -> str:
