@@ -123,6 +123,7 @@ def test_a_build_that_is_ended_ends_what_it_started(build: Build) -> None:
         assert process.stdout is not None
         said = next(found for line in process.stdout if (found := re.search(r"of process (\d+)$", line)))
         process.terminate()
+        process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert soon(lambda: not is_running(int(said[1])))
 
