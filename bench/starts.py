@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -91,14 +92,23 @@ def module(path: Path) -> Struct:
 
 def python_worker(modules: list[Struct], variables: Mapping[str, str]) -> Struct:
     committed = staging.read_config(DASHBOARD)
-    # The database and the objects are not asked for, but have to be there.
-    bindings = [config.service(name, "nothing") for name in ("DB", "BILLING", "REQUESTS", "COSTLY")]
+    bindings = [config.service(name, "nothing") for name in others(committed)]
     return {
         "modules": modules,
         "compatibilityDate": committed["compatibility_date"],
         "compatibilityFlags": committed["compatibility_flags"] + staging.DEVELOPMENT_FLAGS,
         "bindings": [*(config.variable(name, value) for name, value in variables.items()), *bindings],
     }
+
+
+def others(committed: Mapping[str, Any]) -> list[str]:
+    """What the dashboard is bound to: it is not asked for, but has to be there."""
+    listed = ("d1_databases", "services", "ratelimits")
+    bindings = [
+        *committed["durable_objects"]["bindings"],
+        *(item for key in listed for item in committed[key]),
+    ]
+    return [item.get("binding") or item["name"] for item in bindings]
 
 
 async def start_seconds(folder: Path, worker: Struct, path: str, host: str = config.ADDRESS) -> float:
