@@ -32,9 +32,6 @@ class Wrangler:
         environment = "" if worker.environment == "production" else worker.environment
         return self.run(*arguments, "--config", worker.path, f"--env={environment}")
 
-    def json_of(self, worker: Worker, *arguments: str) -> Any:
-        return parsed(self.of(worker, *arguments))
-
     def json(self, *arguments: str) -> Any:
         return parsed(self.run(*arguments))
 
