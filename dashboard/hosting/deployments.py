@@ -20,14 +20,17 @@ from model.app import App, Source, User
 from model.limits import HOUR_MS, LimitReachedError, Limits, until
 from model.progress import RunReport, follow
 from model.reasons import reasons_in
+from model.site import OnItsWayError
 from model.suspension import SuspendedError
 from store.apps import Apps
 from store.deploys import Deploys, ForSite, Use
 from store.overrides import Overrides
+from store.site_versions import SiteVersions
 from store.suspensions import Suspensions
 
 INTERRUPTED = "The deploy was interrupted before the workflow began."
 VANISHED = "GitHub no longer knows the workflow's run."
+OVERTAKEN = "Something else of yours was begun or ended at this moment. Try again."
 UNSURE = "It isn't known yet whether the last attempt began. Try again in five minutes."
 # A lost race is tried again with what the other has written; each round, one of them gets on.
 MOST_WRITERS = 10
@@ -47,6 +50,7 @@ class Deployments:
 
     apps: Apps
     deploys: Deploys
+    versions: SiteVersions
     suspensions: Suspensions
     overrides: Overrides
     signatures: Signatures
@@ -61,11 +65,16 @@ class Deployments:
     ) -> None:
         """Begin a deploy, of a site's next version if it is for one. Any failure but these is the app's.
 
-        Raises AlreadyDeployedError and LimitReachedError; that, too, where the site has a version on its way.
+        Raises AlreadyDeployedError, OnItsWayError where the site has a version on its way, and
+        LimitReachedError.
         """
         if not await self.deploys.begin(app_id, user, source, now, self.limits, site):
             found = await self.apps.live_app_of(user, source)
-            raise await self._limit(user, source, now) if found is None else AlreadyDeployedError(found)
+            if found is not None:
+                raise AlreadyDeployedError(found)
+            if site is not None and await self.versions.on_its_way(site.name) is not None:
+                raise OnItsWayError  # which is no limit
+            raise await self._limit(user, source, now, is_new=True)
         app = await self.apps.get(app_id)
         assert app is not None
         await self._start(app, now)
@@ -82,7 +91,7 @@ class Deployments:
                 raise SuspendedError(found.suspension)
             if not found.run_ended:
                 raise LimitReachedError(UNSURE, 300)
-            raise await self._limit(app.deployer, app.source, now)
+            raise await self._limit(app.deployer, app.source, now, is_new=False)
 
     async def require_lookup(self, user: User, now: int) -> None:
         """Count a look-up of a source at GitHub. Raises LimitReachedError."""
@@ -91,15 +100,18 @@ class Deployments:
             self.refusing.note("LOOKUPS_PER_HOUR", user)
             raise until(f"You looked up {self.limits.lookups_per_hour} addresses within an hour.", ends, now)
 
-    async def _limit(self, user: User, source: Source, now: int) -> LimitReachedError:
-        """Which limit kept a deploy from being begun."""
+    async def _limit(self, user: User, source: Source, now: int, *, is_new: bool) -> LimitReachedError:
+        """Which limit kept a deploy from being begun, of a new app or again."""
         limits = self.limits
         reason = await self.suspensions.reason_against(user.id, source.repository)
         if reason is not None:
             return SuspendedError(reason)
         if 0 in limits.on_deploys or not (await self.overrides.switches()).deploys:
             return LimitReachedError("This site allows no deploys now.")
-        limit, error = reached(await self.deploys.use(user, now, limits), limits, now)
+        found = reached(await self.deploys.use(user, now, limits), limits, now, is_new)
+        if found is None:
+            return LimitReachedError(OVERTAKEN, 60)
+        limit, error = found
         self.refusing.note(limit, user)
         return error
 
@@ -191,8 +203,8 @@ class Deployments:
         await self.apps.write_if_unchanged(app, given_up, now)
 
 
-def reached(use: Use, limits: Limits, now: int) -> tuple[str, LimitReachedError]:
-    """The limit that doesn't allow a deploy, as its setting is named, and that in words."""
+def reached(use: Use, limits: Limits, now: int, is_new: bool) -> tuple[str, LimitReachedError] | None:
+    """The limit that doesn't allow a deploy, as its setting is named, and in words; None if all do by now."""
     if use.all_day_ends:
         words = "All deploys that this site allows in a day were begun."
         return "ALL_DEPLOYS_PER_DAY", until(words, use.all_day_ends, now)
@@ -202,11 +214,13 @@ def reached(use: Use, limits: Limits, now: int) -> tuple[str, LimitReachedError]
     if use.hour_ends:
         words = f"You began {limits.deploys_per_hour} deploys within an hour."
         return "DEPLOYS_PER_HOUR", until(words, use.hour_ends, now)
-    if use.apps >= limits.apps:
+    if is_new and use.apps >= limits.apps:
         words = f"You have {limits.apps} apps. Delete one that nobody needs any more."
         return "APPS_PER_USER", LimitReachedError(words)
-    words = f"{limits.deploys_at_once} of your deploys are under way. Wait until one has ended."
-    return "DEPLOYS_AT_ONCE", LimitReachedError(words, 60)
+    if use.under_way >= limits.deploys_at_once:
+        words = f"{limits.deploys_at_once} of your deploys are under way. Wait until one has ended."
+        return "DEPLOYS_AT_ONCE", LimitReachedError(words, 60)
+    return None
 
 
 def inputs_of(app: App, namespace: str) -> dict[str, str]:

@@ -18,7 +18,6 @@ from hosting.deployments import MOST_WRITERS, AlreadyDeployedError, Deployments
 from hosting.repository_url import SourceError
 from hosting.source import resolve
 from model.app import App, Source, User
-from model.limits import LimitReachedError
 from model.site import (
     AlreadySoError,
     Event,
@@ -118,10 +117,6 @@ class SiteHosting:
         except AlreadyDeployedError as error:
             await self.take(site, error.app, asker, now)
             return error.app.id
-        except LimitReachedError:
-            if await self.versions.on_its_way(site.name) is not None:
-                raise OnItsWayError from None
-            raise
         return app_id
 
     async def take(self, site: Site, app: App, asker: User | None, now: int) -> None:

@@ -26,6 +26,9 @@ MAY_BEGIN = (
     f"({UNENDED}) < ?3 AND (SELECT count(*) {OF_USER} ?2 - {HOUR_MS}) < ?4 "
     f"AND (SELECT count(*) {OF_USER} ?2 - {DAY_MS}) < ?5 AND (SELECT count(*) {OF_ALL} ?2 - {DAY_MS}) < ?6"
 )
+MAY_BEGIN_AGAIN = f"status = 'failed' AND run_ended = 1 AND {MAY_BEGIN} AND NOT EXISTS ({SUSPENSION_OF_APP})"
+# An app after the statement that began its deploy, also where another did at the same time.
+HAS_BEGUN = "status = 'pending' AND changed_at = ?2"
 # A site, ?13, is live and has no version on its way.
 HAS_ROOM = (
     "(EXISTS (SELECT 1 FROM sites WHERE name = ?13 AND deleted_at IS NULL) AND NOT EXISTS "  # noqa: S608
@@ -36,9 +39,9 @@ HAS_ROOM = (
 APPS_OF_USER = "SELECT count(*) FROM apps WHERE user_id = ?1 AND removed_at IS NULL"
 # In the transaction of what began it: nothing, if nothing was begun.
 NOTE = (
-    "INSERT INTO deploys (app_id, user_id, began_at) SELECT id, user_id, run_began_at FROM apps WHERE id = ? "
+    "INSERT INTO deploys (app_id, user_id, began_at) SELECT id, user_id, run_began_at FROM apps "  # noqa: S608
+    f"WHERE id = ?1 AND {HAS_BEGUN} ON CONFLICT DO NOTHING"
 )
-NOTE += "ON CONFLICT DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,13 @@ class ForSite:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a user has of what is limited. `hour_ends` and the others are when a full limit has room again."""
+    """What a user has of what is limited: apps, and runs that have not ended.
+
+    `hour_ends` and the others are when a full limit has room again.
+    """
 
     apps: int
+    under_way: int
     hour_ends: int | None
     day_ends: int | None
     all_day_ends: int | None
@@ -99,7 +106,7 @@ class Deploys:
         _, begun, *_ = await self.database.batch(
             *summed(APPS, "id = ?1", (app_id,), made),
             (APP_MADE, (app_id, now)),
-            (NOTE, (app_id,)),
+            (NOTE, (app_id, now)),
             (
                 "INSERT INTO site_versions (site, app_id, user_id, asked_at, is_made) "
                 "SELECT ?2, id, ?3, ?4, 1 FROM apps WHERE id = ?1 AND ?2 IS NOT NULL ON CONFLICT DO NOTHING",
@@ -110,14 +117,17 @@ class Deploys:
 
     async def begin_again(self, app: App, now: int, limits: Limits) -> bool:
         """Make a failed app pending, whose run has ended; False if another has, or a limit is reached."""
+        values = (*values_of(app.deployer, now, limits), app.id)
         again: Statement = (
             "UPDATE apps SET status = 'pending', failure = NULL, run_ended = 0, changed_at = ?2, "  # noqa: S608
-            "asked_at = ?2, run_began_at = max(run_began_at + 1, ?2) WHERE id = ?7 AND status = 'failed' "
-            f"AND run_ended = 1 AND {MAY_BEGIN} AND NOT EXISTS ({SUSPENSION_OF_APP}) RETURNING id",
-            (*values_of(app.deployer, now, limits), app.id),
+            "asked_at = ?2, run_began_at = max(run_began_at + 1, ?2) "
+            f"WHERE id = ?7 AND {MAY_BEGIN_AGAIN} RETURNING id",
+            values,
         )
+        # One that is refused writes nothing: it is in no sum's change, neither before nor after.
+        changing = f"id = ?7 AND (({MAY_BEGIN_AGAIN}) OR ({HAS_BEGUN}))"
         _, begun, *_ = await self.database.batch(
-            *summed(APPS, "id = ?1", (app.id,), again), (NOTE, (app.id,))
+            *summed(APPS, changing, values, again), (NOTE, (app.id, now))
         )
         return bool(begun)
 
@@ -130,7 +140,8 @@ class Deploys:
             return f"({newest} LIMIT 1 OFFSET {limit} - 1)"
 
         (row,) = await self.database.execute(
-            f"SELECT ({APPS_OF_USER}) AS apps, {ends(HOUR_MS, OF_USER, '?4')} AS hour_ends, "
+            f"SELECT ({APPS_OF_USER}) AS apps, ({UNENDED}) AS under_way, "
+            f"{ends(HOUR_MS, OF_USER, '?4')} AS hour_ends, "
             f"{ends(DAY_MS, OF_USER, '?5')} AS day_ends, {ends(DAY_MS, OF_ALL, '?6')} AS all_day_ends",
             *values_of(user, now, limits),
         )

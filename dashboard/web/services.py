@@ -158,9 +158,11 @@ class Services:
         presence = Presence(apps, Looks(database), namespace)
         deploys, failures = Deploys(database), Failures(database)
         refusing = Refusing(tally, Refusals(database))
+        sites, site_versions = Sites(database), SiteVersions(database)
         deployments = Deployments(
             apps,
             deploys,
+            site_versions,
             suspensions,
             overrides,
             signatures,
@@ -171,7 +173,6 @@ class Services:
             settings.limits,
         )
         repositories = GitHubRepositories(as_app)
-        sites, site_versions = Sites(database), SiteVersions(database)
         site_hosting = SiteHosting(
             sites, site_versions, apps, deployments, billing, repositories, settings.github_url, now
         )

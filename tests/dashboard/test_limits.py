@@ -298,3 +298,47 @@ def test_a_limit_that_is_no_number_is_named(value: object) -> None:
 
 def test_each_limit_has_a_setting() -> None:
     assert set(LIMITS) == set(Limits.__slots__)
+
+
+class Counted(SqliteD1):
+    """A database that tells how many rows were written."""
+
+    @property
+    def written(self) -> int:
+        return self.connection.total_changes
+
+
+@pytest.mark.parametrize("is_failed", [True, False])
+def test_a_retry_that_is_refused_writes_nothing(is_failed: bool) -> None:
+    database = Counted()
+
+    async def work(world: World) -> None:
+        world.github.on("POST", DISPATCHES, 422)
+        assert await begin(world, 0) is None
+        world.site.now += 2 * DAY_MS
+        await world.services.deploys.forget_old(world.site.now)
+        world.github.on("POST", DISPATCHES, 204)
+        app = await world.site.app("app0")
+        assert await (begin(world, 1) if is_failed else retry(world, 0)) is None
+        world.site.now += 1
+        before = database.written
+        assert not await world.services.deploys.begin_again(
+            app, world.site.now, world.services.settings.limits
+        )
+        assert database.written == before
+
+    with_limits(work, replace(UNLIMITED, deploys_at_once=1), database)
+
+
+def test_a_retry_is_refused_by_the_limit_that_is_its_own() -> None:
+    """Who has as many apps as they may can try one again all the same."""
+
+    async def work(world: World) -> None:
+        world.github.on("POST", DISPATCHES, 422)
+        assert await begin(world, 0) is None
+        world.github.on("POST", DISPATCHES, 204)
+        assert await begin(world, 1) is None
+        assert str(await retry(world, 0)).startswith("1 of your deploys are under way.")
+        assert str(await begin(world, 2)).startswith("You have 2 apps.")
+
+    with_limits(work, replace(UNLIMITED, deploys_at_once=1, apps=2))

@@ -15,12 +15,15 @@ from model.app import User
 from model.limits import DAY_MS, HOUR_MS, LimitReachedError
 from model.rates import Rates
 from model.refusals import MOST_KEYS, OTHERS, PERIOD_MS, Refusal, Tally
+from model.site import OnItsWayError
 from store.database import Row, Statement, Value
+from store.deploys import Deploys, ForSite
 from store.refusals import KEPT_DAYS, MOST_A_DAY
 from tests.dashboard.dashboard_site import ALICE, GITHUB, OPERATOR, SOURCE, UNLIMITED, Counting, Site
 from tests.dashboard.one_branch import Branch, github
 from tests.dashboard.sqlite_d1 import SqliteD1
 from tests.dashboard.test_metrics import PATH, TOKEN
+from tests.dashboard.test_sites import NAME, make_site
 
 ADDRESS, NETWORK = "192.0.2.7", "2001:db8:1:2::3"
 
@@ -115,6 +118,37 @@ def test_sites_are_counted_too() -> None:
         assert await kept(site) == [("SITES_PER_USER", "1", 1)]
 
     on_site(work, servers={GITHUB: github(Branch())}, limits=replace(UNLIMITED, sites=0))
+
+
+def test_a_second_new_version_of_a_site_at_once_is_no_limit_that_was_hit() -> None:
+    async def work(site: Site) -> None:
+        site.servers[GITHUB] = no_github
+        await make_site(site)
+        for_site, newer = ForSite(NAME, ALICE), replace(SOURCE, commit_hash="b" * 40)
+        await site.services.deployments.deploy("app1", ALICE, SOURCE, site.now, for_site)
+        with pytest.raises(OnItsWayError):
+            await site.services.deployments.deploy("app2", ALICE, newer, site.now, for_site)
+        await site.visitor().get("/")
+        assert await kept(site) == []
+
+    on_site(work)
+
+
+def test_what_no_limit_refuses_any_more_is_no_limit_that_was_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a deploy that kept it from being begun has ended before it is asked which limit did."""
+
+    async def refuse(*_: object) -> bool:
+        return False
+
+    async def work(site: Site) -> None:
+        await site.log_in(ALICE)
+        monkeypatch.setattr(Deploys, "begin", refuse)
+        with pytest.raises(LimitReachedError, match="Try again"):
+            await site.services.deployments.deploy("app1", ALICE, SOURCE, site.now)
+        await site.visitor().get("/")
+        assert await kept(site) == []
+
+    on_site(work)
 
 
 @pytest.mark.parametrize(
