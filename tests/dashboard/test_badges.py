@@ -125,9 +125,9 @@ def test_a_site_has_both_of_what_it_serves() -> None:
     async def work(site: Site) -> None:
         await make_site(site)
         visitor = site.visitor()
-        for path in (f"{HERE}/badge.svg", f"{HERE}/attestation"):
-            assert (await visitor.get(path)).status_code == 404
-            assert (await site.visitor(ALICE).get(path)).status_code == 404
+        for asker in (visitor, site.visitor(ALICE)):
+            assert (await asker.get(f"{HERE}/attestation")).status_code == 404
+            assert word_in(await asker.get(f"{HERE}/badge.svg")) == "not deployed"
         app_id = await add_version(site, 1)
         assert word_in(await visitor.get(f"{HERE}/badge.svg")) == "not checked lately"
         page = html.unescape((await visitor.get(f"{HERE}/attestation")).text)
@@ -136,15 +136,50 @@ def test_a_site_has_both_of_what_it_serves() -> None:
         assert f"{DASHBOARD}{HERE}/badge.svg" in page
         assert f'hx-get="{HERE}/attestation"' in (await visitor.get(HERE)).text
         await site.services.site_hosting.delete(NAME, ALICE, site.now)
-        assert (await visitor.get(f"{HERE}/badge.svg")).status_code == 404
+        assert word_in(await visitor.get(f"{HERE}/badge.svg")) == "deleted"
 
     in_site(work)
 
 
-def test_what_nobody_may_see_has_no_badge() -> None:
+def test_the_badge_of_a_deleted_app_says_so_and_has_nothing_checked() -> None:
+    async def work(site: Site) -> None:
+        await site.deployed_app(APP)
+        alive = await site.visitor().get(BADGE)
+        assert await site.services.apps.mark_deleted(APP, site.now)
+        before = site.database.dump()
+        deleted = await site.visitor().get(BADGE)
+        assert word_in(deleted) == "deleted"
+        assert (deleted.status_code, deleted.headers["cache-control"]) == (
+            200,
+            alive.headers["cache-control"],
+        )
+        assert site.database.dump() == before
+
+    in_site(work)
+
+
+def test_what_nobody_may_see_has_the_badge_of_what_is_not_there() -> None:
+    """Whoever asks, as it may be kept for everyone; and nothing is written, and no object asked, for it."""
+
     async def work(site: Site) -> None:
         await site.add_app(APP)
+        await make_site(site)
+        asker = site.visitor(ALICE)
+        await asker.get("/")
+        before, site.billing.is_down = site.database.dump(), True
         for path in (BADGE, "/apps/nobody/badge.svg", "/apps/No_App/badge.svg", "/sites/nobody/badge.svg"):
-            assert (await site.visitor(ALICE).get(path)).status_code == 404
+            shown = [await visitor.get(path) for visitor in (asker, site.visitor())]
+            assert {word_in(response) for response in shown} == {"not deployed"}
+        assert site.database.dump() == before
+        assert not await site.services.billing.known_account("nobody")
+
+    in_site(work)
+
+
+def test_a_deleted_app_that_was_never_deployed_tells_nobody_that_it_was_there() -> None:
+    async def work(site: Site) -> None:
+        await site.add_app(APP)
+        assert await site.services.apps.mark_deleted(APP, site.now)
+        assert word_in(await site.visitor().get(BADGE)) == "not deployed"
 
     in_site(work)
