@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -38,7 +39,7 @@ from web.finishing import FinishingMiddleware, Keep
 from web.pages import page
 from web.rates import RateMiddleware
 from web.refusals import RefusalsMiddleware
-from web.security import SameOriginMiddleware, SecurityHeadersMiddleware
+from web.security import SameOriginMiddleware, SecurityHeadersMiddleware, inward
 from web.services import CALLBACK_PATH, Services
 from web.sessions import SessionMiddleware
 
@@ -138,4 +139,6 @@ class ServicesMiddleware:
 
 
 async def home(request: Request) -> Response:
-    return page(request, "home.html")
+    """What who cancelled a login had typed before it is shown again, with the way to the form that has it."""
+    kept = inward(request.query_params.get("next"), "")
+    return page(request, "home.html", kept=kept, typed=parse_qsl(urlsplit(kept).query))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -48,7 +48,7 @@ async def callback(request: Request) -> Response:
     if not state or not hmac.compare_digest(state.encode(), query.get("state", "").encode()):
         raise HTTPException(400, AGAIN)
     if query.get("error") == "access_denied":
-        return forgetful(RedirectResponse("/", 303))
+        return forgetful(RedirectResponse(cancelled(next_path), 303))
     await spend(request, "logins")
     try:
         profile = await services.login.user_of(query.get("code", ""), verifier)
@@ -75,6 +75,11 @@ def read_cookie(request: Request) -> tuple[str, str, str]:
         return "", "", ""
     state, verifier, *rest = parts
     return state, verifier, inward(unquote(".".join(rest)))
+
+
+def cancelled(next_path: str) -> str:
+    """Where who cancels goes on: the first page, which keeps what was typed into a form before the login."""
+    return f"/?{urlencode({'next': next_path})}" if urlsplit(next_path).query else "/"
 
 
 def forgetful(response: Response) -> Response:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from markupsafe import escape
 
 from local.github.accounts import Account
 from local.github.server import GitHub
@@ -122,6 +125,44 @@ def test_who_cancels_is_back_on_the_first_page(tmp_path: Path) -> None:
         assert "error=access_denied" in callback
         assert (await visitor.get(callback)).headers["location"] == "/"
         assert visitor.cookies == {}
+
+    with_github(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("page", "form"),
+    [
+        ("/apps", {"repository": "alice/hello?a=b&c <i>"}),
+        ("/sites", {"name": "my-site", "repository": "alice/hello"}),
+    ],
+)
+def test_who_cancels_has_what_was_typed_and_the_form_has_it_again(
+    tmp_path: Path, page: str, form: dict[str, str]
+) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        visitor = site.visitor()
+        path = (await visitor.post(page, form)).headers["location"]
+        for _ in range(2):  # who thinks twice loses it no more than who thinks once
+            callback = await authorize(github, await begin_login(visitor, path), "")
+            back = (await visitor.get(callback)).headers["location"]
+            assert urlsplit(back).path == "/"
+            shown = (await visitor.get(back)).text
+            assert all(f": {escape(text)}</li>" in shown for text in form.values())
+            assert "You did not log in" in shown
+            (path,) = re.findall(r'class="button" href="(/login/github[^"]*)">Log In and Go On', shown)
+            path = html.unescape(path)
+        callback = await authorize(github, await begin_login(visitor, path), "alice")
+        again = (await visitor.get((await visitor.get(callback)).headers["location"])).text
+        assert all(f'value="{escape(text)}"' in again for text in form.values())
+
+    with_github(tmp_path, work)
+
+
+@pytest.mark.parametrize("path", ["https://evil.example/?a=b", "//evil.example/?a=b", "/apps", ""])
+def test_the_first_page_keeps_nothing_that_no_form_of_this_site_brought(tmp_path: Path, path: str) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        shown = (await site.visitor().get(f"/?{urlencode({'next': path})}")).text
+        assert "You did not log in" not in shown
 
     with_github(tmp_path, work)
 
