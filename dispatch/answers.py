@@ -136,7 +136,7 @@ def missing(asker: Asker, home: Home, app_id: str) -> Answer:
         asker,
         404,
         "This app is missing",
-        "Its Worker is not at Cloudflare any more. Nothing was charged.",
+        "Its Worker is not at Cloudflare any more, so there is nothing that could answer.",
         link=about(home, app_id),
         home=home,
     )
@@ -228,7 +228,8 @@ def app_failed(asker: Asker, home: Home, app_id: str) -> Answer:
 
 
 def billing_unavailable(asker: Asker, home: Home, app_id: str) -> Answer:
-    detail = "The app's balance can't be checked right now. Nothing was charged. Try again shortly."
+    # Not that nothing was charged: billing may have counted the request, and its answer have been lost.
+    detail = "The app's balance can't be checked right now, so the app was not asked. Try again shortly."
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
     link = about(home, app_id)
     return problem(asker, 503, "Billing is unavailable", detail, headers=headers, link=link, home=home)
