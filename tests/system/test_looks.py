@@ -85,6 +85,21 @@ def test_the_longest_names_and_reasons_stay_within_the_window(shown: dict[str, s
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
+ROWS_OF_HEADER = """() => {
+    const items = [...document.querySelectorAll("body > header li")];
+    const boxes = items.map(item => item.getBoundingClientRect());
+    return new Set(boxes.filter(box => box.width).map(box => Math.round(box.top + box.bottom))).size;
+}"""
+
+
+@pytest.mark.parametrize("width", ALL_WIDTHS)
+def test_the_header_takes_two_rows_at_most(shown: dict[str, str], page: Page, width: int):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.set_content(shown["/operator"])
+    assert page.locator("body > header").get_by_role("listitem").count() == 7
+    assert page.evaluate(ROWS_OF_HEADER) <= 2
+
+
 def test_a_commit_of_the_local_github_stays_within_the_window(page: Page):
     page.set_viewport_size({"width": 320, "height": 800})
     commit: dict[str, Any] = {"title": f"Commit {'a' * 40}", "words": f"At {'b' * 40}", "text": "c" * 400}
