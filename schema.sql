@@ -58,6 +58,7 @@ CREATE TABLE apps (
 CREATE UNIQUE INDEX live_app_of_source ON apps (user_id, repository COLLATE NOCASE, commit_hash, directory)
     WHERE deleted_at IS NULL;
 CREATE INDEX apps_of_user ON apps (user_id, created_at);
+CREATE INDEX live_apps_of_user ON apps (user_id, created_at) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX app_of_run ON apps (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX unfinished_apps ON apps (asked_at)
     WHERE run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NULL);
@@ -109,6 +110,7 @@ CREATE TABLE payments (
         CHECK (is_anonymous IN (0, 1)),
     wanted         TEXT,                          -- the path that the payer wanted to see; forgotten after a week
     asked_cents    INTEGER,                       -- US cents, what was to be paid
+    taken          INTEGER NOT NULL DEFAULT 0,    -- by its reversals, in all: those that are open are found by it
     CHECK (status IN ('open', 'processing', 'paid', 'credited', 'expired', 'failed')),
     CHECK ((status IN ('paid', 'credited')) = (amount_cents IS NOT NULL)),
     CHECK ((status IN ('paid', 'credited')) = (paid_at IS NOT NULL)),
@@ -120,7 +122,11 @@ CREATE INDEX payments_of_user ON payments (user_id, created_at) WHERE user_id IS
 CREATE INDEX payments_by_intent ON payments (payment_intent) WHERE payment_intent IS NOT NULL;
 CREATE INDEX unfinished_payments ON payments (asked_at) WHERE status IN ('open', 'processing', 'paid');
 CREATE INDEX half_asked_payments ON payments (asked_version) WHERE known_version < asked_version;
-CREATE INDEX payments_to_refund ON payments (created_at) WHERE refund_reason IS NOT NULL;
+CREATE INDEX payments_to_refund ON payments (created_at) WHERE refund_reason IS NOT NULL; -- of earlier code
+CREATE INDEX open_refunds ON payments (created_at)
+    WHERE refund_reason IS NOT NULL AND taken < coalesce(amount_cents, paid_amount);
+CREATE INDEX nothing_paid ON payments (created_at)
+    WHERE refund_reason IS NOT NULL AND coalesce(amount_cents, paid_amount) = 0;
 CREATE INDEX failed_payments ON payments (failed_at) WHERE failed_at IS NOT NULL;
 CREATE INDEX expired_payments ON payments (created_at) WHERE status = 'expired';
 CREATE INDEX payments_with_way_back ON payments (created_at) WHERE wanted IS NOT NULL;
@@ -245,6 +251,7 @@ CREATE TABLE site_versions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX versions_of_app ON site_versions (app_id);
+CREATE INDEX versions_of_site ON site_versions (site, asked_at);
 CREATE UNIQUE INDEX unended_version_of_site ON site_versions (site) WHERE ended_at IS NULL;
 
 -- All that ever became of a site, in one order: only ever added to.
@@ -431,14 +438,14 @@ CREATE TABLE days (
     requests INTEGER NOT NULL DEFAULT 0           -- seen on it in the accounts
 ) STRICT;
 
--- What the object of each account that was opened said last.
+-- What the object of each account that was opened said last; funding is what was paid less what was taken back.
 CREATE TABLE accounts (
     account       TEXT    PRIMARY KEY,
     requests      INTEGER NOT NULL DEFAULT 0,     -- that were used
     cost_nano_usd INTEGER NOT NULL DEFAULT 0,
     changed_at    INTEGER NOT NULL,               -- when it was last seen that they had changed
     look_at       INTEGER                         -- when it is to be asked next; NULL where it is closed
-) STRICT, WITHOUT ROWID;
+    , funding_cents INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE INDEX accounts_by_turn ON accounts (look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX missing_apps ON apps (missing_since) WHERE status = 'deployed' AND missing_since IS NOT NULL;

@@ -22,6 +22,7 @@ from clients.github_attestations import GitHubAttestations
 from hosting.deployments import Deployments
 from hosting.presence import Presence
 from model.app import App
+from model.batch import OnFailure
 from store.apps import Apps
 from store.attestations import Attestations, Budget, Check, Signed
 
@@ -29,8 +30,6 @@ ISSUER = "https://token.actions.githubusercontent.com"
 # A check asks Cloudflare five times, who answers 1,200 questions in five minutes ("Rate limits" of its API).
 # Even where the checks of two periods come together, a quarter is left for looks, deploys and deletions.
 BUDGET = Budget(app_ms=60_000, period_ms=60_000, checks=30)
-# Told what went wrong with which app's check.
-OnFailure = Callable[[str, Exception], None]
 
 Document = dict[str, Any]
 FAILED: Document = {"error": "check_failed", "message": "This app could not be checked."}

@@ -6,15 +6,16 @@ Each object is named as its account: by an app's id or a site's name.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from model.money import NANO_USD_PER_CENT
 
 TIMEOUT_SECONDS = 10
 TELL_SECONDS = 25  # the rest is done by the billing Worker's cron trigger
 MOST_OF_A_REASON = 200
+Answer = TypeVar("Answer")
 
 
 class BillingUnavailableError(Exception):
@@ -51,10 +52,14 @@ class BillingAccount:
         return 0 if self.closed_at is not None else self.remaining_requests + self.reserved_requests
 
     @classmethod
-    def from_rpc(cls, result: dict[str, str | None]) -> BillingAccount:
+    def from_rpc(cls, result: dict[str, str | None] | None) -> BillingAccount | None:
         """Amounts come as decimal text, which holds what a JavaScript number can't."""
+        if result is None:
+            return None
         values = {field.name: result[field.name] for field in fields(cls)}
-        return cls(**{name: None if value is None else int(value) for name, value in values.items()})  # type: ignore[arg-type]
+        closed_at = values.pop("closed_at")
+        amounts = {name: int(str(value)) for name, value in values.items()}
+        return cls(**amounts, closed_at=None if closed_at is None else int(closed_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,15 @@ class Usage:
 
     hours: list[int]
     days: list[int]
+
+    @classmethod
+    def from_rpc(cls, result: dict[str, list[int]]) -> Usage:
+        return cls(list(result["hours"]), list(result["days"]))
+
+
+def milliseconds_of(result: Any) -> int | str:
+    """What an object answers with, or the word by which it refuses."""
+    return result if isinstance(result, str) else int(result["milliseconds"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +101,14 @@ class Billing:
         Return for how many milliseconds what was leased before can still be served by another.
         """
         planned = [list(item) for item in schedule]
-        result = await ask(self.objects.getByName(name).set_schedule(version, planned))
+        result = await ask_for(self.objects.getByName(name).set_schedule(version, planned), milliseconds_of)
         if isinstance(result, str):
             raise BillingUnavailableError(f"{name} was not told its schedule: {result}")
-        return int(result["milliseconds"])
+        return result
 
     async def account(self, app_id: str) -> BillingAccount | None:
         """None when it was never opened."""
-        result = await ask(self.objects.getByName(app_id).get_worker_billing())
-        return None if result is None else BillingAccount.from_rpc(result)
+        return await ask_for(self.objects.getByName(app_id).get_worker_billing(), BillingAccount.from_rpc)
 
     async def known_account(self, app_id: str) -> BillingAccount | None:
         """The same for who can do without: None as well where the object can't be asked."""
@@ -118,11 +131,10 @@ class Billing:
 
     async def tell_suspensions(self) -> int:
         """Have the objects told what is suspended; return how many could not be told now."""
-        return int(await ask(self.worker.tell_suspensions(), TELL_SECONDS))
+        return await ask_for(self.worker.tell_suspensions(), int, TELL_SECONDS)
 
     async def usage(self, app_id: str, hours: int, days: int) -> Usage:
-        result = await ask(self.objects.getByName(app_id).get_usage(hours, days))
-        return Usage(list(result["hours"]), list(result["days"]))
+        return await ask_for(self.objects.getByName(app_id).get_usage(hours, days), Usage.from_rpc)
 
 
 async def ask(call: Awaitable[Any], seconds: float = TIMEOUT_SECONDS) -> Any:
@@ -130,3 +142,14 @@ async def ask(call: Awaitable[Any], seconds: float = TIMEOUT_SECONDS) -> Any:
         return await asyncio.wait_for(call, seconds)
     except Exception as error:
         raise BillingUnavailableError(f"{type(error).__name__}: {error}") from error
+
+
+async def ask_for(
+    call: Awaitable[Any], read: Callable[[Any], Answer], seconds: float = TIMEOUT_SECONDS
+) -> Answer:
+    """Ask, and read the answer: one that makes no sense is as good as none."""
+    answer = await ask(call, seconds)
+    try:
+        return read(answer)
+    except Exception as error:
+        raise BillingUnavailableError(f"its answer can't be read: {type(error).__name__}: {error}") from error

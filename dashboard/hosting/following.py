@@ -75,5 +75,8 @@ class Following:
             await self.sites.want_later(site, now + PAUSE_MS)
         except (SiteError, SourceError):  # it serves already, or holds no Worker any more
             await self.sites.want_no_more(site)
+        except Exception:  # whatever it was, others have their turn before it has the next
+            await self.sites.want_later(site, now + PAUSE_MS)
+            raise
         else:
             await self.sites.want_no_more(site)

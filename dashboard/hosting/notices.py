@@ -9,12 +9,13 @@ followed, nothing of the answer is read, and what is known of a failure is for i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from clients.billing import Billing, BillingAccount
 from clients.http import TIMEOUT_SECONDS, USER_AGENT, Fetch, UnreachableError
+from model.batch import OnFailure, each
 from model.limits import DAY_MS, HOUR_MS
 from model.money import NANO_USD_PER_CENT, cents, dollars, rounded_down
 from model.notice import Notice, hook_address, message_of, secret_of, shown_secret, signed_headers
@@ -60,12 +61,13 @@ class Notifying:
 
     # Balances.
 
-    async def look_at_balances(self, now: int) -> None:
+    async def look_at_balances(self, now: int, on_failure: OnFailure) -> None:
         """Those that were not looked at for long; who can't be asked now is asked the next time."""
         watched = await self.notices.watched(now - LOOK_MS, LOOKS_AT_ONCE)
         if watched:
             await self.notices.mark_looked([one.account for one in watched], now)
-            await asyncio.gather(*(self._look(one, now) for one in watched))
+            looks = (each([one], account_of, lambda one: self._look(one, now), on_failure) for one in watched)
+            await asyncio.gather(*looks)
 
     async def _look(self, watched: Watched, now: int) -> None:
         account = await self.billing.known_account(watched.account)
@@ -77,17 +79,11 @@ class Notifying:
 
     # Webhooks.
 
-    async def send(self) -> None:
+    async def send(self, on_failure: OnFailure) -> None:
         """Send what is to be sent, to some webhooks at a time: a slow one holds up no more than its turn."""
         now = self.clock()
         due = iter(await self.notices.claim_hooks(now, now + CLAIM_MS, HOOKS_AT_ONCE))
-
-        async def work() -> None:
-            for hook in due:
-                await self._send_to(hook)
-
-        works: list[Awaitable[None]] = [work() for _ in range(SENDERS)]
-        await asyncio.gather(*works)
+        await asyncio.gather(*(each(due, owner_of, self._send_to, on_failure) for _ in range(SENDERS)))
 
     async def _send_to(self, hook: NoticeSettings) -> None:
         for notice in await self.notices.to_be_sent(hook.user_id, hook.hook_since, MESSAGES_AT_ONCE):
@@ -116,6 +112,14 @@ class Notifying:
         except UnreachableError:
             return None
         return answer.status
+
+
+def account_of(watched: Watched) -> str:
+    return watched.account
+
+
+def owner_of(hook: NoticeSettings) -> str:
+    return f"webhook of the user {hook.user_id}"
 
 
 def standing_of(account: BillingAccount, low_cents: int) -> tuple[int, str]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from clients.billing import Billing, BillingUnavailableError
+from clients.billing import Billing
+from model.batch import OnFailure
 from model.limits import DAY_MS, HOUR_MS
 from store.accounts import Accounts, Seen
 
 # With a run of the cron trigger each minute: 72,000 a day.
 LOOKS_AT_ONCE = 50
+# Of anything of one account, so that sums of all are integers in SQLite: a hundred million dollars of cost.
+MOST = 10**17
 # After this no lease of a closed account can be settled any more.
 CLOSED_MS = HOUR_MS
 
@@ -24,23 +27,29 @@ class Counting:
     accounts: Accounts
     billing: Billing
 
-    async def look(self, now: int) -> None:
-        """Ask accounts whose turn it is; who can't answer now is asked in an hour."""
+    async def look(self, now: int, on_failure: OnFailure) -> None:
+        """Ask accounts whose turn it is; one that can't be read now is told, and asked in an hour."""
         due = await self.accounts.claim(now, now + HOUR_MS, LOOKS_AT_ONCE)
-        found = await asyncio.gather(*(self._look(one, now) for one in due))
+        found = await asyncio.gather(*(self._look(one, now, on_failure) for one in due))
         seen = [one for one in found if one is not None]
         if seen:
             await self.accounts.note(seen, now)
 
-    async def _look(self, known: Seen, now: int) -> Seen | None:
+    async def _look(self, known: Seen, now: int, on_failure: OnFailure) -> Seen | None:
         try:
-            account = await self.billing.account(known.account)
-        except BillingUnavailableError:
+            return await self._seen(known, now)
+        except Exception as error:  # whatever it was, the others are noted
+            on_failure(known.account, error)
             return None
+
+    async def _seen(self, known: Seen, now: int) -> Seen:
+        account = await self.billing.account(known.account)
         if account is None:  # a site that has no version yet
             return replace(known, look_at=next_look(now, known.changed_at, None))
-        requests, cost = str(account.used_requests), str(account.cost_nano_usd)
-        seen = replace(known, requests=requests, cost_nano_usd=cost)
+        requests, cost, funding = account.used_requests, account.cost_nano_usd, account.funding_cents
+        if not (0 <= requests <= MOST and 0 <= cost <= MOST and abs(funding) <= MOST):
+            raise ValueError(f"{requests} requests, {cost} nano-USD and {funding} cents can't be so many")
+        seen = replace(known, requests=str(requests), cost_nano_usd=str(cost), funding_cents=funding)
         changed_at = known.changed_at if seen == known and known.changed_at else now
         return replace(seen, changed_at=changed_at, look_at=next_look(now, changed_at, account.closed_at))
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clients.billing import Billing, BillingUnavailableError
-from model.checkout import Dispute, PaymentsNotConfiguredError, PaymentsUnavailableError, Refund
+from model.batch import OnFailure, each
+from model.checkout import Dispute, Refund
 from model.limits import DAY_MS
 from model.payment import Payment
 from payments.fulfilment import Fulfilment
@@ -26,8 +27,6 @@ PAYMENTS_ASKED_AT_ONCE = 20
 FIRST_PAUSE_MS = 120_000
 LONGEST_PAUSE_MS = DAY_MS
 MOST_DOUBLINGS = 10  # beyond which a pause is the longest anyway
-# Told what could not be done, and for which payment, refund or dispute.
-OnFailure = Callable[[str, Exception], None]
 
 
 class Stripe(Protocol):
@@ -62,15 +61,16 @@ class TakingBack:
 
     async def finish(self, now: int, asked_before: int, on_failure: OnFailure) -> None:
         """Ask again where no answer came, and book what is due; everything else goes on when one fails."""
-        for intent in await self.reversals.half_asked(asked_before, PAYMENTS_ASKED_AT_ONCE):
-            try:
-                await self.follow(intent, now)
-            except (PaymentsUnavailableError, PaymentsNotConfiguredError, BillingUnavailableError) as error:
-                on_failure(intent, error)
-        for reversal in await self.reversals.due(now, BOOKED_AT_ONCE):
+
+        async def book(reversal: Reversal) -> None:
             failure = await self._book(reversal, now)
             if failure is not None:
-                on_failure(reversal.id, failure)
+                raise failure
+
+        half_asked = await self.reversals.half_asked(asked_before, PAYMENTS_ASKED_AT_ONCE)
+        await each(half_asked, str, lambda intent: self.follow(intent, now), on_failure)
+        due = await self.reversals.due(now, BOOKED_AT_ONCE)
+        await each(due, lambda reversal: reversal.id, book, on_failure)
 
     async def _payment_of(self, payment_intent: str, now: int) -> Payment | None:
         """The payment, which may be heard of here first."""

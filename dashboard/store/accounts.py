@@ -25,19 +25,25 @@ OF_DAY = (
 )
 NOTE = (
     f"UPDATE accounts SET requests = {REQUESTS}, cost_nano_usd = {COST}, "  # noqa: S608
-    "changed_at = value ->> 'changed_at', look_at = value ->> 'look_at' "
+    "funding_cents = value ->> 'funding_cents', changed_at = value ->> 'changed_at', "
+    "look_at = value ->> 'look_at' "
     "FROM json_each(?1) WHERE account = value ->> 'account'"
+)
+COLUMNS = (
+    "account, CAST(requests AS TEXT) AS requests, CAST(cost_nano_usd AS TEXT) AS cost_nano_usd, "
+    "funding_cents, changed_at, look_at"
 )
 TOLD = "account IN (SELECT value ->> 'account' FROM json_each(?1))"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What an account has used, since when it has not changed, and when it is to be asked next, if at all."""
+    """What an account has used and was paid, since when that is so, and when it is asked next, if at all."""
 
     account: str
     requests: str
     cost_nano_usd: str
+    funding_cents: int
     changed_at: int
     look_at: int | None
 
@@ -49,13 +55,20 @@ class Accounts:
     async def claim(self, now: int, until: int, limit: int) -> list[Seen]:
         """Accounts whose turn it is, which nobody else asks until a time, those first that waited longest."""
         rows = await self.database.execute(
-            "UPDATE accounts SET look_at = ?2 WHERE account IN (SELECT account FROM accounts "
-            "WHERE look_at <= ?1 ORDER BY look_at LIMIT ?3) RETURNING account, "
-            "CAST(requests AS TEXT) AS requests, CAST(cost_nano_usd AS TEXT) AS cost_nano_usd, "
-            "changed_at, look_at",
+            "UPDATE accounts SET look_at = ?2 WHERE account IN (SELECT account FROM accounts "  # noqa: S608
+            f"WHERE look_at <= ?1 ORDER BY look_at LIMIT ?3) RETURNING {COLUMNS}",
             *(now, until, limit),
         )
         return [Seen(**row) for row in rows]  # type: ignore[arg-type]
+
+    async def known(self, accounts: Sequence[str]) -> dict[str, Seen]:
+        """What was seen of accounts, by their names; nothing of those that were never asked."""
+        rows = await self.database.execute(
+            f"SELECT {COLUMNS} FROM accounts WHERE changed_at > 0 "  # noqa: S608
+            "AND account IN (SELECT value FROM json_each(?))",
+            json.dumps(list(accounts)),
+        )
+        return {str(row["account"]): Seen(**row) for row in rows}  # type: ignore[arg-type]
 
     async def note(self, seen: Sequence[Seen], now: int) -> None:
         told = json.dumps([asdict(one) for one in seen])

@@ -13,21 +13,23 @@ from store.sites import MAY_BE_NAMED
 from store.sums import APP_OPENED, APPS, summed
 from store.suspensions import APP_SUSPENDED
 
-SELECT = (
+COLUMNS = (
     "SELECT apps.*, login, name, "
     "(SELECT reason FROM suspended_apps WHERE app_id = apps.id LIMIT 1) AS suspension "
-    "FROM apps JOIN users ON users.id = user_id"
 )
+SELECT = COLUMNS + "FROM apps JOIN users ON users.id = user_id"
+# Of a user: of those the user may have so many, while the deleted ones grow for ever.
+SELECT_LIVE = COLUMNS + "FROM apps INDEXED BY live_apps_of_user JOIN users ON users.id = user_id"
 IS_UNFINISHED = "(run_ended = 0 OR (deleted_at IS NOT NULL AND removed_at IS NULL))"
 
 Kind = Literal["live", "serving", "unfinished", "failed", "deleted", "all"]
 # Deployed, and not to be had: suspended, or its Worker is gone.
 IS_OUT = f"(missing_since IS NOT NULL OR EXISTS ({APP_SUSPENDED.format(app='apps.id')}))"
 OF_KIND: dict[Kind, str] = {
-    "live": "status <> 'deleted'",
-    "serving": f"status = 'deployed' AND NOT {IS_OUT}",
-    "unfinished": f"status IN ({', '.join(repr(status) for status in UNFINISHED)})",
-    "failed": f"(status = 'failed' OR (status = 'deployed' AND {IS_OUT}))",
+    "live": "deleted_at IS NULL",
+    "serving": f"deleted_at IS NULL AND status = 'deployed' AND NOT {IS_OUT}",
+    "unfinished": f"deleted_at IS NULL AND status IN ({', '.join(repr(one) for one in UNFINISHED)})",
+    "failed": f"deleted_at IS NULL AND (status = 'failed' OR (status = 'deployed' AND {IS_OUT}))",
     "deleted": "status = 'deleted'",
     "all": "TRUE",
 }
@@ -63,12 +65,15 @@ class Apps:
             "AND instr(lower(repository || '/' || directory || ' ' || apps.id), lower(?3)) > 0 "
             "ORDER BY apps.created_at DESC LIMIT ?4",
             *(user.id, before, words, limit),
+            select=SELECT if kind in ("deleted", "all") else SELECT_LIVE,
         )
 
     async def live_of(self, user: User, limit: int) -> list[App]:
         """A user's apps that are not deleted."""
         return await self._apps(
-            "user_id = ? AND deleted_at IS NULL ORDER BY apps.created_at LIMIT ?", user.id, limit
+            "user_id = ? AND deleted_at IS NULL ORDER BY apps.created_at LIMIT ?",
+            *(user.id, limit),
+            select=SELECT_LIVE,
         )
 
     async def latest(self, limit: int) -> list[App]:
@@ -166,8 +171,8 @@ class Apps:
     async def _first(self, condition: str, *values: Value) -> App | None:
         return next(iter(await self._apps(condition, *values)), None)
 
-    async def _apps(self, condition: str, *values: Value) -> list[App]:
-        return [app_of(row) for row in await self.database.execute(f"{SELECT} WHERE {condition}", *values)]
+    async def _apps(self, condition: str, *values: Value, select: str = SELECT) -> list[App]:
+        return [app_of(row) for row in await self.database.execute(f"{select} WHERE {condition}", *values)]
 
 
 def app_of(row: Row) -> App:

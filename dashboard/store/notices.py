@@ -25,10 +25,12 @@ IS_HERE = "EXISTS (SELECT 1 FROM sessions WHERE user_id = ?1)"
 WATCHED = (
     "SELECT {table}.{key} AS account, '{about}' AS about, watching.user_id, low_cents, "
     "coalesce(level, 0) AS level, coalesce(balances.looked_at, 0) AS seen_at FROM notice_settings "
-    "AS watching CROSS JOIN {table} ON {table}.user_id = watching.user_id "
+    "AS watching CROSS JOIN {table} {by_index} ON {table}.user_id = watching.user_id "
     "LEFT JOIN balances ON account = {table}.{key} WHERE low_cents IS NOT NULL "
     "AND coalesce(balances.looked_at, 0) <= ?1"
 )
+WATCHED_APPS = WATCHED.format(key="id", about="app", table="apps", by_index="INDEXED BY live_apps_of_user")
+WATCHED_SITES = WATCHED.format(key="name", about="site", table="sites", by_index="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +209,8 @@ class Notices:
     async def watched(self, before: int, limit: int) -> list[Watched]:
         """Live accounts that weren't looked at since a time, of who wants to be told of their balances."""
         rows = await self.database.execute(
-            f"{WATCHED.format(key='id', about='app', table='apps')} AND status = 'deployed' UNION ALL "
-            f"{WATCHED.format(key='name', about='site', table='sites')} AND deleted_at IS NULL "
+            f"{WATCHED_APPS} AND deleted_at IS NULL AND status = 'deployed' UNION ALL "
+            f"{WATCHED_SITES} AND deleted_at IS NULL "
             "ORDER BY seen_at, account LIMIT ?2",
             *(before, limit),
         )

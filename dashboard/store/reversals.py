@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from model.checkout import Dispute, Refund
 from model.payment import Payment, TakenBack
 from store.database import Database, Statement, Value
-from store.sums import PAYMENTS, summed
+from store.sums import PAYMENTS, TAKEN, summed
 
 SELECT = (
     "SELECT reversals.*, coalesce(site, app_id) AS account, payment_intent FROM reversals "
@@ -80,8 +80,9 @@ class Reversals:
         await self.database.batch(
             *summed(PAYMENTS, "id = ?1", (payment_id,), taken),
             (
-                "UPDATE payments SET known_version = ? WHERE id = ? AND known_version < ?",
-                (version, payment_id, version),
+                f"UPDATE payments SET known_version = ?1, taken = {TAKEN} "  # noqa: S608
+                "WHERE id = ?2 AND known_version < ?1",
+                (version, payment_id),
             ),
         )
 

@@ -17,11 +17,11 @@ from store.database import Database, Statement, Value
 APPS = "SELECT 'apps ' || status AS name, count(*) AS value FROM apps {where} GROUP BY status"
 USERS = "SELECT 'users' AS name, count(*) AS value FROM users {where}"
 SITES = "SELECT 'sites' AS name, count(*) AS value FROM sites {where}"
+# What the reversals of a payment take back of it.
+TAKEN = "(SELECT coalesce(sum(reversals.amount_cents), 0) FROM reversals WHERE payment_id = payments.id)"
 PAYMENTS = (
-    "SELECT 'payments ' || status AS name, count(*) AS value FROM payments {where} GROUP BY status "
-    "UNION ALL SELECT 'paid_cents', coalesce(sum(amount_cents - (SELECT coalesce("
-    "sum(reversals.amount_cents), 0) FROM reversals WHERE payment_id = payments.id)), 0) "
-    "FROM payments {where}"
+    "SELECT 'payments ' || status AS name, count(*) AS value FROM payments {where} GROUP BY status "  # noqa: S608
+    f"UNION ALL SELECT 'paid_cents', coalesce(sum(amount_cents - {TAKEN}), 0) FROM payments {{where}}"
 )
 ACCOUNTS = (
     "SELECT 'requests' AS name, coalesce(sum(requests), 0) AS value FROM accounts {where} "
@@ -64,6 +64,8 @@ RECOUNT = (
     ),
     f"INSERT INTO days (day, apps) SELECT created_at / {DAY_MS} AS made_on, count(*) FROM apps "  # noqa: S608
     "WHERE TRUE GROUP BY made_on ON CONFLICT (day) DO UPDATE SET apps = excluded.apps",
+    f"UPDATE payments SET taken = {TAKEN} "  # noqa: S608
+    f"WHERE id IN (SELECT payment_id FROM reversals) AND taken <> {TAKEN}",
 )
 # By one run, and once a day whatever comes of it: where there is too much to count, not each minute.
 CLAIM = (

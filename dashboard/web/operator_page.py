@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,13 +37,13 @@ async def operator(request: Request) -> Response:
     now = services.now()
     totals, days = await services.sums.totals(), await services.sums.days(now, CHART_DAYS)
     latest = await services.apps.latest(APPS_SHOWN)
-    accounts = await asyncio.gather(*(services.billing.known_account(app.id) for app in latest))
+    seen = await services.accounts.known([app.id for app in latest])
     return page(
         request,
         "operator.html",
         totals=totals,
         apps_by_state={state: totals.apps[state] for state in STATES if state in totals.apps},
-        apps=[{"app": app, "account": account} for app, account in zip(latest, accounts, strict=True)],
+        apps=[{"app": app, "seen": seen.get(app.id)} for app in latest],
         usage_hours_late=await services.accounts.late(now) // HOUR_MS,
         reasons=REASONS,
         to_refund=await services.payments.to_refund(now - NOTHING_PAID_SHOWN_MS, FAILURES_SHOWN),

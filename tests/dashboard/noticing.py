@@ -49,6 +49,10 @@ def run(work: Callable[[Site], Awaitable[None]]) -> None:
     asyncio.run(begin())
 
 
+def ignored(subject: str, error: Exception) -> None:
+    raise AssertionError(subject) from error
+
+
 async def upkeep(site: Site, milliseconds: int = 120_000) -> None:
     """What the cron trigger does, so much later."""
     failures: list[str] = []

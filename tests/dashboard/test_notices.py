@@ -24,6 +24,7 @@ from tests.dashboard.noticing import (
     act,
     differing,
     feed_address,
+    ignored,
     kinds,
     run,
     told,
@@ -245,16 +246,16 @@ def test_a_death_while_balances_are_looked_at_loses_no_notice_and_two_runs_tell_
             return site
 
         first = await begun()
-        steps = await steps_of(first.services.notifying.look_at_balances(first.now))
+        steps = await steps_of(first.services.notifying.look_at_balances(first.now, ignored))
         assert await kinds(first) == ["used_up"]
         for lived in range(steps):
             site = await begun()
-            looks = [Actor(site.services.notifying.look_at_balances(site.now + at)) for at in (0, 1)]
+            looks = [Actor(site.services.notifying.look_at_balances(site.now + at, ignored)) for at in (0, 1)]
             for _ in range(lived):
                 await looks[0].step()
             await looks[0].die()
             await looks[1].finish()
-            await site.services.notifying.look_at_balances(site.now + LOOK_MS + 1)
+            await site.services.notifying.look_at_balances(site.now + LOOK_MS + 1, ignored)
             assert await kinds(site) == ["used_up"]
 
     asyncio.run(work())

@@ -25,6 +25,7 @@ from tests.dashboard.noticing import (
     Receiver,
     act,
     feed_address,
+    ignored,
     run,
     set_hook,
     told,
@@ -215,11 +216,11 @@ def test_slow_receivers_hold_up_no_others_and_nothing_is_sent_twice_meanwhile() 
             site.servers[f"https://r{number}.example"] = receiver
             await set_hook(site, f"https://r{number}.example", user)
             receiver.may_answer.clear()
-        sending = asyncio.ensure_future(site.services.notifying.send())
+        sending = asyncio.ensure_future(site.services.notifying.send(ignored))
         while not quick.came:
             await asyncio.sleep(0)
         quick.may_answer.set()
-        await site.services.notifying.send()  # the next run, while the first is at work
+        await site.services.notifying.send(ignored)  # the next run, while the first is at work
         for receiver in slow:
             receiver.may_answer.set()
         await sending
@@ -239,10 +240,10 @@ def test_whoever_dies_while_sending_what_is_to_be_sent_comes() -> None:
             return site, receiver
 
         first, _ = await begun()
-        steps = await steps_of(first.services.notifying.send())
+        steps = await steps_of(first.services.notifying.send(ignored))
         for lived in range(steps):
             site, receiver = await begun()
-            sending = Actor(site.services.notifying.send())
+            sending = Actor(site.services.notifying.send(ignored))
             for _ in range(lived):
                 await sending.step()
             await sending.die()

@@ -19,6 +19,7 @@ from hosting.following import LOOK_MS, PAUSE_MS
 from hosting.site_making import new_site
 from ledger import LEASE_MS, Lease
 from model.app import Source
+from model.batch import OnFailure
 from model.site import NOTICES, WITHDRAW_MS, Event, SiteError
 from store.deploys import ForSite
 from store.sums import APPS, summed
@@ -26,7 +27,6 @@ from tests.dashboard.dashboard_site import ALICE, GITHUB, UNLIMITED, Site
 from tests.dashboard.one_branch import Branch, github
 from tests.dashboard.test_sums import assert_right
 from tests.dashboard.turns import Actor, take_turns
-from upkeep import OnFailure
 
 Result = TypeVar("Result")
 NAME = "example"

@@ -168,6 +168,7 @@ def test_pages_count_what_was_used_as_their_charts_do_and_what_is_reserved_apart
         page = (await site.visitor().get(path)).text
         assert "1 in total" in page
         assert "1,000 are reserved" in page
+        await site.services.upkeep.run(site.now, lambda *failure: None)
         assert (
             '<td data-label="Requests" class="number">1</td>'
             in (await site.visitor(OPERATOR).get("/operator")).text
