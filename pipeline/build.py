@@ -32,7 +32,7 @@ WHAT_IS_HOSTED = "an app is hosted with its code, its static files and its plain
 
 def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
     """Build the Worker in a checkout; `temporary` is an empty folder. Raises PipelineError."""
-    env = environment(temporary / "home")
+    env = {**environment(temporary / "home"), **of_workers_builds(source)}
     (temporary / "home").mkdir()
     require_commit(source, checkout, env)
     fetch_submodules(checkout, env)
@@ -46,32 +46,34 @@ def build(source: Source, checkout: Path, temporary: Path) -> Artifact:
     return artifact
 
 
+def of_workers_builds(source: Source) -> dict[str, str]:
+    """By what a build sees that it is one for Workers ("Default variables" of Workers Builds' configuration).
+
+    Frameworks choose by it what they build for. What differs with each build of a commit is not there.
+    """
+    return {"WORKERS_CI": "1", "WORKERS_CI_BRANCH": source.ref, "WORKERS_CI_COMMIT_SHA": source.commit}
+
+
 def built(source: Source, checkout: Path, env: dict[str, str]) -> Config:
     """Run the app's own build; return the config that counts after it."""
     folder = source.folder(checkout)
-    config = Config.find(folder, source.directory, env)
-    before = config.path.read_bytes()
+    committed = Config.find(folder, source.directory, env)
+    before = committed.path.read_bytes()
     was_committed = remove_redirect(folder)
-    dependencies.install(config, checkout, env)
-    dependencies.run_build_script(config, checkout, env)
-    config = config.after_build(folder, source.directory, env, before)
+    dependencies.install(committed, checkout, env)
+    dependencies.run_build_script(committed, checkout, env)
+    config = committed.after_build(folder, source.directory, env, before)
+    for command in dependencies.completing(config):
+        if not config.is_complete:
+            dependencies.run_command(command, config, checkout, env)
+            config = committed.after_build(folder, source.directory, env, before)
     if was_committed and not config.is_generated:
         raise PipelineError(
             f"{REDIRECT} is committed, and would give the directory another config's code: only one that the "
             "app's own build makes counts. Take it out of the repository."
         )
-    require_entry(config)
+    config.require_entry()
     return config
-
-
-def require_entry(config: Config) -> None:
-    """Raise PipelineError where the entry module is nowhere, and nothing is left that could make it."""
-    path = config.path.parent / config.main
-    if config.main and not config.has_build_command and not path.exists():
-        raise PipelineError(
-            f"{config.main}, the main of {config.path.name}, isn't there: it must be in the repository, or "
-            "be made by the script `build` of package.json or by the config's `build.command`."
-        )
 
 
 def say_what_is_left_out(things: Sequence[LeftOut]) -> None:

@@ -35,10 +35,14 @@ FIXED = {
     "npm_config_engine_strict": "false",
     "npm_config_fund": "false",
     "npm_config_update_notifier": "false",
+    # A yarn 1 that npm fetched does not stop at a `packageManager` of another version.
+    "SKIP_YARN_COREPACK_CHECK": "1",
     "UV_PYTHON": sys.executable,
     "UV_PYTHON_DOWNLOADS": "never",
     "WRANGLER_SEND_METRICS": "false",
 }
+# Of a home: where the commands are that a job puts there itself.
+COMMANDS = Path("bin")
 TIMEOUT_SECONDS = 600
 # How long until it is noticed that a program has ended whose output another still holds.
 WAIT_SECONDS = 0.2
@@ -47,7 +51,21 @@ WAIT_SECONDS = 0.2
 def environment(home: Path) -> dict[str, str]:
     """What a program sees; its home is an empty folder of this job."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**passed, **FIXED, "HOME": str(home), "WRANGLER_LOG_PATH": str(home / "wrangler-logs")}
+    own = {"HOME": str(home), "WRANGLER_LOG_PATH": str(home / "wrangler-logs")}
+    return {**passed, **of_the_home(home), **FIXED, **own}
+
+
+def of_the_home(home: Path) -> dict[str, str]:
+    """What programs look for in a home: the toolchains of rustup, and commands that they install there.
+
+    Of each folder of PATH that is in the real home, the one in this home counts first (`cargo install`).
+    """
+    real = Path.home()
+    path = os.environ.get("PATH", "").split(os.pathsep)
+    moved = [str(home / Path(part).relative_to(real)) for part in path if Path(part).is_relative_to(real)]
+    found = {"PATH": os.pathsep.join([str(home / COMMANDS), *moved, *path])}
+    toolchains = os.environ.get("RUSTUP_HOME") or str(real / ".rustup")
+    return found | ({"RUSTUP_HOME": toolchains} if Path(toolchains).is_dir() else {})
 
 
 class CommandError(PipelineError):

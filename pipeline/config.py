@@ -82,10 +82,7 @@ class Config:
         if "error" in found:
             name = REDIRECT if within else path.name
             raise PipelineError(f"{name} can't be read: {in_one_line(str(found['error']))}")
-        if not isinstance(content, dict) or not (found["main"] or content.get("assets")):
-            raise PipelineError(
-                f"{path.name} has no main: it must name the Worker's entry module.{hint(path)}"
-            )
+        content = content if isinstance(content, dict) else {}
         main = os.path.relpath(found["main"], path.parent) if found["main"] else ""
         config = cls(path, content, main, left_out(content, found["bindings"]), within is not None)
         if within is not None:
@@ -104,6 +101,27 @@ class Config:
             if not path.resolve().is_relative_to(folder):
                 what = f"{REDIRECT}, which the build made, leads out of the directory"
                 raise PipelineError(f"{what} ({key} is {os.path.relpath(path, folder)}).")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the entry and the static files are there, or the build command may make them."""
+        files = str(self.assets.get("directory") or "")
+        has_code = is_entry(self.path.parent / self.main) if self.main else bool(files)
+        return self.has_build_command or (has_code and (self.path.parent / files).exists())
+
+    def require_entry(self) -> None:
+        """Raise PipelineError where the entry module is nowhere, and nothing is left that could make it."""
+        name = self.path.name
+        if not self.main and not self.assets:
+            raise PipelineError(
+                f"{name} has no main: it must name the Worker's entry module.{hint(self.path)}"
+            )
+        if self.main and not self.has_build_command and not is_entry(self.path.parent / self.main):
+            raise PipelineError(
+                f"{self.main}, the main of {name}, isn't there: it must be in the repository, or be made by "
+                "the script `build` of package.json, by what its script `deploy` does before it deploys, or "
+                "by the config's `build.command`."
+            )
 
     @property
     def assets(self) -> Mapping[str, Any]:
@@ -127,6 +145,12 @@ class Config:
     @property
     def compatibility_flags(self) -> list[str]:
         return list(self.content.get("compatibility_flags", ()))
+
+
+def is_entry(path: Path) -> bool:
+    """Whether wrangler takes a path for an entry: what it says no ending of may have one of these."""
+    endings = ("",) if path.suffix else (".ts", ".tsx", ".js", ".jsx")
+    return any(path.with_name(path.name + ending).exists() for ending in endings)
 
 
 def path_in(folder: Path, directory: str) -> Path:

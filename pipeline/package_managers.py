@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import pnpm
 from pipeline.errors import PipelineError
 
 # npm fetches the other package managers, also for a project whose `devEngines` are not to have npm.
@@ -22,20 +23,16 @@ LOCKS = {
     "yarn.lock": "yarn",
 }
 YARN_BERRY = "@yarnpkg/cli-dist"
-# The newest major version that reads all locks of a version, and changes none: pnpm's by the beginning of its
-# `lockfileVersion`, yarn's by its `__metadata.version`. The newest pnpm that there is reads what isn't here.
-PNPM_BY_LOCK = {"5.": "7", "6.": "8"}
-NEWEST_PNPM = "10"
-FIRST_PNPM_ALIKE = 9
-# pnpm refuses to be another version than `engines` has. So it is one of those, among those that read a lock.
-PNPM_READING = {"7": "7.x", "8": "8.x", NEWEST_PNPM: ">=9 <11"}
-RANGE = re.compile(r"[\d.xX*<>=^~|\s]+")
+# The newest yarn that reads all locks of a version, and changes none, by their `__metadata.version`.
 FIRST_YARN_4 = 8
-PNPM_LOCK = re.compile(r"^lockfileVersion:\s*['\"]?([\d.]+)", re.MULTILINE)
 YARN_LOCK = re.compile(r"^__metadata:\s+version:\s*(\d+)", re.MULTILINE)
 EXACT = re.compile(r"(npm|pnpm|yarn|bun)@(\d+\.\d+\.\d+(?:-[\w.]+)?)(?:\+.*)?")
-# The keys of `importers` are at two spaces in pnpm's locks.
-PNPM_IMPORTER = re.compile(r"^  (['\"]?)([^\s'\"].*?)\1:(?:\s.*)?$", re.MULTILINE)
+# pnpm is the version that was chosen here, whatever package.json names; the last of these since pnpm 11.
+PNPM_AS_CHOSEN = (
+    "--config.package-manager-strict=false",
+    "--config.manage-package-manager-versions=false",
+    "--config.pm-on-fail=ignore",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,20 @@ def find_lock(project: Path, checkout: Path) -> Path | None:
     return None
 
 
+def place_of(project: Path, checkout: Path) -> tuple[Path, Path | None]:
+    """The folder in which a project's packages are installed, its own or its workspace's, and the lock."""
+    lock = find_lock(project, checkout)
+    if lock is not None:
+        return lock.parent, lock
+    above = (parent for parent in up_to(project, checkout) if has_workspace(parent, project))
+    return next(above, project), None
+
+
+def has_workspace(folder: Path, project: Path) -> bool:
+    listed = pnpm.packages(folder) or read_json(folder / "package.json").get("workspaces")
+    return folder != project and is_workspace(project.relative_to(folder).as_posix(), listed)
+
+
 def covers(lock: Path, project: Path) -> bool:
     """Whether a lock above a project is that of a workspace with it."""
     path = project.relative_to(lock.parent).as_posix()
@@ -78,9 +89,7 @@ def covers(lock: Path, project: Path) -> bool:
             packages = read_json(lock).get("packages")
             return isinstance(packages, dict) and path in packages
         case "pnpm-lock.yaml":
-            _, _, importers = lock.read_text("utf-8-sig").partition("\nimporters:\n")
-            importers = re.split(r"^\S", importers, maxsplit=1, flags=re.MULTILINE)[0]
-            return any(found[2] == path for found in PNPM_IMPORTER.finditer(importers))
+            return pnpm.is_importer(path, lock)
     return is_workspace(path, read_json(lock.parent / "package.json").get("workspaces"))
 
 
@@ -98,14 +107,35 @@ def is_workspace(path: str, globs: Any) -> bool:
     return is_named
 
 
-def manager_of(lock: Path | None, project: Path) -> PackageManager:
+def manager_of(folder: Path, lock: Path | None) -> PackageManager:
     """Raises PipelineError for a package.json that can't be read."""
-    named = named_manager(lock.parent if lock else project)
-    kind = LOCKS[lock.name] if lock else named[0] if named else "npm"
-    version = named[1] if named and named[0] == kind else None
+    kind, version = kind_of(folder, lock)
+    return of_kind(kind, version, folder, lock)
+
+
+def managers_of(folder: Path, lock: Path | None) -> dict[str, PackageManager]:
+    """By the names that scripts call: a project's own, and the others as in a project without a lock."""
+    own, version = kind_of(folder, lock)
+    found = {kind: of_kind(kind, None, folder, None) for kind in ("bun", "pnpm", "yarn") if kind != own}
+    if own != "npm":
+        found[own] = of_kind(own, version, folder, lock)
+    for name, kind, word in (("bunx", "bun", "x"), ("pnpx", "pnpm", "dlx")):
+        found[name] = PackageManager((*found[kind].call, word), ())
+    return found
+
+
+def kind_of(folder: Path, lock: Path | None) -> tuple[str, str | None]:
+    """The name, and the version if one is named, of what installs."""
+    named = named_manager(folder)
+    unlocked = "pnpm" if (folder / pnpm.WORKSPACE).is_file() else "npm"
+    kind = LOCKS[lock.name] if lock else named[0] if named else unlocked
+    return kind, named[1] if named and named[0] == kind else None
+
+
+def of_kind(kind: str, version: str | None, folder: Path, lock: Path | None) -> PackageManager:
     match kind:
         case "pnpm":
-            return pnpm(version, lock, project)
+            return pnpm_manager(version, folder, lock)
         case "yarn":
             return yarn(version, lock)
         case "bun":
@@ -117,36 +147,13 @@ def frozen(lock: Path | None) -> Sequence[str]:
     return ("--frozen-lockfile",) if lock else ()
 
 
-def pnpm(version: str | None, lock: Path | None, project: Path) -> PackageManager:
-    folder, by_lock = lock.parent if lock else project, pnpm_for(lock)
-    if version is None or not reads(version, by_lock):
-        version = of_engines(folder, by_lock) or by_lock
-    # What is no workspace's is none's above it.
-    alone = () if (folder / "pnpm-workspace.yaml").is_file() else ("--ignore-workspace",)
-    settings = ("--config.package-manager-strict=false", "--config.manage-package-manager-versions=false")
-    return PackageManager((*NPX, f"pnpm@{version}", *settings), ("install", *frozen(lock), *alone))
-
-
-def pnpm_for(lock: Path | None) -> str:
-    found = PNPM_LOCK.search(lock.read_text("utf-8-sig")) if lock else None
-    if found is None:
-        return NEWEST_PNPM
-    return next((major for start, major in PNPM_BY_LOCK.items() if found[1].startswith(start)), NEWEST_PNPM)
-
-
-def of_engines(folder: Path, by_lock: str) -> str | None:
-    """The versions of pnpm that a package.json's `engines` have, of those that read the same locks as one."""
+def pnpm_manager(version: str | None, folder: Path, lock: Path | None) -> PackageManager:
     engines = read_json(folder / "package.json").get("engines")
     named = str(engines.get("pnpm", "")) if isinstance(engines, dict) else ""
-    if not RANGE.fullmatch(named):
-        return None
-    return " || ".join(f"{PNPM_READING[by_lock]} {part.strip()}" for part in named.split("||"))
-
-
-def reads(version: str, by_lock: str) -> bool:
-    """Whether a pnpm reads the locks of another; those of 9 and later are the same."""
-    major = int(version.partition(".")[0])
-    return major == int(by_lock) or min(major, int(by_lock)) >= FIRST_PNPM_ALIKE
+    # What is no workspace's is none's above it.
+    alone = () if (folder / pnpm.WORKSPACE).is_file() else ("--ignore-workspace",)
+    call = (*NPX, f"pnpm@{pnpm.version_of(version, named, lock)}", *PNPM_AS_CHOSEN)
+    return PackageManager(call, ("install", *frozen(lock), *alone))
 
 
 def yarn(version: str | None, lock: Path | None) -> PackageManager:

@@ -86,7 +86,7 @@ def test_a_config_that_is_wrong_is_named_with_the_way_out(project: Project, env:
     paths = [folder / str(n) / name for n, (name, *_) in enumerate(WRONG)]
     for path, found, (_, _, words) in zip(paths, read_by_wrangler(paths, folder, env), WRONG, strict=True):
         with pytest.raises(PipelineError) as caught:
-            Config.of(path, found)
+            Config.of(path, found).require_entry()
         message = str(caught.value)
         assert message.startswith(path.name)
         assert "\n" not in message
@@ -99,7 +99,7 @@ def test_an_entry_that_only_a_script_names_is_told(project: Project) -> None:
     folder = project({"package.json": package})
     found = {"content": {"name": "a"}, "main": "", "bindings": []}
     with pytest.raises(PipelineError, match=r"names src/index\.ts: put it into wrangler\.toml as main\."):
-        Config.of(folder / "wrangler.toml", found)
+        Config.of(folder / "wrangler.toml", found).require_entry()
 
 
 def test_a_config_may_not_be_a_link_out_of_its_directory(tmp_path: Path) -> None:

@@ -5,10 +5,33 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.commands import COMMANDS, environment
 from pipeline.config import Config
-from pipeline.dependencies import install, with_binaries
-from pipeline.package_managers import find_lock, manager_of
+from pipeline.dependencies import completing, install, with_binaries
+from pipeline.package_managers import find_lock, manager_of, managers_of, place_of
+from pipeline.scripts import before_deploying
+from tests.pipeline.support import Build, write
 
+# As pnpm 11 and later write it: what comes first is about pnpm itself.
+OF_TWO_DOCUMENTS = """---
+lockfileVersion: '9.0'
+
+importers:
+
+  .:
+    configDependencies: {}
+    packageManagerDependencies:
+      '@pnpm/exe':
+        specifier: 12.1.2
+        version: 12.1.2
+      pnpm:
+        specifier: ^12.0.0
+        version: 12.1.2
+
+packages: {}
+
+---
+"""
 Project = Callable[[dict[str, str | bytes]], Path]
 
 
@@ -20,6 +43,7 @@ Project = Callable[[dict[str, str | bytes]], Path]
         ({"pnpm-lock.yaml": "lockfileVersion: 5.4\n"}, ["pnpm@7", "--frozen-lockfile"]),
         ({"pnpm-lock.yaml": "lockfileVersion: '6.0'\n"}, ["pnpm@8", "--frozen-lockfile"]),
         ({"pnpm-lock.yaml": "lockfileVersion: '9.0'\n"}, ["pnpm@10", "--ignore-workspace"]),
+        ({"pnpm-lock.yaml": OF_TWO_DOCUMENTS + "lockfileVersion: '9.0'\n"}, ["pnpm@12.1.2"]),
         ({"yarn.lock": "# yarn lockfile v1"}, ["yarn@1", "--ignore-engines", "--frozen-lockfile"]),
         ({"yarn.lock": "__metadata:\n  version: 6"}, ["@yarnpkg/cli-dist@3", "--immutable"]),
         ({"yarn.lock": "__metadata:\n  version: 8"}, ["@yarnpkg/cli-dist@4", "--immutable"]),
@@ -36,6 +60,18 @@ Project = Callable[[dict[str, str | bytes]], Path]
             },
             ["pnpm@>=9 <11 9.x || >=9 <11 ^12", "--frozen-lockfile"],
         ),
+        (
+            {"package.json": '{"engines": {"pnpm": ">=11"}}', "pnpm-lock.yaml": "lockfileVersion: '9.0'\n"},
+            ["pnpm@>=11 <13 >=11"],
+        ),
+        (
+            {
+                "package.json": '{"packageManager": "pnpm@10.1.0"}',
+                "pnpm-lock.yaml": OF_TWO_DOCUMENTS + "lockfileVersion: '9.0'\n",
+            },
+            ["pnpm@12"],
+        ),
+        ({"pnpm-workspace.yaml": "minimumReleaseAge: 1\n"}, ["pnpm@10"]),
         (
             {
                 "package.json": '{"engines": {"pnpm": "use npm"}}',
@@ -61,7 +97,7 @@ def test_the_lock_says_who_installs(
     project: Project, files: dict[str, str | bytes], command: list[str]
 ) -> None:
     folder = project(files)
-    manager = manager_of(find_lock(folder, folder), folder)
+    manager = manager_of(folder, find_lock(folder, folder))
     assert [part for part in command if part not in (*manager.call, *manager.install)] == []
 
 
@@ -84,6 +120,7 @@ packages:
 WORKSPACES: dict[str, dict[str, str | bytes]] = {
     "npm": {"package-lock.json": '{"packages": {"": {}, "packages/a": {}, "node_modules/other": {}}}'},
     "pnpm": {"pnpm-lock.yaml": PNPM},
+    "pnpm-12": {"pnpm-lock.yaml": f"{OF_TWO_DOCUMENTS}{PNPM}"},
     "yarn": {
         "yarn.lock": "",
         "package.json": '{"workspaces": {"packages": ["./packages/*", "!packages/other"]}}',
@@ -100,6 +137,22 @@ def test_a_lock_above_counts_for_its_own_workspaces_only(
     (lock,) = (name for name in files if name != "package.json")
     assert find_lock(checkout / "packages" / "a", checkout) == checkout / lock
     assert find_lock(checkout / "packages" / "other", checkout) is None
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"package.json": '{"workspaces": ["packages/*", "!packages/other"]}'},
+        {"pnpm-workspace.yaml": "packages:\n  # but one\n  - 'packages/*'\n  - \"!packages/other\"\nx: 1"},
+    ],
+)
+def test_without_a_lock_the_packages_of_a_workspace_are_installed_at_its_root(
+    project: Project, files: dict[str, str | bytes]
+) -> None:
+    checkout = project({**files, "packages/a/package.json": "{}", "packages/other/package.json": "{}"})
+    other = checkout / "packages" / "other"
+    assert place_of(checkout / "packages" / "a", checkout) == (checkout, None)
+    assert place_of(other, checkout) == (other, None)
 
 
 def test_no_lock_is_looked_for_outside_of_the_checkout(project: Project) -> None:
@@ -131,3 +184,69 @@ def test_the_packages_of_the_nearest_project_above_are_installed_by_its_own_mana
     assert (checkout / "node_modules" / "local-text" / "text.js").is_file()
     path = with_binaries(config, checkout, env)["PATH"].split(os.pathsep)
     assert path[:2] == [str(checkout / name / "node_modules/.bin") for name in ("worker", "")]
+
+
+def test_scripts_and_build_commands_find_package_managers_by_their_names(project: Project) -> None:
+    folder = project({"package.json": '{"packageManager": "pnpm@9.1.0"}', "pnpm-lock.yaml": PNPM})
+    found = managers_of(folder, find_lock(folder, folder))
+    assert set(found) == {"bun", "bunx", "pnpm", "pnpx", "yarn"}
+    assert "pnpm@9.1.0" in found["pnpm"].call
+    assert found["bunx"].call[-2:] == ("bun@1", "x")
+
+
+def test_toolchains_and_what_is_installed_into_the_home_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, home = tmp_path / "real", tmp_path / "home"
+    (real / ".rustup").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(real))
+    monkeypatch.setenv("PATH", f"/usr/bin{os.pathsep}{real}/.cargo/bin")
+    monkeypatch.delenv("RUSTUP_HOME", raising=False)
+    env = environment(home)
+    assert (env["HOME"], env["RUSTUP_HOME"]) == (str(home), str(real / ".rustup"))
+    own = [str(home / COMMANDS), str(home / ".cargo" / "bin")]
+    assert env["PATH"].split(os.pathsep) == [*own, "/usr/bin", f"{real}/.cargo/bin"]
+
+
+@pytest.mark.parametrize(
+    ("scripts", "commands"),
+    [
+        (
+            {"deploy": "npm run build &&  cp -r static dist && wrangler deploy"},
+            "npm run build && cp -r static dist",
+        ),
+        ({"predeploy": "make", "deploy": "pnpm exec wrangler deploy --minify && echo done"}, "make"),
+        ({"cf:deploy": "npm run cf:build && opennextjs-cloudflare deploy"}, "npm run cf:build"),
+        ({"deploy:staging": "a && wrangler deploy -e staging", "deploy": "b && wrangler deploy"}, "b"),
+        ({"deploy": "wrangler d1 migrations apply DB --remote && tsc && wrangler deploy"}, "tsc"),
+        ({"deploy": "wrangler deploy"}, ""),
+        ({"deploy": "gh-pages -d dist", "build": "vite build"}, ""),
+    ],
+)
+def test_what_a_deployment_begins_with_is_found_in_the_scripts(
+    scripts: dict[str, str], commands: str
+) -> None:
+    assert before_deploying(scripts) == commands
+
+
+def test_what_open_next_makes_is_made_without_any_script_for_it(project: Project) -> None:
+    config = Config(project({"package.json": "{}"}) / "wrangler.json", {}, ".open-next/worker.js")
+    assert completing(config) == ["opennextjs-cloudflare build"]
+
+
+def test_what_the_build_script_does_not_make_is_made_as_before_a_deployment(build: Build) -> None:
+    """OpenNext runs the script `build` itself."""
+    make = "mkdir .open-next && cp index.js .open-next/worker.js && mkdir .open-next/assets"
+    settings = {"main": ".open-next/worker.js", "assets": {"directory": ".open-next/assets"}}
+    scripts = {"build": "exit 1", "deploy": "opennextjs-cloudflare build && opennextjs-cloudflare deploy"}
+    write(
+        build.checkout,
+        {
+            "wrangler.json": json.dumps({**settings, "compatibility_date": "2026-11-01"}),
+            "index.js": "export default { fetch() { return new Response('made') } };",
+            "package.json": json.dumps({"scripts": scripts, "dependencies": {"next": "file:./next"}}),
+            "next/package.json": '{"name": "next", "bin": {"opennextjs-cloudflare": "run"}}',
+            "next/run": f'#!/bin/sh\ntest "$1" = build && {make}\n',
+        },
+    )
+    assert b"made" in build.succeed().modules["worker.js"]

@@ -41,6 +41,8 @@ def test_what_a_build_made_is_taken_as_wrangler_takes_it(build: Build) -> None:
     script += f"&& echo '{redirect_to('../../dist/wrangler.json')}' > {REDIRECT} && cp built.js dist/index.js"
     package = json.dumps({"scripts": {"build": "sh build.sh"}})
     files = {"shown/build.sh": script, "shown/built.js": worker("built"), "shown/package.json": package}
+    # Nitro's and Solid's own configs name no entry.
+    files["shown/wrangler.json"] = json.dumps({key: SHOWN[key] for key in ("name", "compatibility_date")})
     # A committed one is of no consequence where the build makes its own.
     write(build.checkout, shown(**files) | HIDDEN)
     artifact = build.succeed("shown")
