@@ -5,7 +5,6 @@ What is there is asked here: the answers are exact and quick. What is made is le
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import urllib.error
@@ -19,6 +18,7 @@ from deploy.configs import Installation
 from deploy.errors import DeployError
 from deploy.health import HEADERS
 from deploy.wrangler import Wrangler
+from pipeline.api import Failure, call
 
 SECONDS = 30
 NOT_FOUND = 404
@@ -42,18 +42,19 @@ class Account:
             return {"x-auth-key": in_header(said["key"]), "x-auth-email": in_header(said["email"])}
         return bearer(said["token"])
 
-    def result(self, path: str, content: object = None) -> Any:
+    def result(self, path: str, content: object = None, only_reads: bool = False) -> Any:
         """What is at a path below the account, or what content that is posted there gives.
 
-        None where nothing is. Raises DeployError.
+        None where nothing is. What isn't posted, or `only_reads`, is asked again where Cloudflare fails.
+        Raises DeployError.
         """
         request = question(self._wrangler.installation, self._login, path)
+        may_repeat = only_reads or content is None
         if content is not None:
             request.data, request.method = json.dumps(content).encode(), "POST"
             request.add_header("content-type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
-                return json.load(answer)["result"]
+            return json.loads(call(request, SECONDS, may_repeat).body)["result"]
         except urllib.error.HTTPError as error:
             errors = errors_of(error)
             if error.code == NOT_FOUND and errors and not NO_ROUTE & errors.keys():
@@ -61,12 +62,12 @@ class Account:
             words = "; ".join(f"{message} ({code})" for code, message in errors.items())[:300]
             said = f"said {error.code}: {words or error.reason}"
             raise DeployError(f"Cloudflare's API, asked for {path}, {said}") from error
-        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+        except (*Failure, ValueError, LookupError, TypeError) as error:
             raise DeployError(f"Cloudflare's API can't be asked for {path}: {error}") from error
 
-    def required(self, path: str, content: object = None) -> Any:
+    def required(self, path: str, content: object = None, only_reads: bool = False) -> Any:
         """As `result`, of what is there for sure. Raises DeployError."""
-        found = self.result(path, content)
+        found = self.result(path, content, only_reads)
         if found is None:
             raise DeployError(f"Cloudflare's API has nothing at {path}. Run it again.")
         return found
@@ -112,5 +113,5 @@ def errors_of(answer: urllib.error.HTTPError) -> dict[int, str]:
     """The messages of an answer that is an error, by their codes; none where it isn't the API's."""
     try:
         return {item["code"]: item["message"] for item in json.load(answer)["errors"]}
-    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+    except (*Failure, ValueError, LookupError, TypeError):
         return {}

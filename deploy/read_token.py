@@ -7,17 +7,16 @@ reference.
 
 from __future__ import annotations
 
-import http.client
 import json
 import secrets
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 from deploy.api import bearer, question
 from deploy.configs import Installation
 from deploy.errors import DeployError
 from deploy.health import REQUEST_SECONDS
+from pipeline.api import TOO_MANY, Failure, call
 
 REFUSED = (401, 403)
 # Below the account; each deletes what isn't there.
@@ -53,12 +52,12 @@ def status_of(installation: Installation, token: str, method: str, path: str) ->
     """Raises DeployError where Cloudflare can't tell."""
     request = question(installation, bearer(token), path, method)
     try:
-        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:  # noqa: S310
-            json.load(answer)
-            return int(answer.status)
+        answer = call(request, REQUEST_SECONDS)
+        json.loads(answer.body)
+        return answer.status
     except urllib.error.HTTPError as error:
-        if error.code == 429 or error.code >= 500:
+        if error.code == TOO_MANY or not 400 <= error.code < 500:
             raise DeployError(f"What CLOUDFLARE_READ_TOKEN can do isn't known: {error}") from error
         return error.code
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (*Failure, ValueError) as error:
         raise DeployError(f"What CLOUDFLARE_READ_TOKEN can do isn't known: {error}") from error

@@ -6,25 +6,24 @@ tags).
 
 from __future__ import annotations
 
-import http.client
 import json
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.api import Answer, Failure, call, status_of
 from pipeline.artifact import Artifact, plain_variables
 from pipeline.errors import PipelineError
 from pipeline.upload_form import Part, parse_parts
 
 API_URL = "https://api.cloudflare.com/client/v4"
 TIMEOUT_SECONDS = 60
-RETRY_SECONDS = (1, 5)
+NOT_FOUND = 404
 # Settings by which somebody is told of an app's requests, or answers in its place.
 OFF = ("cache_options", "logpush", "observability", "streaming_tail_consumers", "tail_consumers")
-Answer = tuple[Mapping[str, str], bytes]
+# The destination of what is kept at Cloudflare itself.
+CLOUDFLARE = "cloudflare"
 
 
 class NotDeployedError(PipelineError):
@@ -58,11 +57,11 @@ class DeployedScript:
 
     def differences(self, artifact: Artifact) -> list[str]:
         """What Cloudflare has otherwise than the artifact. Raises PipelineError."""
-        headers, body = self._ask("GET", "/content")
-        found = modules_of(headers, body)
+        content = self._ask("GET", "/content")
+        found = modules_of(content.headers, content.body)
         names = sorted(found.keys() | artifact.modules.keys())
         modules = [f"the module {name}" for name in names if not is_same(artifact, name, found.get(name))]
-        settings = result_of(self._ask("GET", "/settings")[1])
+        settings = result_of(self._ask("GET", "/settings").body)
         return modules + [name for name, agrees in compared(settings, artifact) if not agrees]
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
@@ -71,27 +70,12 @@ class DeployedScript:
         request.add_header("content-type", "application/json")
         # Cloudflare's Browser Integrity Check refuses the name that Python gives itself.
         request.add_header("user-agent", "codius-workers")
-        for pause in (*RETRY_SECONDS, None):
-            try:
-                with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-                    return {name.lower(): value for name, value in answer.headers.items()}, answer.read()
-            except (OSError, http.client.HTTPException) as error:
-                if pause is None or not may_pass(error):
-                    kind = NotDeployedError if status_of(error) == 404 else PipelineError
-                    what = f"{method} {path.strip('/').partition('?')[0] or 'script'}"
-                    raise kind(f"Cloudflare's API failed ({what}): {error}.") from error
-            time.sleep(pause)
-        raise AssertionError("the last try returns or raises")
-
-
-def status_of(error: Exception) -> int | None:
-    return error.code if isinstance(error, urllib.error.HTTPError) else None
-
-
-def may_pass(error: Exception) -> bool:
-    """Whether asking again may help: every call here may be repeated."""
-    status = status_of(error)
-    return status is None or status == 429 or status >= 500
+        try:
+            return call(request, TIMEOUT_SECONDS)
+        except Failure as error:
+            kind = NotDeployedError if status_of(error) == NOT_FOUND else PipelineError
+            what = f"{method} {path.strip('/').partition('?')[0] or 'script'}"
+            raise kind(f"Cloudflare's API failed ({what}): {error}.") from error
 
 
 def modules_of(headers: Mapping[str, str], body: bytes) -> dict[str, Part]:
@@ -137,5 +121,15 @@ def compared(settings: Mapping[str, Any], artifact: Artifact) -> list[tuple[str,
 
 
 def is_off(setting: Any) -> bool:
-    """Whether it is null, false, empty, or says that it isn't enabled."""
-    return not (setting.get("enabled", True) if isinstance(setting, dict) and setting else setting)
+    """Whether it is null, false or empty, or neither it nor a part of it is `enabled` or has a destination.
+
+    As the dashboard and `codius verify` read it: what is left out is off, and logs are on and off with the
+    whole where they say nothing themselves.
+    """
+    if not isinstance(setting, dict):
+        return not setting
+    logs = setting.get("logs") or {}
+    is_on = setting.get("enabled") and logs.get("enabled") in (None, True)
+    elsewhere = [place for place in setting.get("destinations") or [] if place != CLOUDFLARE]
+    parts = [part for part in setting.values() if isinstance(part, dict)]
+    return not (is_on or elsewhere) and all(map(is_off, parts))

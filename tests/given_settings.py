@@ -24,6 +24,21 @@ GIVEN: list[tuple[dict[str, Any], str]] = [
         "the destination elsewhere",
     ),
     ({"cache_options": {"enabled": True}}, "a cache"),
+    # As told without what is the default.
+    ({"observability": {"enabled": True, "logs": {"invocation_logs": False}}}, "logs"),
+    ({"observability": {"logs": {"enabled": True}}}, "logs"),
+    ({"observability": {"traces": {"enabled": True}}}, "traces"),
+]
+# The same, each with what Cloudflare leaves out, which is off: wrangler compares a Worker so with its config.
+SILENT: list[dict[str, Any]] = [
+    {},
+    {"observability": None, "cache_options": None, "tail_consumers": None, "logpush": None},
+    {"observability": {"head_sampling_rate": 1}},
+    {"observability": {"logs": {"invocation_logs": True, "persist": True}, "traces": {}}},
+    {"observability": {"enabled": None, "logs": {"enabled": None}, "issues": None}},
+    {"observability": {"enabled": True, "logs": {"enabled": False}}},
+    {"observability": {"enabled": False, "logs": {"enabled": False, "destinations": ["cloudflare"]}}},
+    {"cache_options": {"cross_version_cache": True}},
 ]
 # What changes neither who is told nor what answers.
 HARMLESS: dict[str, Any] = {

@@ -8,6 +8,7 @@ visitor names.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,8 +68,8 @@ class Access:
 class Script:
     """`deployed` is in the manifest's words, `bindings` are all that aren't plain variables.
 
-    `given` is what else it has that no app's manifest names; `problem` is why what was read may not be what
-    answers; `messages` are of its versions, newest first.
+    `given` is what else it has that no app's manifest names, by its `settings` among others; `problem` is why
+    what was read may not be what answers; `messages` are of its versions, newest first.
     """
 
     deployed: dict[str, Any]
@@ -77,6 +78,7 @@ class Script:
     tags: list[str]
     problem: str | None
     messages: list[str] = field(default_factory=list)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,6 @@ def script_of(settings: Any, main: str | None, modules: Any, problem: str | None
             "modules": modules,
         }
         others = [item for item in bindings if item.get("type") not in PLAIN]
-        return Script(deployed, others, given(settings), [], problem)
+        return Script(deployed, others, given(settings), [], problem, settings=settings)
     except (AttributeError, KeyError, TypeError) as error:
         raise UncheckableError("Cloudflare's description of the script can't be read") from error

@@ -12,6 +12,8 @@ from typing import Any
 
 CONSUMERS = {"tail_consumers": "the tail Worker", "streaming_tail_consumers": "the streaming tail Worker"}
 OBSERVERS = ("logs", "traces", "issues")
+# The destination of what is kept at Cloudflare itself, as `enabled` says already.
+CLOUDFLARE = "cloudflare"
 STATIC_FILES = "static files"
 
 
@@ -27,12 +29,14 @@ def given(settings: Mapping[str, Any]) -> list[str]:
 
 def place_of(consumer: Mapping[str, Any]) -> str:
     """A Worker of the account, or of a namespace or an environment of it; `production` is where all are."""
-    names = (consumer.get("namespace"), consumer.get("environment"), consumer.get("service"))
+    if not isinstance(consumer.get("service"), str):
+        raise TypeError("a tail Worker without a name")
+    names = (consumer.get("namespace"), consumer.get("environment"), consumer["service"])
     return "/".join(str(name) for name in names if name not in (None, "", "production"))
 
 
 def observers(observability: Mapping[str, Any]) -> list[str]:
-    """What the operator may read at Cloudflare, and where it is sent to."""
+    """What the operator may read at Cloudflare, and where it is sent to: what is left out is off."""
     parts = {name: observability.get(name) or {} for name in OBSERVERS}
     is_on = {name: bool(part.get("enabled")) for name, part in parts.items()}
     # Logs are on and off with the whole where they say nothing themselves.
@@ -45,7 +49,15 @@ def observers(observability: Mapping[str, Any]) -> list[str]:
     if any(is_on.values()) and observability.get("redact_query_string") is not True:
         found.append("logs with query strings")
     places = [place for part in parts.values() for place in part.get("destinations") or []]
-    return found + [f"the destination {place}" for place in places]
+    told = [f"the destination {place}" for place in places if place != CLOUDFLARE]
+    return found + told
+
+
+def completed(told: Any, signed: Any) -> Any:
+    """What is told, and what is left out of it as it was signed."""
+    if not isinstance(told, Mapping) or not isinstance(signed, Mapping):
+        return signed if told is None else told
+    return {key: completed(told.get(key), signed.get(key)) for key in told.keys() | signed.keys()}
 
 
 def not_signed(signed: Mapping[str, Any], present: list[str], has_assets: bool) -> list[str]:

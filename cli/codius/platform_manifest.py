@@ -10,7 +10,7 @@ from typing import Any
 from codius.cloudflare import Script
 from codius.document import COMMIT, REPOSITORY, Json, canonical, differences, mapping, text
 from codius.errors import CheckFailedError, UncheckableError
-from codius.given import given, not_signed
+from codius.given import STATIC_FILES, completed, given, not_signed
 from codius.jsontext import parse
 from codius.provenance import PREDICATE, STATEMENT
 from codius.signatures import Signed
@@ -103,7 +103,11 @@ def signed_manifests(signed: Signed, account: str) -> dict[str, PlatformManifest
 
 
 def compare(script: Script, manifest: PlatformManifest, name: str, part: str) -> None:
-    """Raise CheckFailedError naming what Cloudflare has otherwise than it was signed."""
+    """Raise CheckFailedError naming what Cloudflare has otherwise than it was signed.
+
+    Raises UncheckableError where that hangs on what it leaves out: Cloudflare tells a Worker's logs with its
+    defaults, but needn't.
+    """
     found = differences(manifest.content, script.deployed)
     if (manifest.part, manifest.script) != (part, name):
         found.append(f"what was signed is {manifest.part} for {manifest.script}")
@@ -113,12 +117,15 @@ def compare(script: Script, manifest: PlatformManifest, name: str, part: str) ->
     for key in sorted(present.keys() | manifest.bindings.keys()):
         if not is_same(manifest.bindings.get(key), present.get(key)):
             found.append(f"the binding {key} is another")
-    given = not_signed(manifest.settings, script.given, manifest.has_assets)
-    found += [f"it was given {item}, which was not signed" for item in given]
+    unsigned = not_signed(manifest.settings, script.given, manifest.has_assets)
+    told = [*given(completed(script.settings, manifest.settings)), STATIC_FILES]
+    found += [f"it was given {item}, which was not signed" for item in unsigned if item in told]
     if script.problem is not None:
         found.append(script.problem)
     if found:
         raise CheckFailedError(f"{name}: {'; '.join(found)}")
+    if unsigned:
+        raise UncheckableError(f"{name}: Cloudflare doesn't tell whether it was given {', '.join(unsigned)}")
 
 
 def is_same(signed: Any, present: Any) -> bool:

@@ -21,15 +21,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from clients.given import given as dashboard_given
+from codius.given import OBSERVERS
 from codius.given import given as settings_given
 from local.cloudflare.namespace_store import NamespaceStore
 from local.cloudflare.namespaces import DispatchNamespaces
 from local.cloudflare.permissions import READ_TOKEN
 from local.cloudflare.script_settings import told
+from pipeline.cloudflare import OFF, is_off
 from tests.cli.conftest import ACCOUNT, APP, ARTIFACT, MANIFEST, Internet, Signer, statement_of
 from tests.cli.test_cli_verdicts import SCHEMA
 from tests.cli.test_cli_verify import flip, require_error, require_failure, verify
-from tests.given_settings import GIVEN, HARMLESS, LISTENER
+from tests.given_settings import GIVEN, HARMLESS, LISTENER, SILENT
 from tests.pipeline.support import served
 
 NAMESPACE = "testing"
@@ -136,12 +138,33 @@ def test_whoever_else_is_told_of_an_app_s_requests_is_named(
     require_failure(internet, signer, "cloudflare", words, options=account.options)
 
 
-@pytest.mark.parametrize(("settings", "words"), [*GIVEN, (HARMLESS, "")])
-def test_the_command_and_the_dashboard_name_it_alike(settings: dict[str, Any], words: str) -> None:
+@pytest.mark.parametrize(("settings", "words"), [*GIVEN, (HARMLESS, ""), *((item, "") for item in SILENT)])
+def test_the_command_the_dashboard_and_the_deploy_read_it_alike(settings: dict[str, Any], words: str) -> None:
+    for answer in (settings, told(settings)):
+        assert settings_given(answer)[:1] == ([words] if words else [])
+        require_alike(answer)
+
+
+ENABLED = st.sampled_from(({}, {"enabled": None}, {"enabled": False}, {"enabled": True}))
+PLACES = st.sampled_from(
+    ({}, {"destinations": None}, {"destinations": ["cloudflare"]}, {"destinations": ["x"]})
+)
+PART = st.none() | st.builds(lambda first, more: first | more, ENABLED, PLACES)
+PARTS = st.dictionaries(st.sampled_from(OBSERVERS), PART)
+
+
+@given(st.none() | st.builds(lambda first, parts: first | parts, ENABLED, PARTS), st.none() | ENABLED)
+def test_they_read_all_settings_alike(
+    observability: dict[str, Any] | None, cache_options: dict[str, Any] | None
+) -> None:
+    require_alike({"observability": observability, "cache_options": cache_options})
+
+
+def require_alike(settings: dict[str, Any]) -> None:
     """The command also tells kinds of logs apart, which of an app are too much all the same."""
-    found = settings_given(told(settings))
-    assert found[:1] == ([words] if words else [])
-    assert dashboard_given(told(settings), False) == [item for item in found if not item.startswith("logs ")]
+    found = [item for item in settings_given(settings) if not item.startswith("logs ")]
+    assert dashboard_given(settings, False) == found
+    assert all(is_off(settings.get(key)) for key in OFF) is not bool(found)
 
 
 def test_what_answers_before_an_app_is_named(internet: Internet, signer: Signer, account: Account) -> None:

@@ -11,12 +11,16 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from codius.cloudflare import script_of
+from codius.errors import CheckFailedError, UncheckableError
 from codius.given import given, not_signed
 from codius.main import main
+from codius.platform_manifest import PlatformManifest as SignedManifest
+from codius.platform_manifest import compare, is_same
 from deploy.attested import predicate
 from deploy.configs import Installation
 from deploy.platform import Commit, PlatformManifest, manifest_of
-from deploy.read_back import problems_at_cloudflare
+from deploy.read_back import is_same_binding, problems_at_cloudflare
 from local.cloudflare.account import CloudflareAccount
 from local.cloudflare.permissions import READ_TOKEN
 from local.cloudflare.script_settings import told
@@ -317,9 +321,36 @@ def test_a_binding_that_leads_elsewhere_is_read_back_as_such(
     fork.give("dispatch", {"logpush": True, "observability": {"enabled": True}})
     assert list(problems_at_cloudflare(INSTALLATION, signed)) == [
         "codius-dispatch: logpush",
-        "codius-dispatch: observability",
+        "codius-dispatch: observability.redact_query_string",
         "codius-dispatch: the binding DASHBOARD",
         "codius-dispatch: the binding X",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "is_the_same"),
+    [
+        ({"namespace_id": "5", "environment": "production", "outbound": None}, True),
+        ({"outbound": {"worker": {"service": "listener"}}}, False),
+        ({"environment": "staging"}, False),
+        ({"namespace": "another"}, False),
+    ],
+)
+def test_the_command_and_the_workflow_take_a_binding_alike(more: dict[str, Any], is_the_same: bool) -> None:
+    signed = {"name": "DISPATCHER", "type": "dispatch_namespace", "namespace": "testing"}
+    assert is_same(signed, signed | more) is is_the_same
+    assert is_same_binding(signed, signed | more) is is_the_same
+
+
+def test_what_was_added_to_a_worker_is_read_back_as_such(fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", fork.api)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "local")
+    fork.account.workers.scripts["codius-billing"].secrets.add("BACKDOOR")
+    on = {"enabled": True, "redact_query_string": True, "traces": {"enabled": True}}
+    fork.give("billing", {"observability": on})
+    assert list(problems_at_cloudflare(INSTALLATION, fork.manifests["billing"])) == [
+        "codius-billing: observability.traces.enabled",
+        "codius-billing: the secret BACKDOOR",
     ]
 
 
@@ -373,10 +404,69 @@ def test_a_tail_worker_that_was_signed_is_not_another_of_its_name() -> None:
     assert not_signed(signed, given({"tail_consumers": other}), False) == ["the tail Worker testing/listener"]
 
 
-def test_what_cloudflare_does_not_tell_of_logs_is_taken_as_on() -> None:
-    signed = {"observability": {**ON, "logs": {"enabled": True, "invocation_logs": False}}}
-    told = given({"observability": {"enabled": True, "logs": {"enabled": None}}})
-    assert not_signed(signed, told, False) == ["logs of each request", "logs with query strings"]
+QUIET = {"observability": {**ON, "logs": {"enabled": True, "invocation_logs": False}}}
+
+
+@pytest.mark.parametrize(
+    ("signed", "told", "error"),
+    [
+        (QUIET, QUIET["observability"], None),
+        # Defaults, left out.
+        ({"observability": {**ON, "traces": {"enabled": False}}}, ON, None),
+        ({"observability": {"enabled": True, "redact_query_string": False}}, {"enabled": True}, None),
+        ({"observability": {"enabled": True, "logs": {"invocation_logs": True}}}, {"enabled": True}, None),
+        ({}, {"head_sampling_rate": 1}, None),
+        # What was signed isn't the default, and nothing is told of it.
+        (
+            QUIET,
+            {"enabled": True, "logs": {"enabled": None}},
+            "logs of each request, logs with query strings",
+        ),
+        ({"observability": {**ON, "logs": {"enabled": False}}}, ON, "logs, logs of each request"),
+    ],
+)
+def test_what_cloudflare_leaves_out_is_its_default_or_is_not_known_and_never_wrong(
+    signed: dict[str, Any], told: dict[str, Any], error: str | None
+) -> None:
+    if error is None:
+        compare_settings(signed, told)
+        return
+    with pytest.raises(UncheckableError, match=f"doesn't tell whether it was given {error}$"):
+        compare_settings(signed, told)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"enabled": True, "logs": {"invocation_logs": True}}, "logs of each request"),
+        ({"enabled": True, "redact_query_string": False}, "logs with query strings"),
+    ],
+)
+def test_what_cloudflare_tells_otherwise_than_it_was_signed_is_wrong(
+    told: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(CheckFailedError, match=f"it was given {words}, which was not signed$"):
+        compare_settings(QUIET, told)
+
+
+def compare_settings(signed: dict[str, Any], observability: dict[str, Any]) -> None:
+    """A Worker that has nothing but these settings."""
+    told = {"observability": observability}
+    manifest = SignedManifest(
+        content={"main": None, "compatibilityDate": "", "compatibilityFlags": [], "vars": {}, "modules": []},
+        sha256="0" * 64,
+        part="billing",
+        script="codius-billing",
+        environment="production",
+        repository=OPERATOR,
+        commit=FORK,
+        variables={},
+        bindings={},
+        secrets=[],
+        settings=signed,
+        has_assets=False,
+    )
+    compare(script_of(told, None, [], None), manifest, "codius-billing", "billing")
 
 
 def test_static_files_before_dispatch_are_caught(fork: Fork) -> None:

@@ -17,7 +17,10 @@ from local.staging import NODE_BIN, ROOT
 
 ACCOUNT = "a" * 32
 DOMAIN, STAGING_DOMAIN = "apps.codius.test", "apps-staging.codius.test"
-FOLDERS = ("billing", "dashboard", "deploy", "dispatch", "migrations", "pages", "python_modules")
+FOLDERS = (
+    *("billing", "dashboard", "deploy", "dispatch", "migrations", "pages", "pipeline"),
+    "python_modules",
+)
 STEPS = [
     *("check", "database", "migrations", "namespace", "billing", "dashboard", "dispatch", "pages", "smoke"),
 ]

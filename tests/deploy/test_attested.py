@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from deploy.configs import SECRETS
-from deploy.read_back import is_as_signed
+from deploy.read_back import differences, with_defaults
 from local.cloudflare.permissions import READ_TOKEN
+from local.cloudflare.script_settings import told
 from local.staging import ROOT
 from tests.cli.conftest import APP, Internet, Signer, internet, signer  # noqa: F401
 from tests.cli.test_cli_platform import publish_commits
@@ -204,7 +205,49 @@ def test_what_is_no_job_is_told(arguments: list[str], env: str) -> None:
     assert output.endswith("ENV must be one of production, staging.\n")
 
 
-def test_what_cloudflare_adds_to_a_tail_worker_is_no_difference() -> None:
-    assert is_as_signed([{"service": "t"}], [{"service": "t", "environment": "production"}])
-    assert not is_as_signed([{"service": "t"}], [{"service": "other"}])
-    assert not is_as_signed([{"service": "t"}], [{"service": "t"}, {"service": "other"}])
+@pytest.mark.parametrize(
+    ("key", "signed", "more", "places"),
+    [
+        ("tail_consumers", [{"service": "t"}], [{"service": "t", "environment": "production"}], []),
+        ("tail_consumers", [{"service": "t"}], [{"service": "other"}], ["tail_consumers[0].service"]),
+        ("tail_consumers", [{"service": "t"}], [{"service": "t"}, {"service": "o"}], ["tail_consumers"]),
+        (
+            "tail_consumers",
+            [{"service": "t"}],
+            [{"service": "t", "namespace": "testing"}],
+            ["tail_consumers[0].namespace"],
+        ),
+        ("logpush", None, False, []),
+        ("logpush", None, True, ["logpush"]),
+        ("cache_options", None, {"enabled": False, "cross_version_cache": False}, []),
+        (
+            "cache_options",
+            {"enabled": False},
+            {"cross_version_cache": True},
+            ["cache_options.cross_version_cache"],
+        ),
+        ("observability", None, told({"observability": {"enabled": False}})["observability"], []),
+        ("observability", {"enabled": True}, told({"observability": {"enabled": True}})["observability"], []),
+        ("observability", {"enabled": True}, {"logs": {"destinations": ["cloudflare"], "persist": True}}, []),
+        ("observability", {"enabled": True}, {"traces": {"enabled": True}}, ["observability.traces.enabled"]),
+        ("observability", {"enabled": True}, {"issues": {"enabled": True}}, ["observability.issues.enabled"]),
+        ("observability", {"enabled": True}, {"metrics": {"to": "x"}}, ["observability.metrics.to"]),
+        ("observability", {"enabled": False}, {"logs": {"enabled": True}}, ["observability.logs.enabled"]),
+        (
+            "observability",
+            {"enabled": True, "logs": {"enabled": False}},
+            {"enabled": True, "logs": {"enabled": True}},
+            ["observability.logs.enabled"],
+        ),
+        (
+            "observability",
+            {"enabled": True, "redact_query_string": True},
+            {"enabled": True, "redact_query_string": False, "logs": {"destinations": ["elsewhere"]}},
+            ["observability.redact_query_string", "observability.logs.destinations[0]"],
+        ),
+    ],
+)
+def test_what_is_told_beside_what_was_signed_is_off_or_a_default_or_is_named(
+    key: str, signed: Any, more: Any, places: list[str]
+) -> None:
+    assert list(differences(key, with_defaults(key, signed), more)) == places

@@ -103,7 +103,8 @@ def check_what_is_live(account: CloudflareAccount) -> None:
         }
         assert set(metadata["compatibility_flags"]) == {"python_workers"} | flags.get(name, set())
         logs = {"logs": {"enabled": True, "invocation_logs": False}} if name == "codius-dispatch" else {}
-        assert metadata["observability"] == {"enabled": True, "redact_query_string": True, **logs}
+        off = {"traces": {"enabled": False}, "issues": {"enabled": False}}
+        assert metadata["observability"] == {"enabled": True, "redact_query_string": True, **off, **logs}
         # Every source file, template and the SDK are there, and nothing of the local stack or of a secret.
         folder = ROOT / sources[name]
         files = [

@@ -15,6 +15,7 @@ from deploy.errors import DeployError
 from deploy.read_token import problems_of_read_token
 from local.cloudflare.account import CloudflareAccount
 from local.cloudflare.permissions import READ_TOKEN
+from pipeline import api
 from tests.pipeline.support import served
 
 ACCOUNT = "a" * 32
@@ -58,6 +59,7 @@ def test_what_it_can_do_must_be_known(
 
     with served(Starlette(routes=[Route("/{rest:path}", answer)])) as address:
         monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", address)
+        monkeypatch.setattr(api, "RETRY_SECONDS", (0, 0))
         try:
             found = "".join(problems_of_read_token(installation(tmp_path, READ_TOKEN)))
         except DeployError as error:
