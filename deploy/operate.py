@@ -10,6 +10,9 @@
 It needs neither the dashboard nor GitHub: it writes into D1 with wrangler's login to Cloudflare, which says
 who may do that, and billing's cron trigger tells the objects within a minute. A token for it would be one
 more secret that can stop everybody's apps. ENV=staging is the other environment.
+
+Exit status: 0 if it is done, also where it couldn't be seen that all accounts know it; 1 if it isn't done or
+that isn't known; 2 for what can't be asked for.
 """
 
 from __future__ import annotations
@@ -60,11 +63,15 @@ class Database:
             raise DeployError("The account has no database of this installation: was it ever deployed?")
         return f"d1/database/{id_}/query"
 
-    def run(self, *statements: Statement) -> list[list[dict[str, Any]]]:
+    def run(self, *statements: Statement, only_reads: bool = False) -> list[list[dict[str, Any]]]:
         """The rows of each; D1 runs them in one transaction. Raises DeployError."""
         sql = "; ".join(inlined(statement, values) for statement, values in statements)
-        answer = self._account.required(self._path, {"sql": sql, "params": []})
+        answer = self._account.required(self._path, {"sql": sql, "params": []}, only_reads)
         return [result["results"] for result in answer]
+
+    def rows(self, sql: str, *values: Value) -> list[dict[str, Any]]:
+        """Of a statement that only reads, which is asked again where D1 fails. Raises DeployError."""
+        return self.run((sql, values), only_reads=True)[0]
 
 
 def inlined(sql: str, values: Sequence[Value]) -> str:
@@ -86,14 +93,21 @@ def target_named(database: Database, kind: str, name: str) -> Target:
             "AND CAST(id AS TEXT) = ?1 UNION ALL SELECT id, 1, -seen_at FROM users "
             "WHERE login = ?1 COLLATE NOCASE ORDER BY turn, since LIMIT 1"
         )
-        ((found),) = database.run((sql, (name.strip(),)))
+        found = database.rows(sql, name.strip())
         name = str(found[0]["id"]) if found else name
     target = target_of(kind, name)
-    if target.kind in PLACES:
-        ((rows),) = database.run((f"SELECT 1 FROM {PLACES[target.kind]} = ?1", (target.name,)))  # noqa: S608
-        if not rows:
-            raise ActError(f"There is no {kind} “{target.name}”.")
+    place = PLACES.get(target.kind)
+    if place and not database.rows(f"SELECT 1 FROM {place} = ?1", target.name):  # noqa: S608
+        raise ActError(f"There is no {kind} “{target.name}”.")
     return target
+
+
+def done(database: Database, *statements: Statement) -> list[list[dict[str, Any]]]:
+    """What an act gives. Raises DeployError, which says how to see whether it was done all the same."""
+    try:
+        return database.run(*statements)
+    except DeployError as error:
+        raise DeployError(f"{error}\nWhether it was done all the same, ARGS=acts says.") from error
 
 
 def by_and_now() -> tuple[Operator, int]:
@@ -102,7 +116,7 @@ def by_and_now() -> tuple[Operator, int]:
 
 def switch(database: Database, arguments: argparse.Namespace) -> None:
     value, reason = value_of(arguments.name, arguments.value), reason_of(arguments.reason)
-    changed, *_ = database.run(*setting(arguments.name, value, reason, *by_and_now()))
+    changed, *_ = done(database, *setting(arguments.name, value, reason, *by_and_now()))
     print(f"{arguments.name}: {value or 'nobody'}{'' if changed else ', as before'}.", flush=True)
 
 
@@ -110,27 +124,34 @@ def act(database: Database, arguments: argparse.Namespace) -> None:
     reason = reason_of(arguments.reason)
     target = target_named(database, arguments.kind, arguments.name)
     statements = {"suspend": suspending, "restore": restoring}[arguments.do]
-    changed, *_ = database.run(*statements(target, reason, *by_and_now()))
+    changed, *_ = done(database, *statements(target, reason, *by_and_now()))
     if not changed:
         words = {"suspend": "is suspended already", "restore": "isn't suspended"}[arguments.do]
         raise ActError(f"The {target.kind} {target.name} {words}.")
     print(f"{arguments.do}: {target.kind} {target.name}. Deploys and pages know it.", flush=True)
-    wait_until_told(database)
+    print(wait_until_told(database), flush=True)
 
 
-def wait_until_told(database: Database) -> None:
+def wait_until_told(database: Database) -> str:
+    """What became of it, in a line. The act is done, whether or not that can be seen."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while left := database.run((LEFT, ()))[0][0]["accounts"]:
-        if time.monotonic() > until:
-            raise DeployError(
-                f"Accounts that don't know it yet: {left}. Billing tells them each minute: see its log."
-            )
-        time.sleep(LOOK_SECONDS)
-    print("All accounts know it: what was leased before is over within a minute.", flush=True)
+    try:
+        while left := database.rows(LEFT)[0]["accounts"]:
+            if time.monotonic() > until:
+                return (
+                    f"Accounts that don't know it yet: {left}. Billing tells them each minute: see its log."
+                )
+            time.sleep(LOOK_SECONDS)
+    except DeployError as error:
+        return (
+            "It is done; that all accounts know it could not be seen. Billing tells them each minute, and "
+            f"/operator says how many are left. {error}"
+        )
+    return "All accounts know it: what was leased before is over within a minute."
 
 
 def show(database: Database, sql: str) -> None:
-    for row in database.run((sql, ()))[0]:
+    for row in database.rows(sql):
         at = datetime.fromtimestamp(row.pop("at") / 1000, UTC)
         print(f"{at:%Y-%m-%d %H:%M:%S} UTC  ", "  ".join(str(value) for value in row.values()))
 
