@@ -54,7 +54,7 @@ class Fetch(Protocol):
         seconds: float = TIMEOUT_SECONDS,
         only_status: bool = False,
     ) -> Answer:
-        """Ask, following redirects, in as many seconds at most.
+        """Ask, following redirects (`clients.redirects`), in as many seconds at most.
 
         Raises UnreachableError without an answer, or for one of more than MAX_ANSWER_BYTES.
 

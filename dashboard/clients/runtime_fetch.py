@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from js import AbortSignal, Object, Uint8Array
@@ -12,6 +13,7 @@ from js import fetch as js_fetch
 from pyodide.ffi import JsException, to_js
 
 from clients.http import MAX_ANSWER_BYTES, TIMEOUT_SECONDS, Answer, Receive, UnreachableError
+from clients.redirects import Hop, final
 
 PIECE_BYTES = 256 * 1024
 
@@ -25,16 +27,14 @@ async def fetch(
     seconds: float = TIMEOUT_SECONDS,
     only_status: bool = False,
 ) -> Answer:
-    options = {"method": method, "headers": dict(headers)} | ({} if body is None else {"body": body})
-    options |= {"redirect": "manual"} if only_status else {}
-    init = to_js(options, dict_converter=Object.fromEntries)
-    init.signal = AbortSignal.timeout(int(seconds * 1000))
+    hop = Hop(method, url, headers, body)
+    signal = AbortSignal.timeout(int(seconds * 1000))
     try:
-        response = await js_fetch(url, init)
-        answer = Answer(response.status, {name.lower(): value for name, value in response.headers}, b"")
         if only_status:
-            await leave(response.body)
+            answer, response = await ask(hop, signal)
+            await leave(response)
             return answer
+        answer, response = await final(hop, partial(ask, signal=signal), leave)
         if receive is not None:
             await pass_on(response.body, receive(answer))
             return answer
@@ -44,6 +44,16 @@ async def fetch(
     except JsException as error:
         # The message names the failure, never the headers that were sent.
         raise UnreachableError(f"{method} {url.partition('?')[0]}: {error}") from None
+
+
+async def ask(hop: Hop, signal: Any) -> tuple[Answer, Any]:
+    """The answer without its body, and the runtime's, which has it."""
+    options = {"method": hop.method, "headers": dict(hop.headers), "redirect": "manual"}
+    options |= {} if hop.body is None else {"body": hop.body}
+    init = to_js(options, dict_converter=Object.fromEntries)
+    init.signal = signal
+    response = await js_fetch(hop.url, init)
+    return Answer(response.status, {name.lower(): value for name, value in response.headers}, b""), response
 
 
 class Limited:
@@ -59,11 +69,11 @@ class Limited:
             raise UnreachableError(f"{self._asked}: the answer is larger than {MAX_ANSWER_BYTES:,} bytes")
 
 
-async def leave(stream: Any) -> None:
+async def leave(response: Any) -> None:
     """Read none of an answer, and let it send no more."""
-    if stream:
+    if response.body:
         with contextlib.suppress(JsException):
-            await stream.cancel()
+            await response.body.cancel()
 
 
 async def pass_on(stream: Any, take: Callable[[bytes], None]) -> None:

@@ -21,6 +21,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from clients.http import TIMEOUT_SECONDS, Answer, Receive, UnreachableError
+from clients.redirects import Hop, final
 from ledger import LEASE_MS, Lease, Ledger, Suspended
 from model.app import App, Source, User
 from model.limits import Limits
@@ -137,22 +138,26 @@ class Site:
         await self.pause()
         self.asked.append(f"{method} {url}")
         self.patience.append(seconds)
-        origin = "/".join(url.split("/")[:3])
-        if origin not in self.servers:
-            raise UnreachableError(f"{method} {url}")
-        transport = httpx.ASGITransport(self.servers[origin])
-        async with httpx.AsyncClient(transport=transport, follow_redirects=not only_status) as client:
-            del client.headers["user-agent"]  # the runtime's `fetch` has none of its own
-            response = await client.request(method, url, headers=dict(headers), content=body)
-        answer = Answer(response.status_code, dict(response.headers), b"")
+        hop = Hop(method, url, headers, body)
         if only_status:
-            return answer
+            return (await self.ask(hop))[0]
+        answer, response = await final(hop, self.ask, leave)
         if receive is None:
             return replace(answer, body=response.content)
         take = receive(answer)
         for start in range(0, len(response.content), PIECE):
             take(response.content[start : start + PIECE])
         return answer
+
+    async def ask(self, hop: Hop) -> tuple[Answer, httpx.Response]:
+        origin = "/".join(hop.url.split("/")[:3])
+        if origin not in self.servers:
+            raise UnreachableError(f"{hop.method} {hop.url}")
+        transport = httpx.ASGITransport(self.servers[origin])
+        async with httpx.AsyncClient(transport=transport) as client:
+            del client.headers["user-agent"]  # the runtime's `fetch` has none of its own
+            response = await client.request(hop.method, hop.url, headers=dict(hop.headers), content=hop.body)
+        return Answer(response.status_code, dict(response.headers), b""), response
 
     def visitor(self, user: User | None = None) -> Visitor:
         return Visitor(self, user)
@@ -288,6 +293,10 @@ class BillingObject:
 
     def pay(self, payment: str, cents: int) -> None:
         self._ledger.add_funds(self._now, payment, cents)
+
+
+async def leave(response: httpx.Response) -> None:
+    """It is read already."""
 
 
 class Visitor:
