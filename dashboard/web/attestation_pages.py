@@ -30,6 +30,10 @@ LATELY_MS = DAY_MS
 UNCACHED = OPEN | {"cache-control": "no-store"}
 # What the command asks if it is told nothing else.
 CLOUDFLARE_API = "https://api.cloudflare.com/client/v4"
+NO_SUCH_APP = (
+    "No such app is deployed. (A Worker that the operator uploaded by hand was not built or signed: there is "
+    "nothing to verify.)"
+)
 AGAIN = UNCACHED | {"retry-after": "5"}
 
 
@@ -44,7 +48,7 @@ async def document(request: Request) -> Response:
             standing = await services.site_hosting.standing(site.name, services.now())
             found = await app_of_site(services, site, standing)
     except HTTPException:
-        return JSONResponse({"error": "no_such_app", "message": "No such app is deployed."}, 404, UNCACHED)
+        return JSONResponse({"error": "no_such_app", "message": NO_SUCH_APP}, 404, UNCACHED)
     check = await latest_check(request, found)
     if check is None or check.status is None:
         message = "A check is in progress, or others are waited for longer. Try again shortly."

@@ -48,7 +48,8 @@ async def http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     request_id = log_refusal(request.url.path, error.status_code, error.detail, request.headers)
     if error.status_code == 404:
-        response = page(request, "not_found.html", 404)
+        # The same for every name, so that it needs no look at what there is under it.
+        response = page(request, "not_found.html", 404, app_id=request.path_params.get("app_id"))
     else:
         title = TITLES.get(error.status_code, "This went wrong")
         words = {"title": title, "message": error.detail, "request_id": None}

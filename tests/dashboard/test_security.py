@@ -180,6 +180,23 @@ def test_nothing_changes_on_get(path: str) -> None:
     on_site(work)
 
 
+def test_the_page_of_a_worker_that_is_no_app_says_so_and_looks_nothing_up() -> None:
+    """Dispatch leads there from a Worker that was uploaded by hand, too: of any name it says the same."""
+
+    async def work(site: Site) -> None:
+        await site.add_app("hidden", BOB)
+        before = "".join(site.database.dump()), list(site.asked), set(site.billing._ledgers)
+        names = ("by-hand", "hidden", "x" * 64)
+        pages = [await site.visitor().get(f"/apps/{name}") for name in names]
+        assert [page.status_code for page in pages] == [404, 404, 404]
+        assert len({page.text.replace(name, "") for page, name in zip(pages, names, strict=True)}) == 1
+        assert "there is nothing to verify" in pages[0].text
+        assert "nothing to verify" not in (await site.visitor().get("/nowhere")).text
+        assert ("".join(site.database.dump()), site.asked, set(site.billing._ledgers)) == before
+
+    on_site(work)
+
+
 def test_an_error_shows_its_id_and_no_trace(capsys: pytest.CaptureFixture[str]) -> None:
     async def work(site: Site) -> None:
         site.database.connection.execute("DROP TABLE deploys")
