@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from attestation.checks import Checks
 from clients.billing import BillingUnavailableError
-from clients.github_api import GitHubRateLimitedError
+from clients.github_api import GitHubRateLimitedError, GitHubUnreachableError
 from hosting.deployments import Deployments
 from hosting.following import LOOK_MS, Following
 from hosting.notices import Notifying
@@ -175,7 +175,8 @@ class Upkeep:
 
         since, before = now - EXPLAINED_MS, now - OVERDUE_MS
         unexplained = await self.apps.unexplained(UNEXPLAINED, since, before, APPS_AT_ONCE)
-        await each(unexplained, name_of_app, explain, on_failure, over=GitHubRateLimitedError)
+        over = (GitHubRateLimitedError, GitHubUnreachableError)
+        await each(unexplained, name_of_app, explain, on_failure, over)
 
     async def _look_after(self, app: App, now: int) -> None:
         if not app.run_ended:

@@ -15,11 +15,11 @@ async def each(
     name: Callable[[Row], str],
     work: Callable[[Row], Awaitable[object]],
     on_failure: OnFailure,
-    over: type[Exception] | tuple[()] = (),
+    over: type[Exception] | tuple[type[Exception], ...] = (),
 ) -> bool:
     """Do it for one row after the other; what fails, whatever it was, is told, and the next one goes on.
 
-    After an error of the kind `over` the rest is left, as it would fail, too: then False.
+    After an error of a kind in `over` the rest is left, as it would fail, too: then False.
     """
     for row in rows:
         try:

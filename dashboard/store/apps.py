@@ -134,13 +134,16 @@ class Apps:
 
         What it failed with is forgotten.
         """
+        may_be = f"deleted_at IS NULL AND NOT {MAY_BE_NAMED}"
         deleted: Statement = (
             "UPDATE apps SET status = 'deleted', failure = NULL, deleted_at = ?1, changed_at = ?1, "  # noqa: S608
-            f"asked_at = ?1 WHERE id = ?2 AND deleted_at IS NULL AND NOT {MAY_BE_NAMED} RETURNING id",
+            f"asked_at = ?1 WHERE id = ?2 AND {may_be} RETURNING id",
             (now, app_id),
         )
+        # One that is refused, or deleted already, is in no sum's change: nothing is written.
+        changing = f"id = ?2 AND (({may_be}) OR deleted_at = ?1)"
         _, rows, *_ = await self.database.batch(
-            *summed(APPS, "id = ?1", (app_id,), deleted),
+            *summed(APPS, changing, (now, app_id), deleted),
             (
                 "DELETE FROM failures WHERE app_id = (SELECT id FROM apps "
                 "WHERE id = ? AND deleted_at IS NOT NULL)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
@@ -43,6 +44,8 @@ from web.security import SameOriginMiddleware, SecurityHeadersMiddleware, inward
 from web.services import CALLBACK_PATH, Services
 from web.sessions import SessionMiddleware
 
+# As forms name their fields. Anyone can make a link that says what was typed, but not in words of the page.
+FIELD = re.compile(r"[a-z_]{1,20}")
 MakeServices = Callable[[Scope], Services]
 
 
@@ -139,6 +142,7 @@ class ServicesMiddleware:
 
 
 async def home(request: Request) -> Response:
-    """What who cancelled a login had typed before it is shown again, with the way to the form that has it."""
+    """What who canceled a login had typed before it is shown again, with the way to the form that has it."""
     kept = inward(request.query_params.get("next"), "")
-    return page(request, "home.html", kept=kept, typed=parse_qsl(urlsplit(kept).query))
+    typed = [field for field in parse_qsl(urlsplit(kept).query) if FIELD.fullmatch(field[0])]
+    return page(request, "home.html", kept=kept, typed=typed)

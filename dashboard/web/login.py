@@ -78,7 +78,7 @@ def read_cookie(request: Request) -> tuple[str, str, str]:
 
 
 def cancelled(next_path: str) -> str:
-    """Where who cancels goes on: the first page, which keeps what was typed into a form before the login."""
+    """Where to go on after that: to the first page, which keeps what was typed before the login."""
     return f"/?{urlencode({'next': next_path})}" if urlsplit(next_path).query else "/"
 
 

@@ -15,6 +15,7 @@ from store.database import Row, Statement, Value
 from tests.dashboard.dashboard_site import ALICE, BOB, GITHUB, NOW, SOURCE, UNLIMITED
 from tests.dashboard.sqlite_d1 import SqliteD1
 from tests.dashboard.test_deployments import DISPATCHES, RUNS, World
+from tests.dashboard.test_sites import add_version, make_site
 from upkeep import APPS_AT_ONCE, OVERDUE_MS
 from web.settings import LIMITS, SettingError, limit
 
@@ -342,3 +343,23 @@ def test_a_retry_is_refused_by_the_limit_that_is_its_own() -> None:
         assert str(await begin(world, 2)).startswith("You have 2 apps.")
 
     with_limits(work, replace(UNLIMITED, deploys_at_once=1, apps=2))
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_deletion_that_changes_nothing_writes_nothing(is_deleted: bool) -> None:
+    database = Counted()
+
+    async def work(world: World) -> None:
+        site = world.site
+        await make_site(site)
+        app = await add_version(site, 1)
+        if is_deleted:
+            await site.deployed_app("app1", source=SOURCE)
+            assert await site.services.apps.mark_deleted("app1", site.now)
+            app = "app1"
+        site.now += 1
+        before = database.written
+        assert not await site.services.apps.mark_deleted(app, site.now)
+        assert database.written == before
+
+    with_limits(work, database=database)

@@ -59,6 +59,7 @@ async def pages() -> dict[str, str]:
     site.services.refusing.note("COSTLY unknown apps", User(9, "l" * 39, None))
     found = {path: await operator.get(path) for path in PATHS}
     found["/sites"] = await site.visitor(ALICE).get("/sites")
+    found["/?next="] = await site.visitor().get(f"/?next=/apps?repository={'x' * 1_000}")
     assert {answer.status_code for answer in found.values()} == {200}
     return {path: answer.text for path, answer in found.items()}
 
