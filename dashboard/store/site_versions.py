@@ -14,6 +14,13 @@ from store.sites import IS_SERVING, UNENDED
 from store.sums import APPS, summed
 from store.suspensions import APP_SUSPENDED, SITE_SUSPENDED
 
+# Of a site's versions those that are there: by its owner's live apps, as most versions were deleted since.
+DEPLOYED = (
+    "FROM sites CROSS JOIN apps INDEXED BY live_apps_of_user ON apps.user_id = sites.user_id "
+    "CROSS JOIN site_versions ON site_versions.site = sites.name AND site_versions.app_id = apps.id "
+    "WHERE sites.name = {site} AND apps.deleted_at IS NULL AND apps.status = 'deployed'"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -102,14 +109,10 @@ class SiteVersions:
     async def ready(self, name: str, limit: int) -> list[Version]:
         """A site's versions that are there, the latest that was asked for first."""
         rows = await self.database.execute(
-            "SELECT site_versions.app_id, commit_hash, git_ref, site_versions.asked_at "  # noqa: S608
-            # By the owner's live apps, of whom there are so many at most: most versions were deleted.
-            "FROM sites CROSS JOIN apps INDEXED BY live_apps_of_user ON apps.user_id = sites.user_id "
-            "CROSS JOIN site_versions ON site = sites.name AND site_versions.app_id = apps.id "
-            "WHERE sites.name = ? AND apps.deleted_at IS NULL "
-            "AND status = 'deployed' AND missing_since IS NULL "
+            "SELECT site_versions.app_id, commit_hash, git_ref, site_versions.asked_at "
+            f"{DEPLOYED.format(site='?1')} AND missing_since IS NULL "
             f"AND NOT EXISTS ({APP_SUSPENDED.format(app='site_versions.app_id')}) "
-            "ORDER BY site_versions.asked_at DESC, site_versions.app_id LIMIT ?",
+            "ORDER BY site_versions.asked_at DESC, site_versions.app_id LIMIT ?2",
             *(name, limit),
         )
         return [Version(**row) for row in rows]  # type: ignore[arg-type]
@@ -132,8 +135,8 @@ class SiteVersions:
         """
         retired: Statement = (
             "UPDATE apps SET status = 'deleted', deleted_at = ?1, changed_at = ?1, asked_at = ?1 "  # noqa: S608
-            "WHERE id IN (SELECT app_id FROM site_versions JOIN apps ON apps.id = app_id WHERE site = ?2 "
-            "AND status = 'deployed' ORDER BY max(site_versions.asked_at, coalesce((SELECT max(at) "
+            f"WHERE id IN (SELECT site_versions.app_id {DEPLOYED.format(site='?2')} "
+            "ORDER BY max(site_versions.asked_at, coalesce((SELECT max(at) "
             "FROM site_events WHERE site_events.site = ?2 AND site_events.app_id = apps.id), 0)) DESC "
             "LIMIT -1 OFFSET ?3) AND id IS NOT ?4 "
             "AND EXISTS (SELECT 1 FROM site_versions WHERE site = ?2 AND app_id = apps.id AND is_made = 1) "
@@ -142,5 +145,6 @@ class SiteVersions:
             f"AND NOT {IS_SERVING}",
             (now, name, VERSIONS_KEPT, previous),
         )
-        versions = "id IN (SELECT app_id FROM site_versions WHERE site = ?1)"
-        await self.database.batch(*summed(APPS, versions, (name,), retired))
+        # Of which they are before and after.
+        unremoved = "removed_at IS NULL AND user_id = (SELECT user_id FROM sites WHERE name = ?1)"
+        await self.database.batch(*summed(APPS, unremoved, (name,), retired))

@@ -79,6 +79,12 @@ async def with_deleted_apps(many: int) -> Site:
     return site
 
 
+async def retired(site: Site) -> object:
+    """The versions that are left after older ones than the last ten were deleted."""
+    await site.services.site_versions.retire(NAME, site.now, None)
+    return await site.services.site_versions.ready(NAME, 25)
+
+
 CASES: dict[str, tuple[Callable[[int], Awaitable[Site]], Work, int]] = {
     "refunds": (with_refunds, lambda site: site.services.payments.to_refund(NOW - 9, 25), 4),
     "apps": (with_deleted_apps, lambda site: site.services.apps.of_user(ALICE, NOW * 2, 25), 2),
@@ -99,6 +105,7 @@ CASES: dict[str, tuple[Callable[[int], Awaitable[Site]], Work, int]] = {
     ),
     "live apps": (with_deleted_apps, lambda site: site.services.apps.live_of(ALICE, 25), 2),
     "versions": (with_deleted_apps, lambda site: site.services.site_versions.ready(NAME, 25), 2),
+    "versions that are kept": (with_deleted_apps, retired, 2),
     "latest version": (with_deleted_apps, lambda site: site.services.site_versions.latest(NAME), 12),
     "balances": (with_deleted_apps, lambda site: site.services.notices.watched(NOW * 2, 25), 3),
 }

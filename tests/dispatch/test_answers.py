@@ -176,6 +176,18 @@ def test_no_answer_is_cached_and_each_names_its_request(
     assert ("retry-after" in headers) is (status in (429, 503))
 
 
+@pytest.mark.parametrize(("answer", "status"), ANSWERS)
+def test_no_answer_promises_that_nothing_was_charged(
+    answer: Callable[[Asker, Home], Answer], status: int
+) -> None:
+    """Billing may have counted a request whose answer was lost, or that it could not be told to give back."""
+    assert "charged" not in answer(asker(), HOME).body
+
+
+def test_unavailable_billing_says_that_the_app_was_not_asked() -> None:
+    assert "so the app was not asked" in answers.billing_unavailable(asker(), HOME, "hello").body
+
+
 def test_unavailable_billing_says_when_to_try_again() -> None:
     headers = answers.billing_unavailable(asker("application/json"), HOME, "hello").headers
     assert int(headers["retry-after"]) > 0
