@@ -149,7 +149,7 @@ def test_who_cancels_has_what_was_typed_and_the_form_has_it_again(
             shown = (await visitor.get(back)).text
             assert all(f'readonly value="{escape(text)}"' in shown for text in form.values())
             assert "You did not log in" in shown
-            (path,) = re.findall(r'class="button" href="(/login/github[^"]*)">Log In and Go On', shown)
+            (path,) = re.findall(r'class="button" href="(/login/github[^"]*)">Log In to Go On', shown)
             path = html.unescape(path)
         callback = await authorize(github, await begin_login(visitor, path), "alice")
         again = (await visitor.get((await visitor.get(callback)).headers["location"])).text
