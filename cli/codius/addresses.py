@@ -6,12 +6,15 @@ A document is a stranger's: without this it could have the visitor's machine ask
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from codius.errors import UncheckableError
 
 PORTS = {"http": 80, "https": 443}
+# Others take a backslash for a name's end, and can't ask for a space; what isn't ASCII is told apart.
+HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f:.]+")
 # RFC 6052: an IPv4 address is in the last four bytes.
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # RFC 4291: whatever else there is of IPv6 is one network's own, or nobody's.
@@ -22,7 +25,8 @@ def web_address(url: str) -> SplitResult | None:
     """The parts of an http(s) address, printable and without a user's name; None for what isn't one."""
     try:
         parts = urlsplit(url)
-        has_host = bool(parts.hostname) and parts.port != 0
+        host = parts.hostname or ""
+        has_host = parts.port != 0 and bool(HOST.fullmatch(host) or not host.isascii())
     except ValueError:  # of hosts in brackets, Unicode's look-alikes, and ports
         return None
     is_plain = url.isprintable() and "@" not in parts.netloc

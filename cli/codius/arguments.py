@@ -110,7 +110,8 @@ def require_together(parser: argparse.ArgumentParser, given: argparse.Namespace)
 def options_of(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Options:
     signer, url = given.signer_repo, origin(given.url)
     if url is None:
-        parser.error(f"{printable(given.url)} is not the address of an app: https://<id>.<apps domain>")
+        form = "https://<id>.<apps domain>" if given.url.isascii() else "write it in ASCII, as xn--…"
+        parser.error(f"{printable(given.url)} is not the address of an app: {form}")
     return Options(
         url=url,
         signer=signer and TrustedSigner(signer.repository, signer.branch, given.signer_commit),
@@ -181,6 +182,7 @@ def api(value: str) -> str:
 def origin(url: str) -> str | None:
     """The origin of an address as it was typed, None for what is none."""
     parts = web_address(url if "://" in url else f"https://{url}")
-    if parts is None or parts.hostname != (parts.hostname or "").strip("."):
+    host = "" if parts is None else parts.hostname or ""
+    if parts is None or host != host.strip(".") or not host.isascii():
         return None
     return f"{parts.scheme}://{parts.netloc}"

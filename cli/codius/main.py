@@ -17,7 +17,7 @@ from codius.checks import check_bundles
 from codius.described import described, described_all
 from codius.errors import CheckFailedError, UncheckableError, one_line
 from codius.jsontext import parse
-from codius.printing import OutputError, give_up_output, say, warn
+from codius.printing import OutputError, give_up_output, keep_apart, say, warn
 from codius.report import Options, Report
 from codius.saved import SavedCheck, read_content, save
 from codius.trust import Trust
@@ -29,6 +29,7 @@ VERIFIED, FAILED, UNCHECKED = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    keep_apart()
     # What libraries log and warn of has others' words in it, as they came.
     logging.captureWarnings(True)
     logging.getLogger().addHandler(logging.NullHandler())

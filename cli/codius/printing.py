@@ -21,6 +21,8 @@ def printable(text: str) -> str:
 
 def say(line: str) -> None:
     """Print a line, with escapes for the characters that this terminal can't show. Raises OutputError."""
+    if sys.stdout is None:
+        raise OutputError("stdout is closed")
     encoding = sys.stdout.encoding or "utf-8"
     try:
         print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
@@ -34,9 +36,15 @@ def warn(line: str) -> None:
         print(printable(line), file=sys.stderr, flush=True)
 
 
+def keep_apart() -> None:
+    """What is for a stderr that is closed goes nowhere: print and argparse would take stdout for it."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
 def give_up_output() -> None:
     """What couldn't be written is not tried again when the program ends."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())
         os.close(nothing)

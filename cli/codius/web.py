@@ -229,5 +229,7 @@ def reason_of(error: Exception) -> str:
     """The innermost reason, in its own words."""
     while inner := next((item for item in reversed(error.args) if isinstance(item, Exception)), None):
         error = inner
-    reason = getattr(error, "reason", None) or error
+    # Of some, the other arguments are what it happened to.
+    said = error.args[-1] if error.args and isinstance(error.args[-1], str) else error
+    reason = getattr(error, "reason", None) or said
     return str(reason).rpartition(": ")[2] or type(error).__name__

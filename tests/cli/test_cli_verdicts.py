@@ -15,6 +15,7 @@ from typing import Any
 import cramjam
 import pytest
 from jsonschema import Draft202012Validator
+from urllib3.exceptions import ConnectTimeoutError
 
 from codius import addresses, bundles, web
 from codius.errors import UncheckableError
@@ -387,6 +388,38 @@ def test_a_closed_pipe_and_a_full_disk_end_it_quietly(
         [*command, *TRUSTED, "--save", "/dev/full"], capture_output=True, text=True, env=env
     )
     assert (done.returncode, done.stderr) == (2, "/dev/full could not be written: No space left on device.\n")
+
+
+def test_a_stream_that_is_closed_is_no_failure_of_its_own_and_nothing_goes_to_the_other(
+    internet: Internet, tmp_path: Path
+) -> None:
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(web.__file__).parents[1])}
+    command = f"{sys.executable} -m codius verify {internet.app_url} --json --save {tmp_path}/no/file"
+
+    def run(closed: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["sh", "-c", f"{command} {closed}"], capture_output=True, text=True, env=env)
+
+    done = run(">&-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == "The result could not be written: stdout is closed."
+    done = run("2>&-")
+    assert (done.returncode, done.stderr) == (2, "")
+    assert json.loads(done.stdout)["url"] == internet.app_url
+    done = run("--nonsense 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectTimeoutError(object(), "Connection to x timed out. (connect timeout=10)"), "timed out"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+    ],
+)
+def test_why_a_server_is_out_of_reach_is_said_in_words(error: Exception, words: str) -> None:
+    said = web.reason_of(error)
+    assert words in said
+    assert "object at" not in said
 
 
 def test_what_is_printed_as_json_is_what_the_schema_says(internet: Internet, signer: Signer) -> None:

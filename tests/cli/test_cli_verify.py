@@ -724,6 +724,15 @@ def test_a_missing_root_of_trust_is_named(internet: Internet, capsys: pytest.Cap
         "http://.x",
         "http://[",
         "http://a\u2100b",
+        # What a Windows shell may give, and what ends a name to others.
+        "\\\\host\\share",
+        "C:\\app",
+        "https://evil.example\\.apps.example",
+        "http://x y.localhost",
+        "http://x%00.localhost",
+        "http://[fe80::1%25eth0]",
+        " ",
+        "https://b\u00fccher.example",
     ],
 )
 def test_what_is_no_address_is_a_usage_error(url: str, capsys: pytest.CaptureFixture[str]) -> None:
