@@ -9,7 +9,15 @@ from pathlib import Path
 
 from pipeline.commands import COMMANDS, run
 from pipeline.config import Config
-from pipeline.package_managers import PackageManager, manager_of, managers_of, place_of, project_of, up_to
+from pipeline.package_managers import (
+    LOCKS,
+    PackageManager,
+    manager_of,
+    managers_of,
+    place_of,
+    project_of,
+    up_to,
+)
 from pipeline.python_packages import vendor
 from pipeline.scripts import OPEN_NEXT, OPEN_NEXT_FOLDER, before_deploying, scripts_of
 
@@ -37,9 +45,18 @@ def provide_managers(managers: Mapping[str, PackageManager], folder: Path) -> No
 def install_node_packages(folder: Path, lock: Path | None, env: Mapping[str, str]) -> None:
     manager = manager_of(folder, lock)
     command = (*manager.call, *manager.install)
-    reason = "package.json" if lock is None else lock.name
+    reason = "package.json" if lock is None else named_with_others(lock)
     failure = f"The packages of {reason} could not be installed by {' '.join(command)}"
     run(*command, cwd=folder, env=env, failure=failure)
+
+
+def named_with_others(lock: Path) -> str:
+    """A lock, and those of other package managers beside it, of which one may be out of date."""
+    beside = [name for name in LOCKS if LOCKS[name] != LOCKS[lock.name] and (lock.parent / name).is_file()]
+    if not beside:
+        return lock.name
+    others = ", ".join(beside)
+    return f"{lock.name} (there is {others}, too: remove what isn't used, or name the one as packageManager)"
 
 
 def run_build_script(config: Config, checkout: Path, env: Mapping[str, str]) -> None:

@@ -68,6 +68,8 @@ SILENT = {
     ),
     *("logpush", "migrations", "name", "observability", "placement", "preview_urls", "previews"),
     *("send_metrics", "upload_source_maps", "workers_dev"),
+    # Of earlier wranglers.
+    *("usage_model", "zone_id"),
     # In a generated config.
     *(
         "configPath",

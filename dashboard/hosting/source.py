@@ -12,6 +12,8 @@ from model.app import Source
 
 # In the order in which wrangler looks for them.
 CONFIG_NAMES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
+# The config of Cloudflare's other command, which wrangler doesn't read.
+CONFIG_OF_CF = "cloudflare.config.ts"
 MAX_CHOICES = 20
 # Packages that somebody committed bring Workers of their own.
 PACKAGES = "node_modules"
@@ -133,14 +135,18 @@ async def require_worker(place: Place, github_url: str, github: GitHubRepositori
         path = f"{source.directory}/{place.file}".lstrip("/")
         raise SourceError(f"There is no file “{path}” in {source.git_ref}.")
     if not any(name in CONFIG_NAMES for name in files):
-        raise await no_worker(place, github_url, github)
+        raise await no_worker(place, files, github_url, github)
 
 
-async def no_worker(place: Place, github_url: str, github: GitHubRepositories) -> SourceError:
+async def no_worker(
+    place: Place, files: list[str], github_url: str, github: GitHubRepositories
+) -> SourceError:
     """Says where in the repository there are Workers, as far as GitHub tells at once."""
     source = place.source
     where = f"The directory “{source.directory}”" if source.directory else "The repository's root"
     message = f"{where} has no wrangler.json, wrangler.jsonc or wrangler.toml: it holds no Worker."
+    if CONFIG_OF_CF in files:
+        message += f" Its {CONFIG_OF_CF} is read by Cloudflare's cf alone: give it a config of wrangler's."
     try:
         found = await github.find_files(source.repository, source.commit_hash, CONFIG_NAMES)
     except GitHubError:

@@ -264,6 +264,17 @@ def test_where_nothing_can_be_offered_the_reason_is_said_all_the_same(tmp_path: 
     with_github(tmp_path, work)
 
 
+def test_a_config_of_another_program_is_told_with_what_to_do(tmp_path: Path) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        folder = add_workers(github, tmp_path / "workers")
+        (folder / "cloudflare.config.ts").write_text("export default {};")
+        commit(folder, "second")
+        message = error_of(await submit(site, f"{GITHUB}/alice/workers"))
+        assert message.endswith("read by Cloudflare's cf alone: give it a config of wrangler's.")
+
+    with_github(tmp_path, work)
+
+
 @pytest.mark.parametrize(
     ("trouble", "says"),
     [
