@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import dependencies
+from pipeline import dependencies, own_build
 from pipeline.artifact import MANIFEST, Artifact
 from pipeline.commands import WRANGLER, environment, no_commands, run
 from pipeline.config import REDIRECT, Config, remove_redirect
@@ -61,11 +61,11 @@ def built(source: Source, checkout: Path, env: dict[str, str]) -> Config:
     before = committed.path.read_bytes()
     was_committed = remove_redirect(folder)
     dependencies.install(committed, checkout, env)
-    dependencies.run_build_script(committed, checkout, env)
+    own_build.run_build_script(committed, checkout, env)
     config = committed.after_build(folder, source.directory, env, before)
-    for command in dependencies.completing(config):
+    for command in own_build.completing(config, checkout):
         if not config.is_complete:
-            dependencies.run_command(command, config, checkout, env)
+            own_build.run_command(command, config, checkout, env)
             config = committed.after_build(folder, source.directory, env, before)
     if was_committed and not config.is_generated:
         raise PipelineError(

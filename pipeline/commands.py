@@ -31,6 +31,7 @@ FIXED = {
     "FORCE_COLOR": "0",
     "NO_COLOR": "1",
     "NO_UPDATE_NOTIFIER": "1",
+    "GIT_TERMINAL_PROMPT": "0",
     "npm_config_audit": "false",
     "npm_config_engine_strict": "false",
     "npm_config_fund": "false",
@@ -41,6 +42,12 @@ FIXED = {
     "UV_PYTHON_DOWNLOADS": "never",
     "WRANGLER_SEND_METRICS": "false",
 }
+# Addresses for people with a key, of what everyone may read: in submodules and in packages.
+WITH_A_KEY = ("git@github.com:", "ssh://git@github.com/", "git://github.com/")
+ANONYMOUS = {"GIT_CONFIG_COUNT": str(len(WITH_A_KEY))}
+for number, address in enumerate(WITH_A_KEY):
+    ANONYMOUS[f"GIT_CONFIG_KEY_{number}"] = "url.https://github.com/.insteadOf"
+    ANONYMOUS[f"GIT_CONFIG_VALUE_{number}"] = address
 # Of a home: where the commands are that a job puts there itself.
 COMMANDS = Path("bin")
 TIMEOUT_SECONDS = 600
@@ -52,7 +59,7 @@ def environment(home: Path) -> dict[str, str]:
     """What a program sees; its home is an empty folder of this job."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     own = {"HOME": str(home), "WRANGLER_LOG_PATH": str(home / "wrangler-logs")}
-    return {**passed, **of_the_home(home), **FIXED, **own}
+    return {**passed, **of_the_home(home), **FIXED, **ANONYMOUS, **own}
 
 
 def of_the_home(home: Path) -> dict[str, str]:

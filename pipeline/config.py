@@ -105,9 +105,13 @@ class Config:
     @property
     def is_complete(self) -> bool:
         """Whether the entry and the static files are there, or the build command may make them."""
-        files = str(self.assets.get("directory") or "")
-        has_code = is_entry(self.path.parent / self.main) if self.main else bool(files)
-        return self.has_build_command or (has_code and (self.path.parent / files).exists())
+        has_code = is_entry(self.path.parent / self.main) if self.main else bool(self.assets.get("directory"))
+        return self.has_build_command or (has_code and self.has_files)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the directory of static files is there, or none is named."""
+        return (self.path.parent / str(self.assets.get("directory") or "")).exists()
 
     def require_entry(self) -> None:
         """Raise PipelineError where the entry module is nowhere, and nothing is left that could make it."""
@@ -130,9 +134,13 @@ class Config:
         return found if isinstance(found, dict) else {"directory": found}
 
     @property
-    def has_build_command(self) -> bool:
+    def build_command(self) -> str:
         build = self.content.get("build")
-        return isinstance(build, dict) and bool(build.get("command"))
+        return str(build.get("command") or "") if isinstance(build, dict) else ""
+
+    @property
+    def has_build_command(self) -> bool:
+        return bool(self.build_command)
 
     @property
     def is_python(self) -> bool:

@@ -1,8 +1,9 @@
-"""Install an app's packages and run its build script, by the package manager whose lock file it has."""
+"""Install an app's packages, by the package manager whose lock file it has."""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,10 @@ from pipeline.package_managers import (
     up_to,
 )
 from pipeline.python_packages import vendor
-from pipeline.scripts import OPEN_NEXT, OPEN_NEXT_FOLDER, before_deploying, scripts_of
+
+# A token that packages are fetched with, in the settings of a package manager.
+TOKEN = re.compile(r"\$\{?\w*(?:TOKEN|AUTH|SECRET|PASSWORD|_KEY|PAT)\b")
+SETTINGS = (".npmrc", ".yarnrc.yml", ".yarnrc", "bunfig.toml", "pnpm-workspace.yaml")
 
 
 def install(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
@@ -46,8 +50,15 @@ def install_node_packages(folder: Path, lock: Path | None, env: Mapping[str, str
     manager = manager_of(folder, lock)
     command = (*manager.call, *manager.install)
     reason = "package.json" if lock is None else named_with_others(lock)
-    failure = f"The packages of {reason} could not be installed by {' '.join(command)}"
+    failure = f"The packages of {reason} could not be installed by {' '.join(command)}{without_token(folder)}"
     run(*command, cwd=folder, env=env, failure=failure)
+
+
+def without_token(folder: Path) -> str:
+    """What to tell where a project's packages ask for a secret."""
+    files = [name for name in SETTINGS if (folder / name).is_file()]
+    naming = [name for name in files if TOKEN.search((folder / name).read_text(errors="replace"))]
+    return f" ({naming[0]} names a token: a build has none, its packages must be public)" if naming else ""
 
 
 def named_with_others(lock: Path) -> str:
@@ -57,35 +68,6 @@ def named_with_others(lock: Path) -> str:
         return lock.name
     others = ", ".join(beside)
     return f"{lock.name} (there is {others}, too: remove what isn't used, or name the one as packageManager)"
-
-
-def run_build_script(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
-    """Run package.json's script `build`, unless a build command or OpenNext does. Raises PipelineError."""
-    folder = config.path.parent
-    build = scripts_of(folder).get("build")
-    if build is None or config.has_build_command or (is_open_next(config) and OPEN_NEXT not in build):
-        return
-    command = (*manager_of(*place_of(folder, checkout)).call, "run", "build")
-    run(*command, cwd=folder, env=env, failure=f"The build script failed ({' '.join(command)})")
-
-
-def completing(config: Config) -> list[str]:
-    """The commands that may make what the config names and the script `build` didn't."""
-    found = [before_deploying(scripts_of(config.path.parent))]
-    if is_open_next(config):
-        found.append(f"{OPEN_NEXT} build")
-    return [command for command in found if command]
-
-
-def run_command(command: str, config: Config, checkout: Path, env: Mapping[str, str]) -> None:
-    """Run a command as in a script of package.json. Raises PipelineError."""
-    env = with_binaries(config, checkout, env)
-    failure = f"What comes before the deployment failed ({command})"
-    run("sh", "-c", command, cwd=config.path.parent, env=env, failure=failure)
-
-
-def is_open_next(config: Config) -> bool:
-    return Path(config.main).parts[:1] == (OPEN_NEXT_FOLDER,)
 
 
 def with_binaries(config: Config, checkout: Path, env: Mapping[str, str]) -> dict[str, str]:

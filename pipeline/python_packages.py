@@ -23,6 +23,7 @@ from pipeline.package_managers import up_to
 # Every Python Worker needs Cloudflare's SDK, which pywrangler adds, too: in the version that dispatch has.
 SDK_LOCK = ROOT / "locks" / "dispatch.txt"
 PROJECTS = ("pylock.toml", "uv.lock", "pyproject.toml")
+REQUIREMENTS = ("requirements.txt", "cf-requirements.txt")
 # Pyodide's index, by its releases; another address, or none (""), is a setting.
 INDEX_SETTING = "PYODIDE_INDEX_URL"
 INDEX = "https://index.pyodide.org"
@@ -143,10 +144,10 @@ def python_project_of(folder: Path, checkout: Path) -> Path | None:
 
 
 def refuse_requirements(project: Path) -> None:
-    """As pywrangler does."""
-    if (project / "requirements.txt").is_file():
+    """As pywrangler does, or as wrangler warns of."""
+    for name in (name for name in REQUIREMENTS if (project / name).is_file()):
         raise PipelineError(
-            "requirements.txt is not read: name the packages in pyproject.toml ([project] dependencies), as "
+            f"{name} is not read: name the packages in pyproject.toml ([project] dependencies), as "
             "pywrangler wants them, and remove the file."
         )
 

@@ -25,12 +25,6 @@ GIT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
 }
-# Addresses for people with a key, of what everyone may read.
-ANONYMOUS = [
-    option
-    for address in ("git@github.com:", "ssh://git@github.com/", "git://github.com/")
-    for option in ("-c", f"url.https://github.com/.insteadOf={address}")
-]
 
 
 def require_commit(source: Source, checkout: Path, env: Mapping[str, str]) -> None:
@@ -49,7 +43,7 @@ def fetch_submodules(checkout: Path, env: Mapping[str, str]) -> None:
     # Also those for which .gitmodules says `update = none`: git would leave their folders empty, and succeed.
     command = ("submodule", "--quiet", "update", "--checkout", "--init", "--recursive", "--depth=1")
     try:
-        output_of("git", *ANONYMOUS, *command, cwd=checkout, env={**env, **GIT}, failure="git says")
+        output_of("git", *command, cwd=checkout, env={**env, **GIT}, failure="git says")
     except PipelineError as error:
         absent = [path for path in paths if not list((checkout / path).glob("*"))] or paths
         raise PipelineError(

@@ -1,5 +1,6 @@
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,10 +8,9 @@ import pytest
 
 from pipeline.commands import COMMANDS, environment
 from pipeline.config import Config
-from pipeline.dependencies import completing, install, with_binaries
+from pipeline.dependencies import install, with_binaries
+from pipeline.errors import PipelineError
 from pipeline.package_managers import find_lock, manager_of, managers_of, place_of
-from pipeline.scripts import before_deploying
-from tests.pipeline.support import Build, write
 
 # As pnpm 11 and later write it: what comes first is about pnpm itself.
 OF_TWO_DOCUMENTS = """---
@@ -194,6 +194,30 @@ def test_scripts_and_build_commands_find_package_managers_by_their_names(project
     assert found["bunx"].call[-2:] == ("bun@1", "x")
 
 
+def test_packages_that_need_a_token_or_have_two_locks_are_told_with_the_way_out(
+    project: Project, env: dict[str, str]
+) -> None:
+    files = {
+        ".npmrc": "//npm.example/:_authToken=${NODE_AUTH_TOKEN}",
+        "package-lock.json": "",
+        "bun.lock": "",
+    }
+    checkout = project({**files, "package.json": "{}"})
+    with pytest.raises(PipelineError) as caught:
+        install(Config(checkout / "wrangler.toml", {}, "index.js"), checkout, env)
+    assert "(there is bun.lock, too: remove what isn't used, or name the one as packageManager)" in str(
+        caught.value
+    )
+    assert "(.npmrc names a token: a build has none, its packages must be public)" in str(caught.value)
+
+
+def test_addresses_of_git_for_people_with_a_key_are_asked_without_one(env: dict[str, str]) -> None:
+    command = ["git", "ls-remote", "--get-url"]
+    for address in ("git@github.com:alice/x.git", "ssh://git@github.com/alice/x.git"):
+        done = subprocess.run([*command, address], env=env, capture_output=True, text=True, timeout=60)
+        assert done.stdout == "https://github.com/alice/x.git\n"
+
+
 def test_toolchains_and_what_is_installed_into_the_home_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,47 +230,3 @@ def test_toolchains_and_what_is_installed_into_the_home_are_found(
     assert (env["HOME"], env["RUSTUP_HOME"]) == (str(home), str(real / ".rustup"))
     own = [str(home / COMMANDS), str(home / ".cargo" / "bin")]
     assert env["PATH"].split(os.pathsep) == [*own, "/usr/bin", f"{real}/.cargo/bin"]
-
-
-@pytest.mark.parametrize(
-    ("scripts", "commands"),
-    [
-        (
-            {"deploy": "npm run build &&  cp -r static dist && wrangler deploy"},
-            "npm run build && cp -r static dist",
-        ),
-        ({"predeploy": "make", "deploy": "pnpm exec wrangler deploy --minify && echo done"}, "make"),
-        ({"cf:deploy": "npm run cf:build && opennextjs-cloudflare deploy"}, "npm run cf:build"),
-        ({"deploy:staging": "a && wrangler deploy -e staging", "deploy": "b && wrangler deploy"}, "b"),
-        ({"deploy": "wrangler d1 migrations apply DB --remote && tsc && wrangler deploy"}, "tsc"),
-        ({"deploy": "wrangler deploy"}, ""),
-        ({"deploy": "gh-pages -d dist", "build": "vite build"}, ""),
-    ],
-)
-def test_what_a_deployment_begins_with_is_found_in_the_scripts(
-    scripts: dict[str, str], commands: str
-) -> None:
-    assert before_deploying(scripts) == commands
-
-
-def test_what_open_next_makes_is_made_without_any_script_for_it(project: Project) -> None:
-    config = Config(project({"package.json": "{}"}) / "wrangler.json", {}, ".open-next/worker.js")
-    assert completing(config) == ["opennextjs-cloudflare build"]
-
-
-def test_what_the_build_script_does_not_make_is_made_as_before_a_deployment(build: Build) -> None:
-    """OpenNext runs the script `build` itself."""
-    make = "mkdir .open-next && cp index.js .open-next/worker.js && mkdir .open-next/assets"
-    settings = {"main": ".open-next/worker.js", "assets": {"directory": ".open-next/assets"}}
-    scripts = {"build": "exit 1", "deploy": "opennextjs-cloudflare build && opennextjs-cloudflare deploy"}
-    write(
-        build.checkout,
-        {
-            "wrangler.json": json.dumps({**settings, "compatibility_date": "2026-11-01"}),
-            "index.js": "export default { fetch() { return new Response('made') } };",
-            "package.json": json.dumps({"scripts": scripts, "dependencies": {"next": "file:./next"}}),
-            "next/package.json": '{"name": "next", "bin": {"opennextjs-cloudflare": "run"}}',
-            "next/run": f'#!/bin/sh\ntest "$1" = build && {make}\n',
-        },
-    )
-    assert b"made" in build.succeed().modules["worker.js"]

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import http.server
 import io
+import re
 import subprocess
 import threading
 import zipfile
@@ -113,9 +114,12 @@ def test_a_pyproject_that_has_the_settings_of_tools_alone_names_no_packages(
     assert (checkout / "worker" / "python_modules" / "workers" / "__init__.py").is_file()
 
 
-def test_requirements_txt_is_refused_with_the_way_out(project: Project, env: dict[str, str]) -> None:
-    folder = project({"requirements.txt": "idna"})
-    with pytest.raises(PipelineError, match=r"^requirements\.txt is not read: name the packages"):
+@pytest.mark.parametrize("name", ["requirements.txt", "cf-requirements.txt"])
+def test_requirements_txt_is_refused_with_the_way_out(
+    project: Project, env: dict[str, str], name: str
+) -> None:
+    folder = project({name: "idna"})
+    with pytest.raises(PipelineError, match=f"^{re.escape(name)} is not read: name the packages"):
         vendor(python_worker(folder), folder, env)
 
 

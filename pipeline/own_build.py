@@ -1,0 +1,63 @@
+"""Run what an app's own build is: by the scripts of its package.json, as far as its config has no command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.commands import run
+from pipeline.config import Config
+from pipeline.dependencies import with_binaries
+from pipeline.package_managers import manager_of, place_of, project_of
+from pipeline.scripts import OPEN_NEXT, OPEN_NEXT_FOLDER, before_deploying, scripts_of
+
+# A config's build command that is the script `build`, or has it in it.
+CALLS_BUILD = re.compile(r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?build(?![\w:-])")
+
+
+def run_build_script(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
+    """Run package.json's script `build`, unless a build command or OpenNext does. Raises PipelineError."""
+    folder = config.path.parent
+    build = scripts_of(folder).get("build")
+    if build is None or is_made_otherwise(config) or (is_open_next(config) and OPEN_NEXT not in build):
+        return
+    command = (*manager_of(*place_of(folder, checkout)).call, "run", "build")
+    run(*command, cwd=folder, env=env, failure=f"The build script failed ({' '.join(command)})")
+
+
+def is_made_otherwise(config: Config) -> bool:
+    """Whether the config's build command has the place of the script `build`.
+
+    The two may share the work: one makes the entry, the other the static files.
+    """
+    return config.has_build_command and (config.has_files or bool(CALLS_BUILD.search(config.build_command)))
+
+
+def completing(config: Config, checkout: Path) -> list[str]:
+    """The commands that may make what the config names and the script `build` didn't.
+
+    They are run in the folder of the nearest package.json, whose own `build` is among them if that is above.
+    """
+    folder = config.path.parent
+    project = project_of(folder, checkout) or folder
+    scripts = scripts_of(project)
+    found = [before_deploying(scripts)]
+    if project != folder and "build" in scripts:
+        found.insert(0, shlex.join((*manager_of(*place_of(project, checkout)).call, "run", "build")))
+    if is_open_next(config):
+        found.append(f"{OPEN_NEXT} build")
+    return [command for command in found if command]
+
+
+def run_command(command: str, config: Config, checkout: Path, env: Mapping[str, str]) -> None:
+    """Run a command as in a script of the nearest package.json. Raises PipelineError."""
+    env = with_binaries(config, checkout, env)
+    folder = project_of(config.path.parent, checkout) or config.path.parent
+    failure = f"What comes before the deployment failed ({command})"
+    run("sh", "-c", command, cwd=folder, env=env, failure=failure)
+
+
+def is_open_next(config: Config) -> bool:
+    return Path(config.main).parts[:1] == (OPEN_NEXT_FOLDER,)

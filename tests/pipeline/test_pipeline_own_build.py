@@ -1,0 +1,82 @@
+"""An app's own build makes what its author's deployment would."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.own_build import completing, is_made_otherwise
+from pipeline.scripts import before_deploying
+from tests.pipeline.support import Build, write
+
+Project = Callable[[dict[str, str | bytes]], Path]
+
+
+@pytest.mark.parametrize(
+    ("scripts", "commands"),
+    [
+        (
+            {"deploy": "npm run build &&  cp -r static dist && wrangler deploy"},
+            "npm run build && cp -r static dist",
+        ),
+        ({"predeploy": "make", "deploy": "pnpm exec wrangler deploy --minify && echo done"}, "make"),
+        ({"cf:deploy": "npm run cf:build && opennextjs-cloudflare deploy"}, "npm run cf:build"),
+        ({"deploy:staging": "a && wrangler deploy -e staging", "deploy": "b && wrangler deploy"}, "b"),
+        ({"deploy": "wrangler d1 migrations apply DB --remote && tsc && wrangler deploy"}, "tsc"),
+        ({"deploy": "wrangler deploy"}, ""),
+        ({"deploy": "gh-pages -d dist", "build": "vite build"}, ""),
+    ],
+)
+def test_what_a_deployment_begins_with_is_found_in_the_scripts(
+    scripts: dict[str, str], commands: str
+) -> None:
+    assert before_deploying(scripts) == commands
+
+
+def test_what_open_next_makes_is_made_without_any_script_for_it(project: Project) -> None:
+    config = Config(project({"package.json": "{}"}) / "wrangler.json", {}, ".open-next/worker.js")
+    assert completing(config, config.path.parent) == ["opennextjs-cloudflare build"]
+
+
+def test_what_the_build_script_does_not_make_is_made_as_before_a_deployment(build: Build) -> None:
+    """OpenNext runs the script `build` itself."""
+    make = "mkdir .open-next && cp index.js .open-next/worker.js && mkdir .open-next/assets"
+    settings = {"main": ".open-next/worker.js", "assets": {"directory": ".open-next/assets"}}
+    scripts = {"build": "exit 1", "deploy": "opennextjs-cloudflare build && opennextjs-cloudflare deploy"}
+    write(
+        build.checkout,
+        {
+            "wrangler.json": json.dumps({**settings, "compatibility_date": "2026-11-01"}),
+            "index.js": "export default { fetch() { return new Response('made') } };",
+            "package.json": json.dumps({"scripts": scripts, "dependencies": {"next": "file:./next"}}),
+            "next/package.json": '{"name": "next", "bin": {"opennextjs-cloudflare": "run"}}',
+            "next/run": f'#!/bin/sh\ntest "$1" = build && {make}\n',
+        },
+    )
+    assert b"made" in build.succeed().modules["worker.js"]
+
+
+def test_what_a_package_json_above_builds_is_built(project: Project) -> None:
+    checkout = project({"package.json": '{"scripts": {"build": "make"}}', "worker/wrangler.toml": ""})
+    config = Config(checkout / "worker" / "wrangler.toml", {}, "dist/index.js")
+    assert completing(config, checkout) == ["npm run build"]
+
+
+@pytest.mark.parametrize(
+    ("command", "directory", "is_otherwise"),
+    [
+        ("sh worker.sh", "", True),
+        ("sh worker.sh", ".", True),
+        ("sh worker.sh", "dist", False),
+        ("pnpm build", "dist", True),
+        ("npm run build:worker", "dist", False),
+        ("", "", False),
+    ],
+)
+def test_a_build_command_has_the_place_of_the_script_where_it_can_make_all(
+    tmp_path: Path, command: str, directory: str, is_otherwise: bool
+) -> None:
+    content = {"build": {"command": command}, "assets": {"directory": directory}}
+    assert is_made_otherwise(Config(tmp_path / "wrangler.json", content, "index.js")) is is_otherwise
