@@ -1,8 +1,9 @@
 """Where a request goes on to that is redirected: what is secret stays with the server that it is for.
 
-The runtime's `fetch` sends all headers along to wherever it is redirected (`Request` in the documentation of
-Cloudflare Workers). GitHub's API redirects within itself, for what was renamed ("Best practices for using the
-REST API"). How a method changes is after the Fetch standard, "HTTP-redirect fetch".
+The runtime's `fetch` sends headers and a body along to wherever it is redirected (`Request` in Cloudflare's
+documentation of Workers); with today's compatibility dates all headers but `authorization`. GitHub's API
+redirects within itself, for what was renamed ("Best practices for using the REST API"). How a method changes
+is after the Fetch standard, "HTTP-redirect fetch".
 """
 
 from __future__ import annotations
