@@ -64,9 +64,17 @@ class Database:
         return f"d1/database/{id_}/query"
 
     def run(self, *statements: Statement, only_reads: bool = False) -> list[list[dict[str, Any]]]:
-        """The rows of each; D1 runs them in one transaction. Raises DeployError."""
+        """The rows of each; D1 runs them in one transaction.
+
+        Raises DeployError, which says how to see whether what changes something was done all the same.
+        """
+        path = self._path
         sql = "; ".join(inlined(statement, values) for statement, values in statements)
-        answer = self._account.required(self._path, {"sql": sql, "params": []}, only_reads)
+        try:
+            answer = self._account.required(path, {"sql": sql, "params": []}, only_reads)
+        except DeployError as error:
+            hint = "" if only_reads else "\nWhether it was done all the same, ARGS=acts says."
+            raise DeployError(f"{error}{hint}") from error
         return [result["results"] for result in answer]
 
     def rows(self, sql: str, *values: Value) -> list[dict[str, Any]]:
@@ -102,21 +110,13 @@ def target_named(database: Database, kind: str, name: str) -> Target:
     return target
 
 
-def done(database: Database, *statements: Statement) -> list[list[dict[str, Any]]]:
-    """What an act gives. Raises DeployError, which says how to see whether it was done all the same."""
-    try:
-        return database.run(*statements)
-    except DeployError as error:
-        raise DeployError(f"{error}\nWhether it was done all the same, ARGS=acts says.") from error
-
-
 def by_and_now() -> tuple[Operator, int]:
     return Operator(f"{getpass.getuser()} (command line)"), time.time_ns() // 1_000_000
 
 
 def switch(database: Database, arguments: argparse.Namespace) -> None:
     value, reason = value_of(arguments.name, arguments.value), reason_of(arguments.reason)
-    changed, *_ = done(database, *setting(arguments.name, value, reason, *by_and_now()))
+    changed, *_ = database.run(*setting(arguments.name, value, reason, *by_and_now()))
     print(f"{arguments.name}: {value or 'nobody'}{'' if changed else ', as before'}.", flush=True)
 
 
@@ -124,7 +124,7 @@ def act(database: Database, arguments: argparse.Namespace) -> None:
     reason = reason_of(arguments.reason)
     target = target_named(database, arguments.kind, arguments.name)
     statements = {"suspend": suspending, "restore": restoring}[arguments.do]
-    changed, *_ = done(database, *statements(target, reason, *by_and_now()))
+    changed, *_ = database.run(*statements(target, reason, *by_and_now()))
     if not changed:
         words = {"suspend": "is suspended already", "restore": "isn't suspended"}[arguments.do]
         raise ActError(f"The {target.kind} {target.name} {words}.")

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 RETRY_SECONDS = (1, 5)
 # However long a server would have us wait.
-MOST_SECONDS = 60
+MOST_SECONDS = 30
 TOO_MANY = 429
 # What a call may fail with.
 Failure = (OSError, http.client.HTTPException)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from codius.addresses import web_address
 from codius.certificate import TrustedSigner
@@ -27,7 +28,14 @@ NOT_WITH_POLICY = (
 OF_APPS = ("source", "commit", "ref", "bundle", "rebuild", "history", "dashboard", "require_cloudflare")
 
 
-def parser_of(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """What it says of arguments and of files has their words in it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
+def parser_of(kind: type[argparse.ArgumentParser] = Parser) -> argparse.ArgumentParser:
     parser = kind(prog="codius", description="Check which source code an app runs.")
     verify = parser.add_subparsers(required=True, metavar="verify").add_parser(
         "verify", help="check an app", description=DESCRIPTION

@@ -133,6 +133,7 @@ POLICIES: list[tuple[str, str]] = [
     ('[[app]]\nurl = "https://x.example"\nref = "refs/tags/"', "app 1: argument --ref: the name of"),
     ('[[app]]\nurl = "https://x.example"\ndashboard = ""', "app 1: argument --dashboard:  is not"),
     ('[[app]]\nurl = "https://x.example"\ncloudflare-api = ""', "app 1: argument --cloudflare-api: "),
+    ('[[app]]\nurl = "https://x.example"\n"a\u202eb" = 1', r"app 1: a\u202eb is not known"),
     ("", "names no apps"),
     ('[[app]]\nurl = "ftp://x"', "app 1: ftp://x is not the address of an app"),
     ('[[app]]\nurl = "https://x.example"\nrebuild = true', "app 1: --rebuild runs the signer's build"),

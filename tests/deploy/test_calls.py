@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from deploy import operate
 from deploy.api import Account, bearer, question
 from deploy.configs import Installation
 from deploy.errors import DeployError
@@ -25,7 +26,13 @@ from pipeline.errors import PipelineError
 from tests.pipeline.support import served
 
 ACCOUNT, TOKEN = "a" * 32, "a-token-of-the-operator"
-CONFIG = f'[vars]\nCLOUDFLARE_ACCOUNT_ID = "{ACCOUNT}"\nCLOUDFLARE_READ_TOKEN = "{TOKEN}"\n'
+CONFIG = f"""
+[[d1_databases]]
+database_name = "codius"
+[vars]
+CLOUDFLARE_ACCOUNT_ID = "{ACCOUNT}"
+CLOUDFLARE_READ_TOKEN = "{TOKEN}"
+"""
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -85,7 +92,7 @@ def test_what_fails_for_long_is_not_asked_for_ever(
     server = Server(*(JSONResponse({}, 429, {"retry-after": "86400"}) for _ in range(9)))
     with pytest.raises(DeployError, match="asked for d1, said 429"):
         asked(monkeypatch, installation, server)
-    assert (len(server.asked), at_once) == (3, [60, 60])
+    assert (len(server.asked), at_once) == (3, [30, 30])
 
 
 @pytest.mark.parametrize(("status", "times"), [(500, 1), (429, 2), (403, 1)])
@@ -99,6 +106,19 @@ def test_what_changes_something_is_done_again_only_where_nothing_was_done(
     else:
         assert asked(monkeypatch, installation, server, content={}) == "here"
     assert len(server.asked) == times
+
+
+def test_an_act_that_nothing_is_known_of_is_not_called_done(
+    monkeypatch: pytest.MonkeyPatch, installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(operate, "Installation", lambda *_: installation)
+    server = Server(JSONResponse({"result": {"uuid": "1", "name": "codius"}}), JSONResponse({}, 500))
+    with served(server.application) as address:
+        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", address)
+        assert operate.main(["set", "deploys", "off", "--reason", "A flood."]) == 1
+    said = capsys.readouterr()
+    assert (said.out, len(server.asked)) == ("", 2)
+    assert said.err.splitlines()[-1] == "Whether it was done all the same, ARGS=acts says."
 
 
 CALLS: dict[str, Callable[[Installation], object]] = {

@@ -122,14 +122,6 @@ def test_an_act_is_done_though_what_became_of_it_can_not_be_seen(
     assert night.take(APP) == Suspended(SHOWN)
 
 
-def test_an_act_that_nothing_is_known_of_is_not_called_done(
-    night: Night, capsys: pytest.CaptureFixture[str]
-) -> None:
-    night.failing = "INSERT"
-    assert operate.main(["suspend", "app", APP, "--reason", REASON]) == 1
-    assert "Whether it was done all the same, ARGS=acts says." in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
