@@ -30,7 +30,7 @@ from store.suspensions import Suspensions
 
 INTERRUPTED = "The deploy was interrupted before the workflow began."
 VANISHED = "GitHub no longer knows the workflow's run."
-OVERTAKEN = "Something else of yours was begun or ended at this moment. Try again."
+OVERTAKEN = "Something else was begun or ended at this moment. Try again."
 UNSURE = "It isn't known yet whether the last attempt began. Try again in five minutes."
 # A lost race is tried again with what the other has written; each round, one of them gets on.
 MOST_WRITERS = 10
