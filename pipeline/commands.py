@@ -44,10 +44,11 @@ FIXED = {
 }
 # Addresses for people with a key, of what everyone may read: in submodules and in packages.
 WITH_A_KEY = ("git@github.com:", "ssh://git@github.com/", "git://github.com/")
-ANONYMOUS = {"GIT_CONFIG_COUNT": str(len(WITH_A_KEY))}
-for number, address in enumerate(WITH_A_KEY):
-    ANONYMOUS[f"GIT_CONFIG_KEY_{number}"] = "url.https://github.com/.insteadOf"
-    ANONYMOUS[f"GIT_CONFIG_VALUE_{number}"] = address
+ANONYMOUS = {
+    "GIT_CONFIG_COUNT": str(len(WITH_A_KEY)),
+    **{f"GIT_CONFIG_KEY_{n}": "url.https://github.com/.insteadOf" for n in range(len(WITH_A_KEY))},
+    **{f"GIT_CONFIG_VALUE_{n}": address for n, address in enumerate(WITH_A_KEY)},
+}
 # Of a home: where the commands are that a job puts there itself.
 COMMANDS = Path("bin")
 TIMEOUT_SECONDS = 600

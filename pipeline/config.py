@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.commands import ROOT, output_of
 from pipeline.errors import PipelineError
 from pipeline.left_out import LeftOut, is_empty, left_out
+from pipeline.scripts import environment_of, scripts_of
 
 READER = ROOT / "pipeline" / "read-config.mjs"
 # In wrangler's order.
@@ -84,7 +85,8 @@ class Config:
             raise PipelineError(f"{name} can't be read: {in_one_line(str(found['error']))}")
         content = content if isinstance(content, dict) else {}
         main = os.path.relpath(found["main"], path.parent) if found["main"] else ""
-        config = cls(path, content, main, left_out(content, found["bindings"]), within is not None)
+        things = left_out(content, found["bindings"], environment_of(scripts_of(path.parent)))
+        config = cls(path, content, main, things, within is not None)
         if within is not None:
             config._require_within(within)
         return config

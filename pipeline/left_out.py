@@ -108,8 +108,13 @@ class LeftOut:
         return {"name": self.name, "kind": self.kind}
 
 
-def left_out(content: Mapping[str, Any], bindings: Sequence[Mapping[str, str]]) -> tuple[LeftOut, ...]:
-    """Of a config's content, and the bindings (`name`, `type`) that wrangler reads in it; by name."""
+def left_out(
+    content: Mapping[str, Any], bindings: Sequence[Mapping[str, str]], environment: str | None = None
+) -> tuple[LeftOut, ...]:
+    """Of a config's content, and the bindings (`name`, `type`) that wrangler reads in it; by name.
+
+    `environment` is the one of the config that its author deploys: here the top level counts.
+    """
     found = [
         LeftOut(binding["name"], kind_of(binding["type"]))
         for binding in bindings
@@ -117,6 +122,9 @@ def left_out(content: Mapping[str, Any], bindings: Sequence[Mapping[str, str]]) 
     ]
     for key in content.keys() - DEPLOYED - BUILD - SILENT - BINDINGS:
         found.extend(LeftOut(name, kind) for name, kind in asked_for(key, content[key]))
+    named = content.get("env")
+    if environment and isinstance(named, dict) and not is_empty(named.get(environment)):
+        found.append(LeftOut(environment, "Environment"))
     return tuple(sorted(set(found)))
 
 

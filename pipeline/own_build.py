@@ -60,4 +60,6 @@ def run_command(command: str, config: Config, checkout: Path, env: Mapping[str, 
 
 
 def is_open_next(config: Config) -> bool:
-    return Path(config.main).parts[:1] == (OPEN_NEXT_FOLDER,)
+    """An entry of the author's own may be in front of what OpenNext makes ("Custom Worker")."""
+    named = (config.main, str(config.assets.get("directory") or ""))
+    return any(Path(path).parts[:1] == (OPEN_NEXT_FOLDER,) for path in named)

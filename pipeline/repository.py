@@ -18,12 +18,11 @@ SUBMODULE = "160000"  # the mode of one in git's index
 # "Git LFS Specification": what a pointer begins with, and how long it can be.
 POINTER, MAX_POINTER = b"version https://git-lfs.github.com/spec/v1\n", 1024
 NAMED = 5
-# Nothing is asked for, and addresses lead to other machines only.
+# Addresses lead to other machines only.
 GIT = {
     "GIT_ALLOW_PROTOCOL": "http:https",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_TERMINAL_PROMPT": "0",
 }
 
 

@@ -15,6 +15,9 @@ REMOTE = re.compile(r"--remote\b")
 # OpenNext has a Next.js app built by its script `build`, and makes the Worker of that.
 OPEN_NEXT, OPEN_NEXT_FOLDER = "opennextjs-cloudflare", ".open-next"
 
+# "Environments": an argument of wrangler's, or a variable for it and for build tools.
+ENVIRONMENT = re.compile(r"(?:(?:--env|(?<=\s)-e)[\s=]+|\bCLOUDFLARE_ENV=)['\"]?([\w-]+)")
+
 
 def scripts_of(folder: Path) -> dict[str, str]:
     """Raises PipelineError for a package.json that can't be read."""
@@ -27,6 +30,13 @@ def before_deploying(scripts: dict[str, str]) -> str:
     """The commands that a project's own deployment begins with, up to the one that deploys; "" for none."""
     named = sorted((name for name in scripts if "deploy" in name), key=lambda name: name != "deploy")
     return next((found for name in named if (found := " && ".join(steps(scripts, name)))), "")
+
+
+def environment_of(scripts: dict[str, str]) -> str | None:
+    """The environment of the config that the script `deploy` deploys, if it names one."""
+    deploys = scripts.get("deploy", "")
+    found = ENVIRONMENT.search(deploys) if DEPLOYS.search(deploys) else None
+    return found[1] if found else None
 
 
 def steps(scripts: dict[str, str], name: str) -> list[str]:

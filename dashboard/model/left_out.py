@@ -17,6 +17,7 @@ MEANINGS = {
     "Cron Trigger": "nothing runs at these times",
     "Custom Domain": "the app answers at its own address only",
     "Email Address": "no mail arrives",
+    "Environment": "the top level of its config counts, also for its variables",
     "Queue Consumer": "no messages arrive",
     "Route": "the app answers at its own address only",
     "Secret": "code that reads it finds nothing",

@@ -125,6 +125,7 @@ def test_each_thing_has_one_line_of_a_bounded_length(listed: list[dict[str, str]
 def test_what_each_kind_means_is_said_of_kinds_that_the_pipeline_names() -> None:
     config = {
         "addresses": ["a@b.example"],
+        "env": {"production": {"vars": {"A": "1"}}},
         "other": 1,
         "queues": {"consumers": [{"queue": "q"}]},
         "routes": ["a.example/*", {"pattern": "b.example", "custom_domain": True}],
@@ -132,7 +133,7 @@ def test_what_each_kind_means_is_said_of_kinds_that_the_pipeline_names() -> None
         "tail_consumers": [{"service": "t"}],
         "triggers": {"crons": ["* * * * *"]},
     }
-    assert {thing.kind for thing in left_out(config, [])} == MEANINGS.keys()
+    assert {thing.kind for thing in left_out(config, [], "production")} == MEANINGS.keys()
     assert Thing("DB", "D1 Database").meaning == "code that uses it will throw"
 
 

@@ -170,6 +170,27 @@ def test_what_an_app_does_not_get_is_told_by_name_and_kind(project: Project, env
     }
 
 
+@pytest.mark.parametrize(
+    ("deploy", "names"),
+    [
+        ("npm run build && wrangler deploy --env production", ["production"]),
+        ("wrangler deploy -e=production --minify", ["production"]),
+        ("CLOUDFLARE_ENV=production wrangler deploy", ["production"]),
+        ("wrangler deploy --env staging", []),
+        ("wrangler deploy --env-file .env.production", []),
+        ("wrangler deploy", []),
+    ],
+)
+def test_the_environment_that_its_author_deploys_is_told_as_left_out(
+    project: Project, deploy: str, names: list[str]
+) -> None:
+    folder = project({"package.json": json.dumps({"scripts": {"deploy": deploy}})})
+    content = {"main": "a.js", "env": {"production": {"vars": {"A": "1"}}, "staging": {}}}
+    found = {"content": content, "main": str(folder / "a.js"), "bindings": []}
+    config = Config.of(folder / "wrangler.json", found)
+    assert config.left_out == tuple(LeftOut(name, "Environment") for name in names)
+
+
 def test_what_a_generated_config_names_without_asking_for_it_is_not_left_out() -> None:
     empty = {"triggers": {}, "queues": {"consumers": [], "producers": []}, "limits": None, "addresses": []}
     assert left_out(empty, []) == ()

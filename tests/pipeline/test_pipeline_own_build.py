@@ -35,8 +35,14 @@ def test_what_a_deployment_begins_with_is_found_in_the_scripts(
     assert before_deploying(scripts) == commands
 
 
-def test_what_open_next_makes_is_made_without_any_script_for_it(project: Project) -> None:
-    config = Config(project({"package.json": "{}"}) / "wrangler.json", {}, ".open-next/worker.js")
+@pytest.mark.parametrize(
+    ("main", "content"),
+    [(".open-next/worker.js", {}), ("custom.ts", {"assets": {"directory": "./.open-next/assets"}})],
+)
+def test_what_open_next_makes_is_made_without_any_script_for_it(
+    project: Project, main: str, content: dict[str, object]
+) -> None:
+    config = Config(project({"package.json": "{}"}) / "wrangler.json", content, main)
     assert completing(config, config.path.parent) == ["opennextjs-cloudflare build"]
 
 
