@@ -55,7 +55,7 @@ def run_command(command: str, config: Config, checkout: Path, env: Mapping[str, 
     """Run a command as in a script of the nearest package.json. Raises PipelineError."""
     env = with_binaries(config, checkout, env)
     folder = project_of(config.path.parent, checkout) or config.path.parent
-    failure = f"What comes before the deployment failed ({command})"
+    failure = f"What is to make the entry and the static files failed ({command})"
     run("sh", "-c", command, cwd=folder, env=env, failure=failure)
 
 

@@ -17,8 +17,8 @@ RANGE = re.compile(r"[\d.xX*<>=^~|\s]+")
 NEW = re.compile(r"[\s>=^~]*1[1-9]\b")
 
 WORKSPACE = "pnpm-workspace.yaml"
-PACKAGES = re.compile(r"^packages:\s*\n((?:\s*(?:#.*|-.*)?\n)+)", re.MULTILINE)
-ITEM = re.compile(r"^\s*-\s*(['\"]?)([^'\"#\s]+)\1", re.MULTILINE)
+PACKAGES = re.compile(r"^packages:.*\n((?:[ \t]*(?:[#-].*)?\n)+)", re.MULTILINE)
+ITEM = re.compile(r"^[ \t]*-[ \t]*(['\"]?)([^'\"#\s]+)\1", re.MULTILINE)
 
 DOCUMENTS = re.compile(r"^---\s*$", re.MULTILINE)
 VERSION = re.compile(r"^lockfileVersion:\s*['\"]?([\d.]+)", re.MULTILINE)
