@@ -25,6 +25,7 @@ PASSED_ON = (
     *("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("NPM_CONFIG_REGISTRY", "npm_config_registry", "UV_DEFAULT_INDEX", "UV_FIND_LINKS"),
+    "NODE_COMPILE_CACHE",  # where wrangler is started often: compiling it is a fifth of a start
 )
 FIXED = {
     "CI": "true",

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.system.running import RunningStack
 
 DEPLOY_MS = 180_000
+RELOAD_MS = 1_000
 
 
 def address(stack: RunningStack, path: str = "/") -> str:
@@ -58,9 +59,9 @@ def wait_until_deployed(page: Page, has_scripts: bool = True, status: str = "dep
     if has_scripts:
         expect(badge).to_be_visible(timeout=DEPLOY_MS)
         return
-    for _ in range(DEPLOY_MS // 500):
+    for _ in range(DEPLOY_MS // RELOAD_MS):
         page.reload()
         if badge.count():
             return
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(RELOAD_MS)
     raise AssertionError(f"the app was not {status} in time:\n{page.content()}")

@@ -28,6 +28,8 @@ STOP_SECONDS = 60
 COMMAND_SECONDS = 240
 REQUEST_SECONDS = 120
 SOON_SECONDS = 60
+# Between two looks at what no event announces; they grow, so that a long wait keeps no processor busy.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
 
 class RunningStack:
@@ -191,8 +193,10 @@ def accounts_stored(objects: Path) -> int:
 def soon(condition: Callable[[], bool], seconds: float = SOON_SECONDS) -> bool:
     """Whether something becomes true that no event announces."""
     deadline = time.monotonic() + seconds
+    pause = FIRST_PAUSE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(LONGEST_PAUSE_SECONDS, 1.2 * pause)
     return True

@@ -71,7 +71,8 @@ def test_a_repository_that_does_not_build_fails_with_its_reason(
     # Trying again fails again, in a new run.
     page.go_back()
     first = page.get_by_role("link", name="View Workflow").get_attribute("href")
-    page.get_by_role("button", name="Try Again").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Try Again").click()
     wait_until_deployed(page, scripts, "failed")
     assert page.get_by_role("link", name="View Workflow").get_attribute("href") != first
     assert stack.get(app).status_code == 404

@@ -12,7 +12,7 @@ from tests.dashboard.dashboard_site import signed
 from tests.dashboard.test_sites_following import push
 from tests.dashboard.with_github import git
 from tests.system.conftest import NewPage
-from tests.system.journeys import DEPLOY_MS, address, log_in
+from tests.system.journeys import DEPLOY_MS, RELOAD_MS, address, log_in
 from tests.system.running import RunningStack, soon
 from tests.system.test_attestation import verify
 
@@ -42,11 +42,11 @@ def wait_until_shown(page: Page, text: str, scripts: bool) -> None:
     if scripts:
         expect(found).to_be_visible(timeout=DEPLOY_MS)
         return
-    for _ in range(DEPLOY_MS // 500):
+    for _ in range(DEPLOY_MS // RELOAD_MS):
         page.reload()
         if found.count():
             return
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(RELOAD_MS)
     raise AssertionError(f"{text!r} was not shown in time:\n{page.content()}")
 
 
@@ -130,7 +130,7 @@ def published(stack: RunningStack, site: str) -> dict[str, Any]:
 def shown_again(page: Page, scripts: bool) -> bool:
     """Without scripts a page shows what is new when it is loaded again."""
     if scripts:
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(RELOAD_MS)
     else:
         page.reload()
     return True

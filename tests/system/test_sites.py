@@ -20,6 +20,8 @@ from local.staging import ROOT
 from tests.system.running import RunningStack, soon
 
 CONNECTIONS = 50
+# Of each account that is suspended: as long as a lease lives, enough for each instance to be asked all the time.
+FEW_CONNECTIONS, FEW_BREATH_SECONDS = 12, 0.25
 SETTINGS = {
     "DISPATCH_INSTANCES": "3",
     "INCLUDED_REQUESTS": "1000000",
@@ -63,7 +65,14 @@ def switching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack
         running.stop()
 
 
-async def ask_until(port: int, site: str, is_over: asyncio.Event, least: int) -> list[Served]:
+async def ask_until(
+    port: int,
+    site: str,
+    is_over: asyncio.Event,
+    least: int,
+    connections: int = CONNECTIONS,
+    breath_seconds: float = BREATH_SECONDS,
+) -> list[Served]:
     """Requests over many connections, at least so many and until it is over."""
     served: list[Served] = []
     line = f"GET / HTTP/1.1\r\nHost: {site}.localhost:{port}\r\nAccept: application/json\r\n\r\n".encode()
@@ -75,11 +84,11 @@ async def ask_until(port: int, site: str, is_over: asyncio.Event, least: int) ->
             writer.write(line)
             status, body = await asyncio.wait_for(answer(reader), TIMEOUT_SECONDS)
             served.append(Served(sent_at, now_ms(), status, body))
-            await asyncio.sleep(BREATH_SECONDS)
+            await asyncio.sleep(breath_seconds)
         writer.close()
 
     async with asyncio.TaskGroup() as clients:
-        for _ in range(CONNECTIONS):
+        for _ in range(connections):
             clients.create_task(client())
     return served
 
@@ -175,9 +184,8 @@ def test_what_is_suspended_is_refused_by_every_instance_within_a_leases_life_and
             is_over.set()
             return refused_from
 
-        refused_from, served = await asyncio.gather(
-            suspend(), ask_until(switching.port, account, is_over, CONNECTIONS)
-        )
+        crowd = ask_until(switching.port, account, is_over, 1, FEW_CONNECTIONS, FEW_BREATH_SECONDS)
+        refused_from, served = await asyncio.gather(suspend(), crowd)
         assert {one.status for one in served} == {200, 403}
         late = [one for one in served if one.sent_at >= refused_from]
         assert late
