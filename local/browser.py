@@ -1,8 +1,8 @@
 """Find a Chromium for the browser tests, or get one.
 
-Chromium without windows ("headless shell"), which takes a quarter of the processor time of the whole: the
-machine's own, Debian's package where this user may install it, or the build that Playwright downloads. Where none
-can be had, a whole Chromium does; without that the browser tests are skipped, and this says so.
+Chromium without windows ("headless shell"), which takes a quarter of the processor time of the whole:
+the machine's own, Debian's package where this user may install it, or the build that Playwright downloads.
+Where none can be had, a whole Chromium does; without that the browser tests are skipped, and this says so.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from local.staging import ROOT
 
@@ -14,6 +16,8 @@ settings.register_profile("soak", settings.get_profile("plain"), max_examples=2_
 settings.load_profile("plain")
 # So that all processes end at about the same time.
 SLOWEST_FIRST = ("system", "deploy", "differential", "pipeline", "cli", "local")
+# Whose tests share one running stack: one process runs them, while others are busy with the rest.
+SHARING = ("attestation", "dispatch_namespace", "journeys", "pages", "requests", "site_journeys", "top_ups")
 # Every wrangler that a test runs would compile its 10 MB anew.
 os.environ["NODE_COMPILE_CACHE"] = str(ROOT / ".local" / "node-cache")
 
@@ -37,9 +41,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=place_of)
 
 
-def place_of(item: pytest.Item) -> int:
+def place_of(item: pytest.Item) -> tuple[int, bool]:
     folder = item.path.relative_to(ROOT / "tests").parts[0]
-    return SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else len(SLOWEST_FIRST)
+    place = SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else len(SLOWEST_FIRST)
+    return place, not shares_the_stack(item.path)
+
+
+def shares_the_stack(path: Path) -> bool:
+    return path.parent.name == "system" and path.stem.removeprefix("test_") in SHARING
+
+
+class Scheduling(LoadFileScheduling):
+    """Each file is one process's, and all that share a stack are the same one's."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "the shared stack" if shares_the_stack(Path(file)) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def soaks(item: pytest.Item) -> bool:

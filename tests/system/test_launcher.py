@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.repositories import write_repositories
 from tests.system.running import ROOT, RunningStack, soon
 
 DEPLOY_SECONDS = 240
@@ -21,7 +22,8 @@ DEPLOY_SECONDS = 240
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A first run, from a copy of the repository. It ends by SIGTERM, in `test_deaths.py` by others."""
     root = copy_of_the_repository(tmp_path_factory.mktemp("copy") / "repository")
-    stack = RunningStack(tmp_path_factory.mktemp("state"), root=root, settings={"EXAMPLE": ""})
+    settings = {"EXAMPLE": "", "REPOSITORIES": write_repositories(tmp_path_factory.mktemp("repositories"))}
+    stack = RunningStack(tmp_path_factory.mktemp("state"), root=root, settings=settings)
     try:
         yield stack.start()
         assert len(stack.processes()) > 2
@@ -42,8 +44,10 @@ def test_it_says_what_it_does_and_deploys_an_example(running: RunningStack):
     assert soon(lambda: running.get(app).text == "Hello, world!\n", DEPLOY_SECONDS)
 
 
-def test_it_prints_the_addresses_of_the_folders(stack: RunningStack):
-    assert f"  Yours     {stack.origin}/alice/greeter  (to paste into the dashboard's form)\n" in stack.said
+def test_it_prints_the_addresses_of_the_folders(running: RunningStack):
+    assert (
+        f"  Yours     {running.origin}/alice/greeter  (to paste into the dashboard's form)\n" in running.said
+    )
 
 
 def test_a_taken_port_is_said(tmp_path: Path):
@@ -69,8 +73,8 @@ def test_a_port_that_is_none_is_said(tmp_path: Path):
     assert "PORT must be a number" in done.stderr
 
 
-def test_a_state_folder_in_use_is_said(stack: RunningStack):
-    second = RunningStack(stack.state)
+def test_a_state_folder_in_use_is_said(running: RunningStack):
+    second = RunningStack(running.state)
     second.launch()
     assert second.stop_waiting() == 1
     assert "is in use by another run" in second.said

@@ -19,8 +19,8 @@ from local.control import Control
 from local.staging import ROOT
 from tests.system.running import RunningStack, soon
 
-CONNECTIONS = 50
-# Of each account that is suspended: as long as a lease lives, enough for each instance to be asked all the time.
+CONNECTIONS = 25
+# Of each account that is suspended, for as long as a lease lives: each instance is asked all the time.
 FEW_CONNECTIONS, FEW_BREATH_SECONDS = 12, 0.25
 SETTINGS = {
     "DISPATCH_INSTANCES": "3",
