@@ -59,6 +59,11 @@ class Scheduling(LoadFileScheduling):
         return "the shared stack" if shares_the_stack(Path(file)) else file
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are processors, as the one with the shared stack mostly waits."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
     return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
