@@ -29,6 +29,6 @@ const refuse = async () => {
 };
 
 Object.defineProperties(caches, {
-  default: { value: { match: refuse, put: refuse, delete: refuse } },
+  default: { value: { match: refuse, put: refuse, delete: refuse }, configurable: true }, // as the runtime's is
   open: { value: async (name) => new NamedCache(String(name)) },
 });

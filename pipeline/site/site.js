@@ -59,6 +59,16 @@ function bind(variables) {
 // The main module loads this one before the app's, which may look at `env` while they load.
 bind(env);
 
+// A dispatch namespace has no default cache ("Worker Isolation" of Workers for Platforms' documentation), but SvelteKit
+// asks it for every page. So it is one of the app's own, by a name.
+const defaultCache = Object.fromEntries(
+  ["match", "put", "delete"].map((method) => [
+    method,
+    async (...given) => (await caches.open("caches.default"))[method](...given),
+  ]),
+);
+Reflect.defineProperty(caches, "default", { value: defaultCache, enumerable: true });
+
 // Answers a request as the router Worker decides; `callApp` gives it to the app's Worker.
 export function route(request, variables, ctx, callApp) {
   bind(variables); // `env` can't be imported where a compatibility flag says so

@@ -61,6 +61,7 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     page = new_page(java_script_enabled=scripts)
     log_in(page, stack, user)
     page.get_by_role("link", name="Sites").click()
+    page.wait_for_url(address(stack, "/sites"))  # with the script that is to see what is typed
     if scripts:
         page.get_by_label("Name", exact=True).press_sequentially("healthz")
         expect(page.get_by_text("This name is reserved.")).to_be_visible()

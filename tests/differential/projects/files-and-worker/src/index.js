@@ -46,6 +46,12 @@ export default class extends WorkerEntrypoint {
       await cache.put(at("/kept"), new Response("kept", { headers: { "cache-control": "max-age=99" } }));
       return new Response(await (await cache.match(at("/kept"))).text());
     }
+    if (url.pathname === "/api/cache/default") {
+      const cache = caches.default;
+      await cache.put(at("/kept"), new Response("kept, too", { headers: { "cache-control": "max-age=99" } }));
+      const kept = await (await cache.match(at("/kept"))).text();
+      return Response.json([kept, await cache.delete(at("/kept")), (await cache.match(at("/kept"))) ?? null]);
+    }
     if (url.pathname === "/api/echo") return new Response(await request.text(), { headers: { "x-method": request.method } });
     return Response.json({ method: request.method, url: request.url }, { status: 201 });
   }
