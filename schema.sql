@@ -445,7 +445,7 @@ CREATE TABLE accounts (
     cost_nano_usd INTEGER NOT NULL DEFAULT 0,
     changed_at    INTEGER NOT NULL,               -- when it was last seen that they had changed
     look_at       INTEGER                         -- when it is to be asked next; NULL where it is closed
-    , funding_cents INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+    , funding_cents INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE INDEX accounts_by_turn ON accounts (look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX missing_apps ON apps (missing_since) WHERE status = 'deployed' AND missing_since IS NOT NULL;

@@ -10,5 +10,6 @@ CREATE INDEX nothing_paid ON payments (created_at)
 CREATE INDEX live_apps_of_user ON apps (user_id, created_at) WHERE deleted_at IS NULL;
 CREATE INDEX versions_of_site ON site_versions (site, asked_at);
 
--- What was paid into an account, less what was taken back of it, as its object said last.
-ALTER TABLE accounts ADD COLUMN funding_cents INTEGER NOT NULL DEFAULT 0;
+-- What was paid into an account, less what was taken back of it, as its object said last; NULL until it is asked.
+ALTER TABLE accounts ADD COLUMN funding_cents INTEGER;
+UPDATE accounts SET look_at = unixepoch() * 1000 WHERE look_at IS NULL;

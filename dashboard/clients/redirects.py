@@ -16,8 +16,8 @@ from urllib.parse import urljoin, urlsplit
 from clients.http import Answer, UnreachableError
 
 STATUSES = (301, 302, 303, 307, 308)
-# Those that leave a request that changes something as it is.
-UNCHANGED = (307, 308)
+# What becomes a GET.
+AS_GET = {301: ("POST",), 302: ("POST",), 303: ("POST", "PUT", "PATCH", "DELETE")}
 MAX_REDIRECTS = 5
 PORTS = {"http": 80, "https": 443}
 # What any server may be sent.
@@ -34,21 +34,20 @@ class Hop:
     headers: Mapping[str, str] = field(repr=False)
     body: str | None = field(default=None, repr=False)
 
-    def after(self, status: int, location: str | None) -> Hop | None:
-        """The next request; None after an answer that leads nowhere else.
+    def after(self, status: int, location: str) -> Hop:
+        """The next request.
 
         Raises UnreachableError where that is no address of the web, or another server would be asked for a
         change.
         """
-        if status not in STATUSES or location is None:
-            return None
         asked = f"{self.method} {self.url.partition('?')[0]}"
         try:
             url = urljoin(self.url, location)
             is_same_server = origin_of(url) == origin_of(self.url)
         except (ValueError, KeyError):
             raise UnreachableError(f"{asked}: it leads to what is not an address of the web") from None
-        method, body = (self.method, self.body) if status in UNCHANGED else ("GET", None)
+        is_read = self.method in AS_GET.get(status, ())
+        method, body = ("GET", None) if is_read else (self.method, self.body)
         if is_same_server:
             return Hop(method, url, self.headers, body)
         if self.method != "GET":
@@ -66,11 +65,11 @@ async def final(
     hop = first
     for _ in range(MAX_REDIRECTS + 1):
         answer, response = await ask(hop)
-        following = hop.after(answer.status, answer.headers.get("location"))
-        if following is None:
+        location = answer.headers.get("location")
+        if answer.status not in STATUSES or location is None:
             return answer, response
         await leave(response)
-        hop = following
+        hop = hop.after(answer.status, location)
     raise UnreachableError(f"{first.method} {first.url.partition('?')[0]}: too many redirects")
 
 
@@ -80,4 +79,4 @@ def origin_of(url: str) -> tuple[str, str, int]:
     is_plain = url.isascii() and url.isprintable() and "\\" not in url and "@" not in parts.netloc
     if not parts.hostname or not is_plain:
         raise ValueError("no plain address")
-    return parts.scheme, parts.hostname, parts.port or PORTS[parts.scheme]
+    return parts.scheme, parts.hostname, PORTS[parts.scheme] if parts.port is None else parts.port

@@ -223,6 +223,9 @@ class SiteHosting:
         except BillingUnavailableError:
             await self.sites.try_later(name, now + PAUSE_MS)
             return False
+        except Exception:  # whatever it was, others have their turn before it has the next
+            await self.sites.try_later(name, now + PAUSE_MS)
+            raise
         await self.sites.mark_told(site, certain_at)
         return True
 

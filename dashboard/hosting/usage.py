@@ -14,9 +14,9 @@ from model.batch import OnFailure
 from model.limits import DAY_MS, HOUR_MS
 from store.accounts import Accounts, Seen
 
-# With a run of the cron trigger each minute: 72,000 a day.
+# With a run of the cron trigger every two minutes: 36,000 a day.
 LOOKS_AT_ONCE = 50
-# Of anything of one account, so that sums of all are integers in SQLite: a hundred million dollars of cost.
+# Of anything of one account, so that sums of many are integers in SQLite: a hundred million dollars of cost.
 MOST = 10**17
 # After this no lease of a closed account can be settled any more.
 CLOSED_MS = HOUR_MS
@@ -50,7 +50,9 @@ class Counting:
         if not (0 <= requests <= MOST and 0 <= cost <= MOST and abs(funding) <= MOST):
             raise ValueError(f"{requests} requests, {cost} nano-USD and {funding} cents can't be so many")
         seen = replace(known, requests=str(requests), cost_nano_usd=str(cost), funding_cents=funding)
-        changed_at = known.changed_at if seen == known and known.changed_at else now
+        # What was not known before has not changed.
+        before = known if known.funding_cents is not None else replace(known, funding_cents=funding)
+        changed_at = known.changed_at if seen == before and known.changed_at else now
         return replace(seen, changed_at=changed_at, look_at=next_look(now, changed_at, account.closed_at))
 
 

@@ -74,4 +74,4 @@ class Fulfilment:
         except BillingUnavailableError as error:
             await self.payments.mark_failed(checkout.id, error.reason, now)
             raise
-        await self.payments.mark_credited(checkout.id)
+        await self.payments.mark_credited(checkout.id, account, now)

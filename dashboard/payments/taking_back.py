@@ -96,7 +96,7 @@ class TakingBack:
         except BillingUnavailableError as error:
             await self.reversals.mark_failed(reversal, error.reason, now)
             return error
-        await self.reversals.mark_booked(reversal)
+        await self.reversals.mark_booked(reversal, now)
         return None
 
 

@@ -33,17 +33,22 @@ COLUMNS = (
     "account, CAST(requests AS TEXT) AS requests, CAST(cost_nano_usd AS TEXT) AS cost_nano_usd, "
     "funding_cents, changed_at, look_at"
 )
+# Once money has moved, also of one that is closed.
+TURN = "UPDATE accounts SET look_at = ? WHERE account = ?"
 TOLD = "account IN (SELECT value ->> 'account' FROM json_each(?1))"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What an account has used and was paid, since when that is so, and when it is asked next, if at all."""
+    """What an account has used and was paid, since when that is so, and when it is asked next, if at all.
+
+    `funding_cents` is None until it is asked.
+    """
 
     account: str
     requests: str
     cost_nano_usd: str
-    funding_cents: int
+    funding_cents: int | None
     changed_at: int
     look_at: int | None
 
@@ -64,7 +69,7 @@ class Accounts:
     async def known(self, accounts: Sequence[str]) -> dict[str, Seen]:
         """What was seen of accounts, by their names; nothing of those that were never asked."""
         rows = await self.database.execute(
-            f"SELECT {COLUMNS} FROM accounts WHERE changed_at > 0 "  # noqa: S608
+            f"SELECT {COLUMNS} FROM accounts WHERE changed_at > 0 AND funding_cents IS NOT NULL "  # noqa: S608
             "AND account IN (SELECT value FROM json_each(?))",
             json.dumps(list(accounts)),
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from model.checkout import Checkout
 from model.payment import Payment, PaymentStatus, RefundReason
 from model.top_up import Order
+from store.accounts import TURN
 from store.database import Database, Row, Statement, Value
 from store.sums import PAYMENTS, summed
 
@@ -105,20 +106,22 @@ class Payments:
             *(status, session_id),
         )
 
-    async def mark_credited(self, session_id: str) -> None:
-        """Note that the object has booked a payment, and whether it was for what can't be served.
+    async def mark_credited(self, session_id: str, account: str, now: int) -> None:
+        """Note that an account's object has booked a payment, and whether it was for what can't be served.
 
         What is deleted is marked so before its account is closed: what is booked later is noted so. A site
         whose Worker is missing can serve another from its balance.
         """
-        await self._change(
-            session_id,
+        credited: Statement = (
             "UPDATE payments SET status = 'credited', failed_at = NULL, failure = NULL, refund_reason = "
             "CASE WHEN site IS NULL THEN (SELECT CASE WHEN deleted_at IS NOT NULL THEN 'deleted' "
             "WHEN missing_since IS NOT NULL THEN 'missing' END FROM apps WHERE apps.id = app_id) "
             "ELSE (SELECT 'deleted' FROM sites WHERE sites.name = site AND deleted_at IS NOT NULL) END "
             "WHERE id = ? AND status = 'paid'",
-            session_id,
+            (session_id,),
+        )
+        await self.database.batch(
+            *summed(PAYMENTS, "id = ?1", (session_id,), credited), (TURN, (now, account))
         )
 
     async def mark_failed(self, session_id: str, reason: str, now: int) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from model.checkout import Dispute, Refund
 from model.payment import Payment, TakenBack
+from store.accounts import TURN
 from store.database import Database, Statement, Value
 from store.sums import PAYMENTS, TAKEN, summed
 
@@ -125,11 +126,14 @@ class Reversals:
             *(now, reason, reversal.id),
         )
 
-    async def mark_booked(self, reversal: Reversal) -> None:
-        await self.database.execute(
-            "UPDATE reversals SET booked_version = ?, failed_at = NULL, failure = NULL "
-            "WHERE id = ? AND booked_version < ?",
-            *(reversal.version, reversal.id, reversal.version),
+    async def mark_booked(self, reversal: Reversal, now: int) -> None:
+        await self.database.batch(
+            (
+                "UPDATE reversals SET booked_version = ?, failed_at = NULL, failure = NULL "
+                "WHERE id = ? AND booked_version < ?",
+                (reversal.version, reversal.id, reversal.version),
+            ),
+            (TURN, (now, reversal.account)),
         )
 
     async def failed(self, limit: int) -> list[Reversal]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
@@ -44,8 +43,9 @@ from web.security import SameOriginMiddleware, SecurityHeadersMiddleware, inward
 from web.services import CALLBACK_PATH, Services
 from web.sessions import SessionMiddleware
 
-# As forms name their fields. Anyone can make a link that says what was typed, but not in words of the page.
-FIELD = re.compile(r"[a-z_]{1,20}")
+# What people type into forms that need a login, by the page's words for it.
+FORMS = ("/apps", "/sites")
+TYPED = {"name": "Name", "repository": "GitHub repository"}
 MakeServices = Callable[[Scope], Services]
 
 
@@ -144,5 +144,7 @@ class ServicesMiddleware:
 async def home(request: Request) -> Response:
     """What who canceled a login had typed before it is shown again, with the way to the form that has it."""
     kept = inward(request.query_params.get("next"), "")
-    typed = [field for field in parse_qsl(urlsplit(kept).query) if FIELD.fullmatch(field[0])]
+    parts = urlsplit(kept)
+    found = dict(parse_qsl(parts.query)) if parts.path in FORMS else {}
+    typed = [(words, found[name]) for name, words in TYPED.items() if name in found]
     return page(request, "home.html", kept=kept, typed=typed)

@@ -6,7 +6,7 @@ import html
 import json
 import re
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from markupsafe import escape
@@ -125,6 +125,19 @@ def test_who_cancels_is_back_on_the_first_page(tmp_path: Path) -> None:
         assert "error=access_denied" in callback
         assert (await visitor.get(callback)).headers["location"] == "/"
         assert visitor.cookies == {}
+
+    with_github(tmp_path, work)
+
+
+def test_no_link_puts_words_of_its_own_on_the_first_page(tmp_path: Path) -> None:
+    async def work(site: Site, github: GitHub) -> None:
+        for path in (
+            "/apps?your_account_is=suspended",
+            "/apps/abc/top-up?amount=500&payer=login&next=%2F",
+            "/apps/abc/402?next=/hello",
+            "//evil.example/apps?repository=x",
+        ):
+            assert "You did not log in" not in (await site.visitor().get(f"/?next={quote(path)}")).text
 
     with_github(tmp_path, work)
 

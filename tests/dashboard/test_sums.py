@@ -92,7 +92,7 @@ ACTS: list[Act] = [
     paid(lambda site: site.services.payments.record_uncredited(CHECKOUT, "currency", site.now)),
     lambda site: site.services.payments.mark("cs_1", "processing"),
     lambda site: site.services.payments.mark("cs_2", "expired"),
-    lambda site: site.services.payments.mark_credited("cs_1"),
+    lambda site: site.services.payments.mark_credited("cs_1", APP, site.now),
     lambda site: site.services.payments.mark_failed("cs_1", "No.", site.now),
     lambda site: site.services.payments.give_up("cs_2", site.now + 1),
     lambda site: site.services.payments.forget_expired(site.now + 1),
@@ -165,6 +165,30 @@ def test_what_earlier_code_took_back_of_a_payment_is_known_within_a_day() -> Non
             site.now += DAY_MS
             await site.services.sums.recount(site.now)
             await assert_right(site)
+
+    asyncio.run(work())
+
+
+def test_an_account_that_is_closed_is_asked_again_once_money_has_moved() -> None:
+    async def work() -> None:
+        site = Site()
+        await site.deployed_app(APP)
+        services = site.services
+        await services.upkeep.run(site.now, ignored)
+
+        async def turn() -> object:
+            (row,) = await site.database.execute("SELECT look_at FROM accounts WHERE account = ?", APP)
+            await site.database.execute("UPDATE accounts SET look_at = NULL")
+            return row["look_at"]
+
+        await turn()
+        await services.payments.record_paid(CHECKOUT, site.now)
+        await services.payments.mark_credited("cs_1", APP, site.now)
+        assert await turn() == site.now
+        await record_reversals(site)
+        (due,) = await services.reversals.due(site.now, 9)
+        await services.reversals.mark_booked(due, site.now + 1)
+        assert await turn() == site.now + 1
 
     asyncio.run(work())
 

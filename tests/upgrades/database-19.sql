@@ -4,7 +4,7 @@ CREATE TABLE accounts (
     cost_nano_usd INTEGER NOT NULL DEFAULT 0,
     changed_at    INTEGER NOT NULL,               -- when it was last seen that they had changed
     look_at       INTEGER                         -- when it is to be asked next; NULL where it is closed
-, funding_cents INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, funding_cents INTEGER) STRICT, WITHOUT ROWID;
 INSERT INTO "accounts" VALUES('bcdfghjkmnpq',42,0,4,5,7);
 INSERT INTO "accounts" VALUES('example',0,0,0,5,0);
 CREATE TABLE acts (

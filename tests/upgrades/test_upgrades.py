@@ -14,6 +14,7 @@ from ledger import Lease, Ledger
 from local.staging import ROOT
 from pricing import Price
 from schema import MIGRATIONS as OBJECT_MIGRATIONS
+from store.sums import TAKEN
 from tests.billing.sqlite_database import SqliteDatabase
 
 FOLDER = Path(__file__).parent
@@ -75,6 +76,12 @@ def test_what_earlier_code_writes_the_newest_database_takes(dump: Path) -> None:
         columns = ", ".join(name for _, name, *_ in old.execute(f"PRAGMA table_info({table})"))
         newest.execute(line.replace(f'"{table}"', f"{table} ({columns})", 1))
     assert newest.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_what_was_taken_back_of_each_payment_is_known_at_once() -> None:
+    connection = loaded(FOLDER / "database-18.sql", *MIGRATIONS[18:])
+    assert connection.execute(f"SELECT id FROM payments WHERE taken <> {TAKEN}").fetchall() == []
+    assert connection.execute("SELECT count(*) FROM payments WHERE taken > 0").fetchone() != (0,)
 
 
 @pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda path: path.stem)
