@@ -76,8 +76,10 @@ def with_defaults(key: str, signed: Any) -> Any:
 def differences(place: str, signed: Any, told: Any) -> Iterator[str]:
     """Where a setting isn't the one that was signed, as far as Cloudflare tells it.
 
-    What it tells beside what was signed must be off, or as it is by default.
+    What it tells beside what was signed must be off, or as it is by default; null is not told.
     """
+    if told is None:
+        return
     if isinstance(told, dict) and isinstance(signed, dict | None):
         for key in told:
             default = DEFAULTS.get(key) if told[key] else told[key]

@@ -28,7 +28,8 @@ NONE_LINE = (
 
 def find_browser() -> str | None:
     """The path of a Chromium on this machine."""
-    return find_shell() or next((path for name in NAMES if (path := shutil.which(name))), None)
+    whole = (*map(shutil.which, NAMES), *map(str, DOWNLOADED.glob("chromium-*/chrome-*/chrome")))
+    return find_shell() or next(filter(None, whole), None)
 
 
 def find_shell() -> str | None:

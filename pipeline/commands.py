@@ -25,7 +25,6 @@ PASSED_ON = (
     *("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
     *("NPM_CONFIG_REGISTRY", "npm_config_registry", "UV_DEFAULT_INDEX", "UV_FIND_LINKS"),
-    "NODE_COMPILE_CACHE",  # where wrangler is started often: compiling it is a fifth of a start
 )
 FIXED = {
     "CI": "true",
@@ -51,7 +50,7 @@ ANONYMOUS = {
     **{f"GIT_CONFIG_VALUE_{n}": address for n, address in enumerate(WITH_A_KEY)},
 }
 # Of a home: where the commands are that a job puts there itself.
-COMMANDS = Path("bin")
+COMMANDS = Path(".codius", "bin")
 TIMEOUT_SECONDS = 600
 # How long until it is noticed that a program has ended whose output another still holds.
 WAIT_SECONDS = 0.2

@@ -6,13 +6,13 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.commands import ROOT, output_of
 from pipeline.errors import PipelineError
-from pipeline.left_out import LeftOut, is_empty, left_out
+from pipeline.left_out import ENVIRONMENT, LeftOut, is_empty, left_out
 from pipeline.scripts import environment_of, scripts_of
 
 READER = ROOT / "pipeline" / "read-config.mjs"
@@ -69,7 +69,13 @@ class Config:
         path = Path(str(found.get("path", folder)))
         if "error" not in found and Path(str(found.get("userPath"))) != path_in(folder, directory):
             raise PipelineError(f"wrangler would take {REDIRECT} for another directory's.")
-        return Config.of(path, found, within=folder)
+        return self.in_place_of(Config.of(path, found, within=folder))
+
+    def in_place_of(self, made: Config) -> Config:
+        """A generated config, of which environments it has left out is known from the one before it."""
+        chosen = made.content.get("targetEnvironment")
+        others = {one for one in self.left_out if one.kind == ENVIRONMENT and one.name != chosen}
+        return replace(made, left_out=tuple(sorted({*made.left_out, *others})))
 
     @classmethod
     def of(cls, path: Path, found: Mapping[str, Any], within: Path | None = None) -> Config:

@@ -23,6 +23,8 @@ from pipeline.python_packages import vendor
 
 # A token that packages are fetched with, in the settings of a package manager.
 TOKEN = re.compile(r"\$\{?\w*(?:TOKEN|AUTH|SECRET|PASSWORD|_KEY|PAT)\b")
+# In front of rustc, by cargo's RUSTC_WRAPPER.
+RUSTC = "rustc-anywhere"
 SETTINGS = (".npmrc", ".yarnrc.yml", ".yarnrc", "bunfig.toml", "pnpm-workspace.yaml")
 
 
@@ -30,7 +32,9 @@ def install(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
     """Install for the Worker of `config` what its project names. Raises PipelineError."""
     project = project_of(config.path.parent, checkout)
     folder, lock = place_of(project or config.path.parent, checkout)
-    provide_managers(managers_of(folder, lock), Path(env["HOME"]) / COMMANDS)
+    home = Path(env["HOME"])
+    provide_managers(managers_of(folder, lock), home / COMMANDS)
+    provide_rustc(home, checkout)
     if project is not None:
         install_node_packages(folder, lock, env)
     if config.is_python and not (config.path.parent / "python_modules").exists():
@@ -44,6 +48,17 @@ def provide_managers(managers: Mapping[str, PackageManager], folder: Path) -> No
         file = folder / name
         file.write_text(f'#!/bin/sh\nexec {shlex.join(manager.call)} "$@"\n')
         file.chmod(0o755)
+
+
+def provide_rustc(home: Path, checkout: Path) -> None:
+    """Have Rust compiled alike in each build: rustc names the folders of what it compiles."""
+    places = [
+        shlex.quote(f"--remap-path-prefix={place}={name}")
+        for place, name in ((home, "/home"), (checkout, "/app"))
+    ]
+    file = home / COMMANDS / RUSTC
+    file.write_text(f'#!/bin/sh\nexec "$@" {" ".join(places)}\n')
+    file.chmod(0o755)
 
 
 def install_node_packages(folder: Path, lock: Path | None, env: Mapping[str, str]) -> None:

@@ -97,6 +97,9 @@ LISTED = {
 }
 
 
+ENVIRONMENT = "Environment"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class LeftOut:
     """One thing that an app doesn't get: `COUNTER`, a `Durable Object`. Both are text of the app's."""
@@ -124,7 +127,7 @@ def left_out(
         found.extend(LeftOut(name, kind) for name, kind in asked_for(key, content[key]))
     named = content.get("env")
     if environment and isinstance(named, dict) and not is_empty(named.get(environment)):
-        found.append(LeftOut(environment, "Environment"))
+        found.append(LeftOut(environment, ENVIRONMENT))
     return tuple(sorted(set(found)))
 
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.commands import run
+from pipeline.commands import CommandError, run
 from pipeline.config import Config
 from pipeline.dependencies import with_binaries
 from pipeline.package_managers import manager_of, place_of, project_of
@@ -15,24 +15,40 @@ from pipeline.scripts import OPEN_NEXT, OPEN_NEXT_FOLDER, before_deploying, scri
 
 # A config's build command that is the script `build`, or has it in it.
 CALLS_BUILD = re.compile(r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?build(?![\w:-])")
+# What OpenNext has run by the script `build`.
+NEXT_BUILD = re.compile(r"\bnext\s+build\b")
 
 
 def run_build_script(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
-    """Run package.json's script `build`, unless a build command or OpenNext does. Raises PipelineError."""
+    """Run package.json's script `build`, unless a build command or OpenNext does. Raises PipelineError.
+
+    Beside a build command it is a help: what is missing in the end wrangler says.
+    """
     folder = config.path.parent
     build = scripts_of(folder).get("build")
-    if build is None or is_made_otherwise(config) or (is_open_next(config) and OPEN_NEXT not in build):
+    if build is None or is_made_otherwise(config, build) or (is_open_next(config) and is_of_next(build)):
         return
     command = (*manager_of(*place_of(folder, checkout)).call, "run", "build")
-    run(*command, cwd=folder, env=env, failure=f"The build script failed ({' '.join(command)})")
+    try:
+        run(*command, cwd=folder, env=env, failure=f"The build script failed ({' '.join(command)})")
+    except CommandError:
+        if not config.has_build_command:
+            raise
 
 
-def is_made_otherwise(config: Config) -> bool:
+def is_made_otherwise(config: Config, build: str) -> bool:
     """Whether the config's build command has the place of the script `build`.
 
     The two may share the work: one makes the entry, the other the static files.
     """
-    return config.has_build_command and (config.has_files or bool(CALLS_BUILD.search(config.build_command)))
+    command = config.build_command
+    has_all = config.has_files or bool(CALLS_BUILD.search(command)) or build in command
+    return config.has_build_command and has_all
+
+
+def is_of_next(build: str) -> bool:
+    """Whether a script `build` makes what OpenNext makes a Worker of, and not the Worker."""
+    return bool(NEXT_BUILD.search(build)) and OPEN_NEXT not in build
 
 
 def completing(config: Config, checkout: Path) -> list[str]:
@@ -55,7 +71,8 @@ def run_command(command: str, config: Config, checkout: Path, env: Mapping[str, 
     """Run a command as in a script of the nearest package.json. Raises PipelineError."""
     env = with_binaries(config, checkout, env)
     folder = project_of(config.path.parent, checkout) or config.path.parent
-    failure = f"What is to make the entry and the static files failed ({command})"
+    what = f"{config.main or 'The entry'} or the static files aren't there"
+    failure = f"{what}, and what is done before a deployment failed ({command})"
     run("sh", "-c", command, cwd=folder, env=env, failure=failure)
 
 

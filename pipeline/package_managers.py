@@ -77,8 +77,13 @@ def place_of(project: Path, checkout: Path) -> tuple[Path, Path | None]:
 
 
 def has_workspace(folder: Path, project: Path) -> bool:
-    listed = pnpm.packages(folder) or read_json(folder / "package.json").get("workspaces")
-    return folder != project and is_workspace(project.relative_to(folder).as_posix(), listed)
+    if folder == project:
+        return False
+    try:
+        listed = pnpm.packages(folder) or read_json(folder / "package.json").get("workspaces")
+    except PipelineError:  # a template of one, or another project's
+        return False
+    return is_workspace(project.relative_to(folder).as_posix(), listed)
 
 
 def covers(lock: Path, project: Path) -> bool:

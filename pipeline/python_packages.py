@@ -23,7 +23,7 @@ from pipeline.package_managers import up_to
 # Every Python Worker needs Cloudflare's SDK, which pywrangler adds, too: in the version that dispatch has.
 SDK_LOCK = ROOT / "locks" / "dispatch.txt"
 PROJECTS = ("pylock.toml", "uv.lock", "pyproject.toml")
-REQUIREMENTS = ("requirements.txt", "cf-requirements.txt")
+REQUIREMENTS, OLD_REQUIREMENTS = "requirements.txt", "cf-requirements.txt"
 # Pyodide's index, by its releases; another address, or none (""), is a setting.
 INDEX_SETTING = "PYODIDE_INDEX_URL"
 INDEX = "https://index.pyodide.org"
@@ -72,7 +72,7 @@ def vendor(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
     python, folder = python_of(config), config.path.parent
     target = folder / "python_modules"
     project = python_project_of(folder, checkout)
-    refuse_requirements(project or folder)
+    refuse_requirements(project, folder)
     # What has to be compiled has no wheel; what is in the repository may be built, without a compiler.
     env = {**env, "CC": "/bin/false"}
     install = ("uv", "pip", "install", "--target", target, "--link-mode", "copy", *python.options)
@@ -143,9 +143,10 @@ def python_project_of(folder: Path, checkout: Path) -> Path | None:
     return next((parent for parent in up_to(folder, checkout) if (parent / "pyproject.toml").is_file()), None)
 
 
-def refuse_requirements(project: Path) -> None:
-    """As pywrangler does, or as wrangler warns of."""
-    for name in (name for name in REQUIREMENTS if (project / name).is_file()):
+def refuse_requirements(project: Path | None, folder: Path) -> None:
+    """As pywrangler does; wrangler's own old file is a fault where nothing else names packages."""
+    names = (REQUIREMENTS,) if project else (REQUIREMENTS, OLD_REQUIREMENTS)
+    for name in (name for name in names if ((project or folder) / name).is_file()):
         raise PipelineError(
             f"{name} is not read: name the packages in pyproject.toml ([project] dependencies), as "
             "pywrangler wants them, and remove the file."

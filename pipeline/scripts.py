@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 
@@ -40,15 +39,8 @@ def environment_of(scripts: dict[str, str]) -> str | None:
 
 
 def steps(scripts: dict[str, str], name: str) -> list[str]:
-    """Of one script, none unless it deploys itself."""
-    parts = [part.strip() for part in scripts[name].split("&&")]
+    """Of one script, and of what package managers run before it; none unless it deploys."""
+    texts = (scripts.get(f"pre{name}", ""), scripts[name])
+    parts = [part.strip() for text in texts for part in text.split("&&")]
     first = list(takewhile(lambda part: not DEPLOYS.search(part), parts))
-    if len(first) == len(parts):
-        return []
-    return [part for part in (*before(scripts, name), *first) if part and not REMOTE.search(part)]
-
-
-def before(scripts: dict[str, str], name: str) -> Iterator[str]:
-    """What package managers run before a script."""
-    if f"pre{name}" in scripts:
-        yield scripts[f"pre{name}"]
+    return [part for part in first if part and not REMOTE.search(part)] if len(first) < len(parts) else []

@@ -29,7 +29,7 @@ def web_address(url: str) -> SplitResult | None:
         has_host = parts.port != 0 and bool(HOST.fullmatch(host) or not host.isascii())
     except ValueError:  # of hosts in brackets, Unicode's look-alikes, and ports
         return None
-    is_plain = url.isprintable() and "@" not in parts.netloc
+    is_plain = url.isprintable() and "@" not in parts.netloc and not parts.netloc.endswith(":")
     return parts if parts.scheme in PORTS and has_host and is_plain else None
 
 

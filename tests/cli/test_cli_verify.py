@@ -727,6 +727,8 @@ def test_a_missing_root_of_trust_is_named(internet: Internet, capsys: pytest.Cap
         # What a Windows shell may give, and what ends a name to others.
         "\\\\host\\share",
         "C:\\app",
+        "C:/app",
+        "C:",
         "https://evil.example\\.apps.example",
         "http://x y.localhost",
         "http://x%00.localhost",

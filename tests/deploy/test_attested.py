@@ -225,6 +225,7 @@ def test_what_is_no_job_is_told(arguments: list[str], env: str) -> None:
             {"cross_version_cache": True},
             ["cache_options.cross_version_cache"],
         ),
+        ("observability", {"enabled": True, "redact_query_string": True}, {"redact_query_string": None}, []),
         ("observability", None, told({"observability": {"enabled": False}})["observability"], []),
         ("observability", {"enabled": True}, told({"observability": {"enabled": True}})["observability"], []),
         ("observability", {"enabled": True}, {"logs": {"destinations": ["cloudflare"], "persist": True}}, []),

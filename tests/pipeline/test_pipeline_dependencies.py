@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.commands import COMMANDS, environment
 from pipeline.config import Config
-from pipeline.dependencies import install, with_binaries
+from pipeline.dependencies import RUSTC, install, provide_rustc, with_binaries
 from pipeline.errors import PipelineError
 from pipeline.package_managers import find_lock, manager_of, managers_of, place_of
 
@@ -216,6 +216,16 @@ def test_addresses_of_git_for_people_with_a_key_are_asked_without_one(env: dict[
     for address in ("git@github.com:alice/x.git", "ssh://git@github.com/alice/x.git"):
         done = subprocess.run([*command, address], env=env, capture_output=True, text=True, timeout=60)
         assert done.stdout == "https://github.com/alice/x.git\n"
+
+
+def test_rustc_is_told_no_folder_of_this_build(tmp_path: Path) -> None:
+    home, checkout = tmp_path / "a home", tmp_path / "checkout"
+    (home / COMMANDS).mkdir(parents=True)
+    provide_rustc(home, checkout)
+    command = [home / COMMANDS / RUSTC, "echo", "--edition", "2024"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    mapped = f"--remap-path-prefix={home}=/home --remap-path-prefix={checkout}=/app"
+    assert done.stdout == f"--edition 2024 {mapped}\n"
 
 
 def test_toolchains_and_what_is_installed_into_the_home_are_found(

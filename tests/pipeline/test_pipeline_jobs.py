@@ -191,7 +191,7 @@ def test_what_an_app_runs_sees_no_token_and_an_empty_home(build: Build) -> None:
         build.checkout,
         {
             "wrangler.toml": CONFIG + '[build]\ncommand = "sh build.sh"\n',
-            "build.sh": 'env; echo "home: $(ls -A "$HOME" | grep -v -e wrangler -e config -e ^bin$)"\n'
+            "build.sh": 'env; echo "home: $(ls -A "$HOME" | grep -v -e wrangler -e config -e ^.codius$)"\n'
             'echo "found: $(command -v pnpm)"\n'
             f'echo "{WORKER}" > index.js\n',
         },
@@ -200,7 +200,7 @@ def test_what_an_app_runs_sees_no_token_and_an_empty_home(build: Build) -> None:
     assert done.returncode == 0, done.stdout
     assert "CI=true" in done.stdout
     assert "home: \n" in done.stdout
-    assert re.search("^.*found: /.*/home/bin/pnpm$", done.stdout, re.MULTILINE)
+    assert re.search("^.*found: /.*/home/.codius/bin/pnpm$", done.stdout, re.MULTILINE)
     for line in ("WORKERS_CI=1", "WORKERS_CI_BRANCH=main", f"WORKERS_CI_COMMIT_SHA={build.inputs['COMMIT']}"):
         assert line in done.stdout
     assert "hush" not in done.stdout
