@@ -18,7 +18,7 @@ from deploy.configs import Installation
 from deploy.errors import DeployError
 from deploy.health import HEADERS
 from deploy.wrangler import Wrangler
-from pipeline.api import Failure, call
+from pipeline.api import FAILURES, call
 
 SECONDS = 30
 NOT_FOUND = 404
@@ -62,7 +62,7 @@ class Account:
             words = "; ".join(f"{message} ({code})" for code, message in errors.items())[:300]
             said = f"said {error.code}: {words or error.reason}"
             raise DeployError(f"Cloudflare's API, asked for {path}, {said}") from error
-        except (*Failure, ValueError, LookupError, TypeError) as error:
+        except (*FAILURES, ValueError, LookupError, TypeError) as error:
             raise DeployError(f"Cloudflare's API can't be asked for {path}: {error}") from error
 
     def required(self, path: str, content: object = None, only_reads: bool = False) -> Any:
@@ -113,5 +113,5 @@ def errors_of(answer: urllib.error.HTTPError) -> dict[int, str]:
     """The messages of an answer that is an error, by their codes; none where it isn't the API's."""
     try:
         return {item["code"]: item["message"] for item in json.load(answer)["errors"]}
-    except (*Failure, ValueError, LookupError, TypeError):
+    except (*FAILURES, ValueError, LookupError, TypeError):
         return {}

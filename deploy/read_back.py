@@ -15,7 +15,7 @@ from deploy.api import bearer, question
 from deploy.configs import Installation
 from deploy.errors import DeployError
 from deploy.platform import PLAIN, SETTINGS, PlatformManifest, plain_variables
-from pipeline.api import Failure, call
+from pipeline.api import FAILURES, call
 from pipeline.upload_form import parse_parts
 
 SECONDS = 120
@@ -108,5 +108,5 @@ def answer_of(installation: Installation, path: str) -> bytes:
     request = question(installation, bearer(os.environ.get("CLOUDFLARE_API_TOKEN", "")), path)
     try:
         return call(request, SECONDS).body
-    except Failure as error:
+    except FAILURES as error:
         raise DeployError(f"Cloudflare's API can't be asked what is deployed ({path}): {error}") from error

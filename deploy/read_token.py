@@ -16,7 +16,7 @@ from deploy.api import bearer, question
 from deploy.configs import Installation
 from deploy.errors import DeployError
 from deploy.health import REQUEST_SECONDS
-from pipeline.api import TOO_MANY, Failure, call
+from pipeline.api import FAILURES, TOO_MANY, call
 
 REFUSED = (401, 403)
 # Below the account; each deletes what isn't there.
@@ -59,5 +59,5 @@ def status_of(installation: Installation, token: str, method: str, path: str) ->
         if error.code == TOO_MANY or not 400 <= error.code < 500:
             raise DeployError(f"What CLOUDFLARE_READ_TOKEN can do isn't known: {error}") from error
         return error.code
-    except (*Failure, ValueError) as error:
+    except (*FAILURES, ValueError) as error:
         raise DeployError(f"What CLOUDFLARE_READ_TOKEN can do isn't known: {error}") from error

@@ -22,7 +22,7 @@ RETRY_SECONDS = (1, 5)
 MOST_SECONDS = 30
 TOO_MANY = 429
 # What a call may fail with.
-Failure = (OSError, http.client.HTTPException)
+FAILURES = (OSError, http.client.HTTPException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ OPENER = urllib.request.build_opener(NoRedirects)
 
 
 def call(request: urllib.request.Request, seconds: float, may_repeat: bool = True) -> Answer:
-    """The answer, in as many seconds for each read. Raises what is in `Failure`.
+    """The answer, in as many seconds for each read. Raises what is in `FAILURES`.
 
     What fails for now is asked again where it may be repeated; too many questions at once always.
     """
@@ -64,7 +64,7 @@ def call(request: urllib.request.Request, seconds: float, may_repeat: bool = Tru
             with OPENER.open(request, timeout=seconds) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.status, headers, answer.read())
-        except Failure as error:
+        except FAILURES as error:
             if pause is None or not may_pass(error, may_repeat):
                 raise
             wait = wait_of(error, pause)

@@ -74,9 +74,9 @@ def built(source: Source, checkout: Path, env: dict[str, str]) -> Config:
     dependencies.install(committed, checkout, env)
     own_build.run_build_script(committed, checkout, env)
     config = committed.after_build(folder, source.directory, env, before)
-    for command in own_build.completing(config, checkout):
+    for command in own_build.completing(committed, checkout):
         if not config.is_complete:
-            own_build.run_command(command, config, checkout, env)
+            own_build.run_command(command, committed, checkout, env)
             config = committed.after_build(folder, source.directory, env, before)
     if was_committed and not config.is_generated:
         raise PipelineError(

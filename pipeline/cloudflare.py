@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.api import Answer, Failure, call, status_of
+from pipeline.api import FAILURES, Answer, call, status_of
 from pipeline.artifact import Artifact, plain_variables
 from pipeline.errors import PipelineError
 from pipeline.upload_form import Part, parse_parts
@@ -72,7 +72,7 @@ class DeployedScript:
         request.add_header("user-agent", "codius-workers")
         try:
             return call(request, TIMEOUT_SECONDS)
-        except Failure as error:
+        except FAILURES as error:
             kind = NotDeployedError if status_of(error) == NOT_FOUND else PipelineError
             what = f"{method} {path.strip('/').partition('?')[0] or 'script'}"
             raise kind(f"Cloudflare's API failed ({what}): {error}.") from error

@@ -21,10 +21,10 @@ from pipeline.package_managers import (
 )
 from pipeline.python_packages import vendor
 
-# A token that packages are fetched with, in the settings of a package manager.
-TOKEN = re.compile(r"\$\{?\w*(?:TOKEN|AUTH|SECRET|PASSWORD|_KEY|PAT)\b")
 # In front of rustc, by cargo's RUSTC_WRAPPER.
 RUSTC = "rustc-anywhere"
+# A token that packages are fetched with, in the settings of a package manager.
+TOKEN = re.compile(r"\$\{?\w*(?:TOKEN|AUTH|SECRET|PASSWORD|_KEY|PAT)\b")
 SETTINGS = (".npmrc", ".yarnrc.yml", ".yarnrc", "bunfig.toml", "pnpm-workspace.yaml")
 
 
@@ -33,7 +33,7 @@ def install(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
     project = project_of(config.path.parent, checkout)
     folder, lock = place_of(project or config.path.parent, checkout)
     home = Path(env["HOME"])
-    provide_managers(managers_of(folder, lock), home / COMMANDS)
+    provide_managers(managers_of(folder, lock), home)
     provide_rustc(home, checkout)
     if project is not None:
         install_node_packages(folder, lock, env)
@@ -41,23 +41,24 @@ def install(config: Config, checkout: Path, env: Mapping[str, str]) -> None:
         vendor(config, checkout, env)
 
 
-def provide_managers(managers: Mapping[str, PackageManager], folder: Path) -> None:
+def provide_managers(managers: Mapping[str, PackageManager], home: Path) -> None:
     """Put package managers where scripts and build commands find them by name."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, manager in managers.items():
-        file = folder / name
-        file.write_text(f'#!/bin/sh\nexec {shlex.join(manager.call)} "$@"\n')
-        file.chmod(0o755)
+        provide(home, name, f'{shlex.join(manager.call)} "$@"')
 
 
 def provide_rustc(home: Path, checkout: Path) -> None:
     """Have Rust compiled alike in each build: rustc names the folders of what it compiles."""
-    places = [
-        shlex.quote(f"--remap-path-prefix={place}={name}")
-        for place, name in ((home, "/home"), (checkout, "/app"))
-    ]
-    file = home / COMMANDS / RUSTC
-    file.write_text(f'#!/bin/sh\nexec "$@" {" ".join(places)}\n')
+    names = {home: "/home", checkout: "/app"}
+    places = [f"--remap-path-prefix={place}={name}" for place, name in names.items()]
+    provide(home, RUSTC, f'"$@" {shlex.join(places)}')
+
+
+def provide(home: Path, name: str, command: str) -> None:
+    """Put a program that runs a command of the shell's into a home."""
+    file = home / COMMANDS / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\nexec {command}\n")
     file.chmod(0o755)
 
 

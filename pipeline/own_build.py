@@ -28,12 +28,16 @@ def run_build_script(config: Config, checkout: Path, env: Mapping[str, str]) -> 
     build = scripts_of(folder).get("build")
     if build is None or is_made_otherwise(config, build) or (is_open_next(config) and is_of_next(build)):
         return
-    command = (*manager_of(*place_of(folder, checkout)).call, "run", "build")
+    command = running_build(folder, checkout)
     try:
         run(*command, cwd=folder, env=env, failure=f"The build script failed ({' '.join(command)})")
     except CommandError:
         if not config.has_build_command:
             raise
+
+
+def running_build(folder: Path, checkout: Path) -> tuple[str, ...]:
+    return (*manager_of(*place_of(folder, checkout)).call, "run", "build")
 
 
 def is_made_otherwise(config: Config, build: str) -> bool:
@@ -56,12 +60,11 @@ def completing(config: Config, checkout: Path) -> list[str]:
 
     They are run in the folder of the nearest package.json, whose own `build` is among them if that is above.
     """
-    folder = config.path.parent
-    project = project_of(folder, checkout) or folder
+    project = place_of_scripts(config, checkout)
     scripts = scripts_of(project)
     found = [before_deploying(scripts)]
-    if project != folder and "build" in scripts:
-        found.insert(0, shlex.join((*manager_of(*place_of(project, checkout)).call, "run", "build")))
+    if project != config.path.parent and "build" in scripts:
+        found.insert(0, shlex.join(running_build(project, checkout)))
     if is_open_next(config):
         found.append(f"{OPEN_NEXT} build")
     return [command for command in found if command]
@@ -70,10 +73,14 @@ def completing(config: Config, checkout: Path) -> list[str]:
 def run_command(command: str, config: Config, checkout: Path, env: Mapping[str, str]) -> None:
     """Run a command as in a script of the nearest package.json. Raises PipelineError."""
     env = with_binaries(config, checkout, env)
-    folder = project_of(config.path.parent, checkout) or config.path.parent
     what = f"{config.main or 'The entry'} or the static files aren't there"
     failure = f"{what}, and what is done before a deployment failed ({command})"
-    run("sh", "-c", command, cwd=folder, env=env, failure=failure)
+    run("sh", "-c", command, cwd=place_of_scripts(config, checkout), env=env, failure=failure)
+
+
+def place_of_scripts(config: Config, checkout: Path) -> Path:
+    """The folder of the nearest package.json, or the config's own."""
+    return project_of(config.path.parent, checkout) or config.path.parent
 
 
 def is_open_next(config: Config) -> bool:

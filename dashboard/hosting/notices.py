@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from clients.billing import Billing, BillingAccount
 from clients.http import TIMEOUT_SECONDS, USER_AGENT, Fetch, UnreachableError
-from model.batch import OnFailure, each
+from model.batch import OnFailure, attempt, each
 from model.limits import DAY_MS, HOUR_MS
 from model.money import NANO_USD_PER_CENT, cents, dollars, rounded_down
 from model.notice import Notice, hook_address, message_of, secret_of, shown_secret, signed_headers
@@ -66,7 +66,7 @@ class Notifying:
         watched = await self.notices.watched(now - LOOK_MS, LOOKS_AT_ONCE)
         if watched:
             await self.notices.mark_looked([one.account for one in watched], now)
-            looks = (each([one], account_of, lambda one: self._look(one, now), on_failure) for one in watched)
+            looks = (attempt(one.account, self._look(one, now), on_failure) for one in watched)
             await asyncio.gather(*looks)
 
     async def _look(self, watched: Watched, now: int) -> None:
@@ -112,10 +112,6 @@ class Notifying:
         except UnreachableError:
             return None
         return answer.status
-
-
-def account_of(watched: Watched) -> str:
-    return watched.account
 
 
 def owner_of(hook: NoticeSettings) -> str:

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from clients.billing import Billing
-from model.batch import OnFailure
+from model.batch import OnFailure, attempt
 from model.limits import DAY_MS, HOUR_MS
 from store.accounts import Accounts, Seen
 
@@ -30,19 +30,13 @@ class Counting:
     async def look(self, now: int, on_failure: OnFailure) -> None:
         """Ask accounts whose turn it is; one that can't be read now is told, and asked in an hour."""
         due = await self.accounts.claim(now, now + HOUR_MS, LOOKS_AT_ONCE)
-        found = await asyncio.gather(*(self._look(one, now, on_failure) for one in due))
+        looks = (attempt(one.account, self._look(one, now), on_failure) for one in due)
+        found = await asyncio.gather(*looks)
         seen = [one for one in found if one is not None]
         if seen:
             await self.accounts.note(seen, now)
 
-    async def _look(self, known: Seen, now: int, on_failure: OnFailure) -> Seen | None:
-        try:
-            return await self._seen(known, now)
-        except Exception as error:  # whatever it was, the others are noted
-            on_failure(known.account, error)
-            return None
-
-    async def _seen(self, known: Seen, now: int) -> Seen:
+    async def _look(self, known: Seen, now: int) -> Seen:
         account = await self.billing.account(known.account)
         if account is None:  # a site that has no version yet
             return replace(known, look_at=next_look(now, known.changed_at, None))

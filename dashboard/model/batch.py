@@ -6,8 +6,18 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 Row = TypeVar("Row")
+Result = TypeVar("Result")
 # Told what could not be done, and for what: an app, a payment, a part of the upkeep.
 OnFailure = Callable[[str, Exception], None]
+
+
+async def attempt(name: str, work: Awaitable[Result], on_failure: OnFailure) -> Result | None:
+    """What it comes to; None where it fails, whatever with, which is told."""
+    try:
+        return await work
+    except Exception as error:
+        on_failure(name, error)
+        return None
 
 
 async def each(

@@ -67,7 +67,7 @@ RECOUNT = (
     f"UPDATE payments SET taken = {TAKEN} "  # noqa: S608
     f"WHERE id IN (SELECT payment_id FROM reversals) AND taken <> {TAKEN}",
 )
-# By one run, and once a day whatever comes of it: where there is too much to count, not each minute.
+# By one run, and once a day whatever comes of it: where there is too much to count, not in each run.
 CLAIM = (
     "INSERT INTO sums (name, value) VALUES ('counted_at', ?1) ON CONFLICT (name) DO UPDATE "  # noqa: S608
     f"SET value = excluded.value WHERE value <= excluded.value - {DAY_MS} RETURNING name"

@@ -155,7 +155,7 @@ def log_request(request: Request, event: str, error: Exception) -> str:
 
 
 def log_upkeep(subject: str, error: Exception) -> None:
-    """Note an app or a payment that could not be looked after; it is tried again."""
+    """Note what the upkeep could not do, and for what; it is tried again."""
     log("upkeep_failed", described(error), subject=subject)
 
 

@@ -220,7 +220,6 @@ def test_addresses_of_git_for_people_with_a_key_are_asked_without_one(env: dict[
 
 def test_rustc_is_told_no_folder_of_this_build(tmp_path: Path) -> None:
     home, checkout = tmp_path / "a home", tmp_path / "checkout"
-    (home / COMMANDS).mkdir(parents=True)
     provide_rustc(home, checkout)
     command = [home / COMMANDS / RUSTC, "echo", "--edition", "2024"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

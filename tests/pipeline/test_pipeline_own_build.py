@@ -104,6 +104,25 @@ def test_the_environments_of_a_config_are_known_where_a_build_makes_another(tmp_
     assert first.in_place_of(made).left_out == (production,)
 
 
+def test_where_the_build_makes_another_config_without_its_files_it_is_run_once(build: Build) -> None:
+    made = {"main": "index.js", "compatibility_date": "2026-11-01", "assets": {"directory": "files"}}
+    write(
+        build.checkout,
+        {
+            "wrangler.json": json.dumps({**made, "assets": {"directory": "public"}}),
+            "index.js": "export default { fetch() { return new Response('made') } };",
+            "made.json": json.dumps(made),
+            "redirect.json": json.dumps({"configPath": "../../dist/wrangler.json"}),
+            "build.sh": "echo It is built; mkdir -p dist .wrangler/deploy; cp made.json dist/wrangler.json\n"
+            "cp index.js dist; cp redirect.json .wrangler/deploy/config.json\n",
+            "package.json": json.dumps({"scripts": {"build": "sh build.sh"}}),
+        },
+    )
+    done = build.run()
+    assert done.returncode == 1
+    assert done.stdout.count("It is built") == 1, done.stdout
+
+
 def test_what_a_package_json_above_builds_is_named(project: Project) -> None:
     checkout = project({"package.json": '{"scripts": {"build": "make"}}', "worker/wrangler.toml": ""})
     config = Config(checkout / "worker" / "wrangler.toml", {}, "dist/index.js")
