@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.system.running import RunningStack
 
@@ -54,14 +54,17 @@ def pay(page: Page, card: str = "Pays at once") -> None:
 
 
 def wait_until_deployed(page: Page, has_scripts: bool = True, status: str = "deployed") -> None:
+    wait_until_shown(page, page.get_by_role("status").get_by_text(status, exact=True), has_scripts)
+
+
+def wait_until_shown(page: Page, found: Locator, has_scripts: bool) -> None:
     """Look on while the page updates itself; without scripts, load it again and again."""
-    badge = page.get_by_role("status").get_by_text(status, exact=True)
     if has_scripts:
-        expect(badge).to_be_visible(timeout=DEPLOY_MS)
+        expect(found).to_be_visible(timeout=DEPLOY_MS)
         return
     for _ in range(DEPLOY_MS // RELOAD_MS):
         page.reload()
-        if badge.count():
+        if found.count():
             return
         page.wait_for_timeout(RELOAD_MS)
-    raise AssertionError(f"the app was not {status} in time:\n{page.content()}")
+    raise AssertionError(f"{found} was not shown in time:\n{page.content()}")

@@ -12,7 +12,7 @@ from tests.dashboard.dashboard_site import signed
 from tests.dashboard.test_sites_following import push
 from tests.dashboard.with_github import git
 from tests.system.conftest import NewPage
-from tests.system.journeys import DEPLOY_MS, RELOAD_MS, address, log_in
+from tests.system.journeys import DEPLOY_MS, RELOAD_MS, address, log_in, wait_until_shown
 from tests.system.running import RunningStack, soon
 from tests.system.test_attestation import verify
 
@@ -37,19 +37,6 @@ def tell_of_push(stack: RunningStack, site: str, secret: str) -> None:
     assert stack.request("localhost", "POST", path, headers=headers, content=body).status_code == 204
 
 
-def wait_until_shown(page: Page, text: str, scripts: bool) -> None:
-    found = page.get_by_role("row").filter(has_text=text).first
-    if scripts:
-        expect(found).to_be_visible(timeout=DEPLOY_MS)
-        return
-    for _ in range(DEPLOY_MS // RELOAD_MS):
-        page.reload()
-        if found.count():
-            return
-        page.wait_for_timeout(RELOAD_MS)
-    raise AssertionError(f"{text!r} was not shown in time:\n{page.content()}")
-
-
 def serves(stack: RunningStack, site: str, text: str) -> bool:
     return soon(lambda: stack.get(site).text == text, LEASE_SECONDS)
 
@@ -72,7 +59,7 @@ def test_from_a_name_to_its_deletion(stack: RunningStack, new_page: NewPage, scr
     page.get_by_label("GitHub Repository").fill(repository)
     page.get_by_role("button", name="Make Site").click()
     page.wait_for_url(address(stack, f"/sites/{site}"))
-    wait_until_shown(page, "New version", scripts)
+    wait_until_shown(page, page.get_by_role("row").filter(has_text="New version").first, scripts)
     page.get_by_role("link", name=f"http://{site}.localhost:{stack.port}/").click()
     assert page.inner_text("body") == f"{site} 1"
     assert (published(stack, site)["name"], published(stack, site)["versions"]) == (site, 1)
