@@ -218,12 +218,9 @@ def require_hostable(path: Path, content: Mapping[str, Any]) -> None:
 
 def hint(path: Path) -> str:
     """What package.json's scripts hand to wrangler in the place of a main."""
-    try:
-        scripts = json.loads((path.parent / "package.json").read_text("utf-8-sig"))["scripts"].values()
-        named = next(found for script in scripts if (found := DEPLOYED_SCRIPT.search(script)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
-        return ""
-    return f" A script of package.json names {named[1]}: put it into {path.name} as main."
+    scripts = scripts_of(path.parent).values()
+    named = next((found[1] for script in scripts if (found := DEPLOYED_SCRIPT.search(script))), "")
+    return f" A script of package.json names {named}: put it into {path.name} as main." if named else ""
 
 
 def in_one_line(words: str) -> str:
